@@ -1,0 +1,149 @@
+/* Commands are data: a family's file ends in a table of these, and dispatch, COMMAND, ACL categories and the tests all
+ * read it. */
+#ifndef DKV_COMMAND_COMMAND_H
+#define DKV_COMMAND_COMMAND_H
+
+#include "base/bytes.h"
+#include "resp/parser.h"
+
+struct call;
+struct world;
+
+/* Flags as COMMAND INFO names them. */
+enum command_flag {
+    CMD_WRITE = 1 << 0,
+    CMD_READONLY = 1 << 1,
+    CMD_DENYOOM = 1 << 2,
+    CMD_ADMIN = 1 << 3,
+    CMD_PUBSUB = 1 << 4,
+    CMD_NOSCRIPT = 1 << 5,
+    CMD_BLOCKING = 1 << 6,
+    CMD_LOADING = 1 << 7, /* allowed while loading */
+    CMD_STALE = 1 << 8,
+    CMD_SKIP_MONITOR = 1 << 9,
+    CMD_SKIP_SLOWLOG = 1 << 10,
+    CMD_ASKING = 1 << 11,
+    CMD_FAST = 1 << 12,
+    CMD_NO_AUTH = 1 << 13, /* allowed before AUTH */
+    CMD_MAY_REPLICATE = 1 << 14,
+    CMD_SENTINEL = 1 << 15,
+    CMD_ONLY_SENTINEL = 1 << 16,
+    CMD_NO_MANDATORY_KEYS = 1 << 17,
+    CMD_PROTECTED = 1 << 18,
+    CMD_MOVABLEKEYS = 1 << 19,
+    CMD_ALLOW_BUSY = 1 << 20,
+    CMD_NO_MULTI = 1 << 21,
+    CMD_NO_ASYNC_LOADING = 1 << 22,
+    CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23,
+    /* dkv's own, not shown: */
+    CMD_READS_ALL = 1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
+};
+
+/* ACL categories that do not follow from flags. write, read, admin, dangerous (from admin), fast, slow, pubsub and
+ * blocking follow from flags. */
+enum command_category {
+    CAT_KEYSPACE = 1 << 0,
+    CAT_STRING = 1 << 1,
+    CAT_CONNECTION = 1 << 2,
+    CAT_TRANSACTION = 1 << 3,
+    CAT_DANGEROUS = 1 << 4,
+    CAT_BITMAP = 1 << 5,
+    CAT_HYPERLOGLOG = 1 << 6,
+    CAT_SCRIPTING = 1 << 7,
+    CAT_LIST = 1 << 8,
+    CAT_SET = 1 << 9,
+    CAT_SORTEDSET = 1 << 10,
+    CAT_HASH = 1 << 11,
+    CAT_STREAM = 1 << 12,
+    CAT_GEO = 1 << 13,
+    CAT_ADMIN = 1 << 14,
+};
+
+/* What a command does to a key, as COMMAND INFO's key specifications name it. */
+enum key_flag {
+    KEY_RO = 1 << 0, /* reads the value, changes nothing */
+    KEY_RW = 1 << 1, /* reads and changes */
+    KEY_OW = 1 << 2, /* overwrites */
+    KEY_RM = 1 << 3, /* deletes */
+    KEY_ACCESS = 1 << 4, /* user data is returned, copied or changes what is returned */
+    KEY_UPDATE = 1 << 5,
+    KEY_INSERT = 1 << 6,
+    KEY_DELETE = 1 << 7,
+    KEY_NOT_KEY = 1 << 8,
+    KEY_INCOMPLETE = 1 << 9,
+    KEY_VARIABLE_FLAGS = 1 << 10,
+};
+
+/* One run of key positions: begins at argument first, ends at argument last (negative: from the end), every step. */
+struct key_spec {
+    int first; /* 0: no keys */
+    int last;
+    int step;
+    unsigned flags; /* key_flag */
+};
+
+#define KEY_SPECS_MAX 2
+
+typedef void command_function(struct call *call);
+
+struct command {
+    const char *name; /* lower case; a subcommand's own name without its parent's */
+    int arity;        /* argument count with the name; negative: at least */
+    unsigned flags;
+    unsigned categories;
+    struct key_spec keys[KEY_SPECS_MAX];
+    command_function *function; /* NULL for a container that needs a subcommand */
+    const char *group;          /* as COMMAND DOCS names it: "string" */
+    const char *since;
+    const char *complexity;
+    const char *summary;
+    const char *const *tips; /* NULL-terminated; NULL: none */
+    const struct command *subcommands;
+    size_t subcommand_count;
+};
+
+/* What is counted about a command while the server runs. */
+struct command_stats {
+    uint64_t calls;
+    uint64_t microseconds;
+    uint64_t rejected; /* refused before it ran */
+    uint64_t failed;   /* replied with an error */
+};
+
+/* A command in the table: static facts, live figures, and its place in the table. */
+struct command_entry {
+    const struct command *command;
+    const struct command_entry *parent; /* NULL: not a subcommand */
+    char full_name[48];                 /* "config|get" */
+    struct command_stats stats;
+    struct command_entry *children; /* subcommand_count of them */
+};
+
+struct command_table;
+
+struct command_table *command_table_new(void);
+void command_table_free(struct command_table *table);
+/* Adds a family. rows stay the caller's (static). Names must be new. */
+void command_table_add(struct command_table *table, const struct command *rows, size_t count);
+/* By name in any case; NULL when unknown. */
+struct command_entry *command_table_find(const struct command_table *table, struct slice name);
+/* A container's subcommand; NULL when unknown. */
+struct command_entry *command_entry_child(const struct command_entry *entry, struct slice name);
+/* By "name" or "name|sub". */
+struct command_entry *command_table_lookup(const struct command_table *table, struct slice full_name);
+size_t command_table_count(const struct command_table *table);
+/* index in [0, count), in order of registration. */
+struct command_entry *command_table_at(const struct command_table *table, size_t index);
+void command_table_reset_stats(struct command_table *table);
+
+/* Whether argc fits the arity. */
+static inline bool command_arity_fits(const struct command *command, int argc)
+{
+    return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
+}
+
+/* Calls visit with the index of every argument that is a key, in order. */
+typedef void command_key_visit(void *context, int index, unsigned key_flags);
+void command_each_key(const struct command *command, int argc, command_key_visit *visit, void *context);
+
+#endif

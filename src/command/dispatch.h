@@ -1,0 +1,47 @@
+/* From a request to its reply: lookup, checks, the function, the unit in the journal, the mark on the reply. */
+#ifndef DKV_COMMAND_DISPATCH_H
+#define DKV_COMMAND_DISPATCH_H
+
+#include "command/call.h"
+
+enum dispatch_result {
+    DISPATCH_DONE,    /* a reply was queued (or was not wanted) */
+    DISPATCH_WAIT,    /* not run: the journal cannot take it now; run it again after a wake of the journal */
+    DISPATCH_BLOCKED, /* the session waits (session->blocked); run nothing more for it until it does not */
+    DISPATCH_CLOSE    /* send what is queued, then close */
+};
+
+/* A request looked at ahead of time, so that the cache misses of a pipeline overlap. */
+struct prepared {
+    struct command_entry *entry; /* NULL: unknown */
+    uint64_t key_hash;           /* of the first key, if the command has one */
+    bool has_key;
+};
+
+/* Fills in prepared[i] for each request and prefetches what they will touch. */
+void dispatch_prepare(struct world *world, const struct session *session, const struct request *requests[],
+                      struct prepared prepared[], int count);
+enum dispatch_result dispatch(struct world *world, struct session *session, const struct request *request,
+                              const struct prepared *prepared);
+/* A command whose unit and checks are the caller's: EXEC's queue, recovery. */
+void dispatch_call(struct world *world, struct session *session, struct call *call);
+
+/* Called in every round of the loop and after wakes of the journal: replies to a session whose wait is over and clears
+ * session->blocked. Returns whether it is free to go on. */
+bool session_unblock(struct session *session);
+
+/* Registers the families of this floor. */
+void command_families_add(struct command_table *table);
+
+struct world_options {
+    struct clock *clock;
+    int databases;
+    uint64_t random_seed; /* hash seed and chance */
+    struct world_settings settings;
+};
+struct world *world_new(const struct world_options *options);
+void world_free(struct world *world);
+/* Reads the clock: what "now" is until the next call. */
+void world_refresh_time(struct world *world);
+
+#endif

@@ -1,0 +1,81 @@
+/* A session is what a client is to a command; its socket is a connection (net/). The simulator has sessions without
+ * sockets, and so has recovery. */
+#ifndef DKV_COMMAND_SESSION_H
+#define DKV_COMMAND_SESSION_H
+
+#include "journal/frame.h"
+#include "resp/output.h"
+
+struct command_entry;
+struct watch;
+struct world;
+
+enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
+
+/* Why a session waits before its next command runs. */
+enum block_reason { BLOCK_NONE, BLOCK_WAIT_DURABLE, BLOCK_WAIT_REPLICAS };
+
+struct queued_command {
+    const struct command_entry *entry;
+    int argc;
+    struct slice *argv; /* one allocation with the bytes */
+    struct slice raw;
+};
+
+struct session {
+    uint64_t id;
+    struct world *world;
+    struct output *output; /* where its replies go; owned by whoever made the session */
+    void *owner;           /* the connection, for commands of upper floors; NULL without one */
+    struct session *next;  /* all sessions of a world, in order of id */
+    struct session *previous;
+
+    int database;
+    int protocol; /* 2 or 3 */
+    bool authenticated;
+    bool replaying;  /* recovery's own session: nothing expires, nothing is logged */
+    bool no_evict;
+    bool no_touch;
+    bool close_after_reply; /* QUIT, a protocol error, CLIENT KILL of oneself */
+    enum reply_mode reply_mode;
+    char *name;    /* NULL: none */
+    char *library; /* CLIENT SETINFO lib-name */
+    char *library_version;
+    char *user;    /* "default" */
+
+    /* Transaction. */
+    bool in_multi;
+    bool multi_failed; /* a queued command was refused: EXEC answers EXECABORT */
+    bool watch_failed; /* a watched key was changed: EXEC answers nil */
+    struct queued_command *queue;
+    size_t queue_size;
+    size_t queue_capacity;
+    size_t queue_bytes;
+    struct watch *watches;
+
+    /* What has to be durable before "my writes are": the LSN of its last write. */
+    lsn_t last_write_lsn;
+
+    enum block_reason blocked;
+    int64_t block_deadline_ms; /* monotonic; 0: none */
+    lsn_t block_lsn;
+    int64_t block_local; /* WAITAOF's numlocal and numreplicas */
+    int64_t block_replicas;
+
+    int64_t created_ms; /* wall clock */
+    int64_t active_ms;  /* last command, wall clock */
+    const struct command_entry *last_command;
+    uint64_t commands;
+};
+
+struct session *session_new(struct world *world, struct output *output, void *owner);
+/* Drops its transaction and watches too. */
+void session_free(struct session *session);
+/* RESET: back to how it began, but for id and output. */
+void session_reset(struct session *session);
+/* NULL or "" clears. False when text holds bytes that a name may not (spaces, controls, newlines). */
+bool session_set_text(char **field, struct slice text);
+void session_discard_transaction(struct session *session);
+void session_unwatch(struct session *session);
+
+#endif

@@ -1,0 +1,179 @@
+/* The journal: an append-only stream of units on disk, made durable by a commit thread, shortened by rewrites.
+ *
+ * It moves bytes and LSNs and knows nothing of commands. One thread (the loop) calls everything here; the commit thread
+ * inside does all writing and syncing, so that no call waits for the disk, except journal_open, journal_recover_step,
+ * journal_start and journal_close. Without options.threaded there is no thread and the caller runs journal_work.
+ *
+ * The life of a journal: open, recover_step until done, start, then append, submit and rewrite, and close.
+ *
+ * Errors of the disk are final: after a failed write or sync nothing more becomes written or durable, journal_failed
+ * says why, and the owner stops. A full disk is no such error: see journal_admit. */
+#ifndef DKV_JOURNAL_JOURNAL_H
+#define DKV_JOURNAL_JOURNAL_H
+
+#include "base/clock.h"
+#include "journal/disk.h"
+#include "journal/frame.h"
+
+struct journal;
+
+enum sync_policy {
+    SYNC_ALWAYS,   /* acknowledged means durable */
+    SYNC_EVERYSEC, /* acknowledged means written; at most a second of it is not durable */
+    SYNC_NO        /* acknowledged means written; the kernel decides when it becomes durable */
+};
+
+struct journal_options {
+    struct disk *disk; /* stays the caller's, and outlives the journal */
+    struct clock *clock;
+    const char *folder; /* for messages only */
+    bool threaded;
+    enum sync_policy policy;
+    uint64_t segment_size; /* bytes; a unit that is larger gets a segment of its own size */
+    uint64_t unsynced_max; /* bytes executed but not yet written (not durable, under SYNC_ALWAYS); admit waits above */
+    int history_bases;     /* rewritten states to keep behind the current one, with the segments from them on */
+    int64_t history_seconds; /* keep what is needed to go back this far; 0: do not keep for age */
+    uint64_t random_seed;    /* salts and stream id: from the kernel's generator in production */
+    /* Called from the commit thread when something that the loop may wait for has changed. */
+    void (*wake)(void *context);
+    void *wake_context;
+};
+
+/* A failure told for people: what, where, and what to do. */
+struct journal_error {
+    char text[512];
+};
+
+/* Takes the folder (LOCK), reads MANIFEST, removes leftovers that no manifest names; creates nothing yet in an empty
+ * folder. NULL on failure, with the reason in error. */
+struct journal *journal_open(const struct journal_options *options, struct journal_error *error);
+
+/* --- recovery --------------------------------------------------------------------------------------------------- */
+
+enum journal_source { SOURCE_BASE, SOURCE_LOG };
+
+/* Applies a frame's payload, whole units that begin with this database selected. Returns NULL, or what is wrong with
+ * it: then recovery fails with that text and the place. */
+typedef const char *journal_apply(void *context, enum journal_source source, const struct frame *frame);
+
+enum recover_result { RECOVER_MORE, RECOVER_DONE, RECOVER_FAILED };
+
+/* Reads and applies about bytes_max bytes. On RECOVER_FAILED the error names file, offset and LSN, and what to do. */
+enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes_max, journal_apply *apply,
+                                         void *context, struct journal_error *error);
+
+struct recover_progress {
+    uint64_t bytes_total; /* of all files to be read */
+    uint64_t bytes_done;
+    uint64_t frames;
+    uint64_t torn_bytes; /* dropped as a torn tail, as far as it could be told */
+    uint64_t torn_frames;
+    bool has_base;
+};
+void journal_recover_progress(const struct journal *journal, struct recover_progress *progress);
+
+/* After recovery, before the first append: makes what was read durable, prepares the segment to append to, starts the
+ * commit thread. False on failure. */
+bool journal_start(struct journal *journal, struct journal_error *error);
+
+/* --- appending --------------------------------------------------------------------------------------------------- */
+
+enum admit_result {
+    ADMIT_YES,
+    ADMIT_WAIT, /* not now: too much is on its way, or room is being made; ask again after a wake */
+    ADMIT_FULL  /* no: the disk is full, as of the last try; it is tried again all the time */
+};
+
+/* Whether a change of about size bytes may be executed now. Only what was admitted is sure to find room, so that
+ * nothing that was executed can fail for lack of space. Cheap. */
+enum admit_result journal_admit(struct journal *journal, uint64_t size);
+
+/* Begins a unit that assumes database is selected, and returns the buffer to append its bytes to. Only bytes from the
+ * buffer's size at this moment on may be touched, and only until journal_unit_end, which returns the end LSN. */
+struct buffer *journal_unit_begin(struct journal *journal, int database);
+lsn_t journal_unit_end(struct journal *journal);
+
+/* Hands what has been appended to the commit thread if that is idle; otherwise it goes on gathering and will be
+ * taken as soon as the thread is free. Call when the loop has run what it had. */
+void journal_submit(struct journal *journal);
+
+/* Executed to here, written to here (survives a process crash), durable to here (survives a power failure).
+ * durable <= written <= executed. */
+lsn_t journal_executed(const struct journal *journal);
+lsn_t journal_written(const struct journal *journal);
+lsn_t journal_durable(const struct journal *journal);
+/* What a reply has to wait for under the policy in force: durable, or written. */
+lsn_t journal_acknowledged(const struct journal *journal);
+
+enum sync_policy journal_policy(const struct journal *journal);
+/* Acts on everything not yet acknowledged. */
+void journal_set_policy(struct journal *journal, enum sync_policy policy);
+void journal_set_limits(struct journal *journal, uint64_t segment_size, uint64_t unsynced_max, int history_bases,
+                        int64_t history_seconds);
+/* Asks for a sync soon whatever the policy, for somebody who waits for journal_durable. */
+void journal_request_sync(struct journal *journal);
+
+/* NULL while all is well; otherwise why nothing more will be acknowledged, for people. */
+const char *journal_failed(const struct journal *journal);
+/* NULL, or why space could not be had (ADMIT_FULL). */
+const char *journal_full(const struct journal *journal);
+
+/* Without options.threaded: does what the thread would do next, without waiting. Returns whether there was anything. */
+bool journal_work(struct journal *journal);
+/* Without options.threaded: monotonic time in us at which journal_work has something to do by itself; INT64_MAX: never. */
+int64_t journal_work_due_us(const struct journal *journal);
+
+/* --- rewriting --------------------------------------------------------------------------------------------------- */
+
+/* Cuts the stream here: what follows goes to a new segment. Returns the LSN of the cut, at which the caller freezes its
+ * state (forks). One rewrite at a time. */
+lsn_t journal_rewrite_begin(struct journal *journal);
+
+/* Writes base-<lsn>, usually in the forked child (which calls disk_forked first). Errors are negative errnos, final. */
+struct base_writer;
+struct base_writer *base_writer_new(const struct journal *journal, lsn_t lsn, int *error);
+/* The buffer to append units to. They assume database is selected at their start when it is empty. */
+struct buffer *base_writer_buffer(struct base_writer *writer);
+/* Writes the buffer out as a frame if it is large enough, or if last is set; next_database is selected at the start
+ * of what will be appended next. 0 or a negative errno. */
+int base_writer_flush(struct base_writer *writer, int next_database, bool last);
+/* Ends, syncs and renames it into place. 0 or a negative errno. Frees writer, also on failure. */
+int base_writer_finish(struct base_writer *writer, uint64_t *bytes);
+
+/* The child has ended: makes the new base the one in use and what it replaces history or spare (ok), or removes what the
+ * child left. Done by the commit thread; journal_rewriting is true until then. */
+void journal_rewrite_end(struct journal *journal, bool ok);
+bool journal_rewriting(const struct journal *journal);
+
+/* --- knowing ----------------------------------------------------------------------------------------------------- */
+
+/* Latencies in powers of two of microseconds: bucket i counts those in [2^i, 2^(i+1)). */
+#define LATENCY_BUCKETS 32
+
+struct journal_stats {
+    char stream_id[2 * STREAM_ID_SIZE + 1];
+    lsn_t base_lsn;        /* 0 without a base */
+    uint64_t base_bytes;   /* its file's size */
+    uint64_t log_bytes;    /* from base_lsn to executed */
+    uint64_t segments;     /* in use */
+    uint64_t segment_reserved; /* bytes of space prepared ahead of the write position */
+    uint64_t history_files;
+    uint64_t spare_files;
+    uint64_t frames;       /* written since start */
+    uint64_t bytes;        /* written since start, headers included */
+    uint64_t syncs;
+    uint64_t sync_us_last;
+    uint64_t sync_us_max;
+    uint64_t sync_us_total;
+    uint64_t sync_latency[LATENCY_BUCKETS];
+    int64_t last_sync_ms;  /* wall clock */
+};
+void journal_stats_read(struct journal *journal, struct journal_stats *stats);
+
+/* Commits everything, writes a closing frame, ends the thread, frees. False when something could not be made durable
+ * (the reason was logged). */
+bool journal_close(struct journal *journal);
+/* Frees without writing anything more: for the simulator's crashes and for a failed start. */
+void journal_abandon(struct journal *journal);
+
+#endif

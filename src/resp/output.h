@@ -1,0 +1,64 @@
+/* A connection's replies on their way out: bytes in order, in chunks, with marks that say how far they may go.
+ *
+ * A mark ties everything queued so far to an LSN: it must not be sent before that LSN is acknowledged (durable or
+ * written, as the policy has it). Replies keep their order, so a later reply waits for an earlier mark too. */
+#ifndef DKV_RESP_OUTPUT_H
+#define DKV_RESP_OUTPUT_H
+
+#include <sys/uio.h>
+
+#include "base/bytes.h"
+
+struct output_chunk;
+struct output_marks;
+
+/* All zero is a valid empty output; free with output_free. The fields are private. */
+struct output {
+    struct output_chunk *first;
+    struct output_chunk *last;
+    uint64_t queued; /* bytes ever queued */
+    uint64_t sent;   /* bytes ever sent */
+    struct output_marks *marks;
+    size_t memory; /* bytes the chunks take */
+    bool discard;  /* see output_set_discard */
+};
+
+/* Room for size contiguous bytes at the end; fill in some and output_commit those. */
+char *output_reserve(struct output *output, size_t size);
+void output_commit(struct output *output, size_t size);
+void output_append(struct output *output, const void *data, size_t size);
+/* While discarding, what is appended vanishes (CLIENT REPLY OFF). */
+void output_set_discard(struct output *output, bool discard);
+
+/* A hole to be filled later, for a length that is not known yet. At most one is open at a time for each caller; they
+ * nest. Everything queued behind it stays where it is. */
+struct output_gap {
+    struct output_chunk *chunk;
+    uint64_t position;
+};
+struct output_gap output_gap_open(struct output *output);
+/* size at most 32. */
+void output_gap_fill(struct output *output, struct output_gap gap, const void *data, size_t size);
+
+/* Everything queued so far waits for lsn. Merged into the last mark where that asks for as much. */
+void output_mark(struct output *output, uint64_t lsn);
+/* Bytes that may be sent now, given how far is acknowledged; forgets the marks that are satisfied. */
+uint64_t output_sendable(struct output *output, uint64_t acknowledged_lsn);
+/* The last mark not yet satisfied; 0 without one. */
+uint64_t output_waits_for(const struct output *output);
+/* Up to bytes_max unsent bytes as vectors; returns how many vectors. */
+int output_vectors(const struct output *output, uint64_t bytes_max, struct iovec *vectors, int vectors_max);
+void output_sent(struct output *output, uint64_t size);
+
+static inline uint64_t output_pending(const struct output *output)
+{
+    return output->queued - output->sent;
+}
+
+/* Forgets everything queued after position, a value that queued had (a command that turns out to have no reply).
+ * Marks after it are forgotten too. */
+void output_rewind(struct output *output, uint64_t position);
+size_t output_memory(const struct output *output);
+void output_free(struct output *output);
+
+#endif

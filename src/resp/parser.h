@@ -1,0 +1,60 @@
+/* The request side of RESP2/RESP3: multi-bulk and inline commands, cut at any byte.
+ *
+ * The parser copies nothing: a request's arguments are slices of the input. A command that has not arrived completely is
+ * remembered by offsets, so that the next call goes on where this one ended; the caller keeps its bytes, from the
+ * command's first one on, at the start of the next input (at another address if it likes). Protocol reference: RESP
+ * specification (redis.io, "RESP protocol description"). */
+#ifndef DKV_RESP_PARSER_H
+#define DKV_RESP_PARSER_H
+
+#include "base/bytes.h"
+
+/* One command. argv and raw are valid as long as the input that was parsed, and until the next parse. */
+struct request {
+    int argc; /* at least 1 */
+    const struct slice *argv;
+    /* The bytes it came as, when those are the canonical multi-bulk form; size 0 for an inline command. */
+    struct slice raw;
+    /* Where in the input it began and ended. */
+    size_t begin;
+    size_t end;
+};
+
+/* Requests framed in one go at the most. */
+#define REQUEST_BATCH_MAX 64
+
+struct parser_limits {
+    uint64_t bulk_max;    /* bytes in one argument (proto-max-bulk-len) */
+    uint64_t query_max;   /* bytes in one command, arguments and framing (client-query-buffer-limit) */
+    bool unauthenticated; /* tight limits: 10 arguments, 16 KiB each */
+};
+
+enum parse_end {
+    PARSE_MORE, /* all complete requests were framed; what follows needs more bytes */
+    PARSE_FULL, /* REQUEST_BATCH_MAX requests were framed; there may be more */
+    PARSE_ERROR /* after the framed requests comes something that is no command: parser_error tells */
+};
+
+struct parser;
+
+struct parser *parser_new(void);
+void parser_free(struct parser *parser);
+
+/* Frames complete requests from the start of input; *count of them, to be read with parser_request. Empty lines and
+ * empty arrays are consumed without a request. *consumed tells how much of the input belongs to framed requests (and
+ * nothings): the next input begins there, or at the begin of a request that was not executed, after parser_rewind. */
+enum parse_end parser_run(struct parser *parser, struct slice input, const struct parser_limits *limits, int *count,
+                          size_t *consumed);
+const struct request *parser_request(const struct parser *parser, int index);
+/* The text after "-ERR ", as Redis words it: "Protocol error: invalid bulk length" and so on. */
+const char *parser_error(const struct parser *parser);
+/* Whether the bad input was an HTTP request (POST or Host:), which is closed without an answer and logged. */
+bool parser_saw_http(const struct parser *parser);
+/* Forgets a partly seen command: the next input begins at a command's first byte. */
+void parser_rewind(struct parser *parser);
+/* How many more bytes the command being received is known to need at least (0: unknown): to size a read. */
+uint64_t parser_wants(const struct parser *parser);
+/* Bytes the parser holds for itself, for CLIENT LIST (argv-mem) and limits. */
+size_t parser_memory(const struct parser *parser);
+
+#endif
