@@ -1,8 +1,8 @@
 /* What a command function is given, and the world that all commands act on.
  *
- * A function checks its arguments, replies, changes the store, and for every change says two things: which key changed
- * (call_changed) and which command repeats the change (effect_*). It does no I/O and asks no clock. A function that
- * replies an error has changed nothing. */
+ * A function checks its arguments, replies, changes the store, and for every change says two things: which
+ * key changed (call_changed) and which command repeats the change (effect_*). It does no I/O and asks no
+ * clock. A function that replies an error has changed nothing. */
 #ifndef DKV_COMMAND_CALL_H
 #define DKV_COMMAND_CALL_H
 
@@ -15,8 +15,8 @@
 #include "resp/reply.h"
 #include "store/store.h"
 
-/* LSNs of the last change by key hash: a key's slot is hash % KEY_LSN_SLOTS. Two keys that share one only wait for each
- * other for a moment. */
+/* LSNs of the last change by key hash: a key's slot is hash % KEY_LSN_SLOTS. Two keys that share one only
+ * wait for each other for a moment. */
 #define KEY_LSN_SLOTS 65536
 
 struct watch_table;
@@ -39,9 +39,9 @@ struct world_stats {
     uint64_t expire_time_us;
     uint64_t expire_cap_reached;
     uint64_t evicted;
-    uint64_t changes;            /* since start */
+    uint64_t changes; /* since start */
     uint64_t errors;
-    uint64_t replies_held;       /* that had to wait for an LSN */
+    uint64_t replies_held; /* that had to wait for an LSN */
     uint64_t writes_refused_full;
     uint64_t auth_failures;
 };
@@ -65,21 +65,23 @@ struct world {
     bool loading;
     /* While a forked child shares the pages: nothing is written that need not be (LRU times). */
     bool child_active;
-    lsn_t *key_lsns; /* KEY_LSN_SLOTS */
+    lsn_t *key_lsns;    /* KEY_LSN_SLOTS */
+    lsn_t all_keys_lsn; /* of the last change that touched whole databases: every key's reader waits for it */
 
     /* The unit being built (effect.c). */
-    int stream_database;  /* selected at the end of the stream; -1: unknown */
-    int unit_depth;       /* above 0 within a transaction: effects gather */
+    int stream_database; /* selected at the end of the stream; -1: not known, so that a SELECT is due */
     int unit_effects;
     bool unit_open;
-    size_t unit_begin;    /* in the journal's buffer, behind a SELECT */
-    int64_t changes_since_rewrite;
+    struct buffer *unit_buffer;
+    size_t unit_begin; /* in the buffer, behind a SELECT */
+    uint64_t changes_since_rewrite;
 
-    /* What commands ask of the engine above (NULL where there is none). Return NULL, or the error to reply. */
-    struct engine *engine;
-    const char *(*rewrite)(struct world *world, bool wait);
-    /* Frees contents beside the loop; NULL: freed at once. */
+    uint64_t ticks_begin; /* for world_ticks_to_us */
+    int64_t ticks_begin_us;
+
+    /* Frees contents beside the loop; NULL: free them at once. free_later_context is the engine's. */
     void (*free_later)(struct world *world, struct database_contents *contents);
+    void *free_later_context;
 };
 
 struct call {
@@ -88,32 +90,36 @@ struct call {
     struct database *db;
     int argc;
     const struct slice *argv;
-    struct slice raw; /* size 0: not known in canonical form */
+    struct slice raw;  /* size 0: not known in canonical form */
     uint64_t key_hash; /* of the first key, when the command has one */
     struct reply *reply;
-    const struct command_entry *entry;
+    struct command_entry *entry;
     lsn_t wait_lsn; /* the reply is not sent before this is acknowledged; grows */
 };
 
-/* --- looking keys up (each counts hits and misses, and hides what has expired) ---------------------------------- */
+/* --- looking keys up (each counts hits and misses, and hides what has expired)
+ * ---------------------------------- */
 
 /* For a command that only reads; updates the time of last use. */
 struct entry *call_read(struct call *call, struct slice key, uint64_t hash);
-/* For a command that reports about a key without using it (TTL, TYPE, OBJECT, EXISTS, DEBUG): no time of last use, no
- * hit or miss where Redis counts none. */
+/* For a command that reports about a key without using it (TTL, TYPE, OBJECT, EXISTS, DEBUG): no time of last
+ * use, no hit or miss where Redis counts none. */
 struct entry *call_peek(struct call *call, struct slice key, uint64_t hash);
 /* For a command that will change it: what has expired is deleted first, with its effect. No hit, no miss. */
 struct entry *call_write(struct call *call, struct slice key, uint64_t hash);
+struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash);
 /* The hash of an argument that is a key: the first key's was computed already. */
 uint64_t call_hash(const struct call *call, int index);
 struct database *call_database(struct call *call, int index);
 /* Replies WRONGTYPE and returns false unless entry is NULL or of this type. */
 bool call_check_type(struct call *call, const struct entry *entry, enum value_type type);
 
-/* --- arguments (each replies the error that Redis does, and returns false) -------------------------------------- */
+/* --- arguments (each replies the error that Redis does, and returns false)
+ * -------------------------------------- */
 
 bool call_int(struct call *call, int index, int64_t *value); /* value is not an integer or out of range */
-bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int64_t *value, const char *error);
+bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int64_t *value,
+                    const char *error);
 bool call_long_double(struct call *call, int index, long double *value);
 bool call_database_index(struct call *call, int index, int *database, const char *error);
 void call_syntax_error(struct call *call);
@@ -122,13 +128,16 @@ void call_subcommand_error(struct call *call);
 /* Replies an array of lines as HELP commands do, with the usual header and footer. */
 void call_help(struct call *call, const char *const *lines);
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/* --- changes
+ * ------------------------------------------------------------------------------------------------------ */
 
-/* A key of the session's database (or of another) was changed, created or deleted: fails its watchers, and makes
- * readers wait until it is durable. Call it for every key, before or after the change, once an effect is certain. */
+/* A key of the session's database (or of another) was changed, created or deleted: fails its watchers, and
+ * makes readers wait until it is durable. Call it for every key, before or after the change, once an effect
+ * is certain. */
 void call_changed(struct call *call, struct slice key, uint64_t hash);
 void call_changed_in(struct call *call, int database, struct slice key, uint64_t hash);
-/* A whole database was replaced or emptied: the same for all its keys (watched ones that are there before or after). */
+/* A whole database is emptied or replaced: the same for all its keys. Fails the watchers of keys that are
+ * there at the moment of the call, so call it before emptying, and both before and after replacing. */
 void call_changed_all(struct call *call, int database);
 
 /* The command as it was given repeats its effect: it depends on no clock, no chance and no floating point. */
@@ -138,7 +147,10 @@ void effect_command(struct call *call, int database, int argc, const struct slic
 /* SET key value [PXAT at] for whatever the entry now holds: for commands whose result is a whole string. */
 void effect_set(struct call *call, int database, const struct entry *entry);
 void effect_delete(struct call *call, int database, struct slice key);
-/* The same outside any command (expiry, eviction). */
+/* Ends the unit that the effects since the last end make up; returns whether there were any. Several commands
+ * are wrapped in MULTI and EXEC. */
+bool effect_unit_end(struct world *world);
+/* Deletes an entry whose time has passed, outside any command, as a unit of its own. */
 void world_expire(struct world *world, int database, struct entry *entry);
 
 #endif

@@ -1,5 +1,5 @@
-/* Commands are data: a family's file ends in a table of these, and dispatch, COMMAND, ACL categories and the tests all
- * read it. */
+/* Commands are data: a family's file ends in a table of these, and dispatch, COMMAND, ACL categories and the
+ * tests all read it. */
 #ifndef DKV_COMMAND_COMMAND_H
 #define DKV_COMMAND_COMMAND_H
 
@@ -36,11 +36,12 @@ enum command_flag {
     CMD_NO_ASYNC_LOADING = 1 << 22,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23,
     /* dkv's own, not shown: */
-    CMD_READS_ALL = 1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
+    CMD_READS_ALL =
+        1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
 };
 
-/* ACL categories that do not follow from flags. write, read, admin, dangerous (from admin), fast, slow, pubsub and
- * blocking follow from flags. */
+/* ACL categories that do not follow from flags. write, read, admin, dangerous (from admin), fast, slow,
+ * pubsub and blocking follow from flags. */
 enum command_category {
     CAT_KEYSPACE = 1 << 0,
     CAT_STRING = 1 << 1,
@@ -61,10 +62,10 @@ enum command_category {
 
 /* What a command does to a key, as COMMAND INFO's key specifications name it. */
 enum key_flag {
-    KEY_RO = 1 << 0, /* reads the value, changes nothing */
-    KEY_RW = 1 << 1, /* reads and changes */
-    KEY_OW = 1 << 2, /* overwrites */
-    KEY_RM = 1 << 3, /* deletes */
+    KEY_RO = 1 << 0,     /* reads the value, changes nothing */
+    KEY_RW = 1 << 1,     /* reads and changes */
+    KEY_OW = 1 << 2,     /* overwrites */
+    KEY_RM = 1 << 3,     /* deletes */
     KEY_ACCESS = 1 << 4, /* user data is returned, copied or changes what is returned */
     KEY_UPDATE = 1 << 5,
     KEY_INSERT = 1 << 6,
@@ -74,7 +75,8 @@ enum key_flag {
     KEY_VARIABLE_FLAGS = 1 << 10,
 };
 
-/* One run of key positions: begins at argument first, ends at argument last (negative: from the end), every step. */
+/* One run of key positions: begins at argument first, ends at argument last (negative: from the end), every
+ * step. */
 struct key_spec {
     int first; /* 0: no keys */
     int last;
@@ -105,7 +107,7 @@ struct command {
 /* What is counted about a command while the server runs. */
 struct command_stats {
     uint64_t calls;
-    uint64_t microseconds;
+    uint64_t ticks;    /* time taken: world_ticks_to_us */
     uint64_t rejected; /* refused before it ran */
     uint64_t failed;   /* replied with an error */
 };

@@ -1,4 +1,5 @@
-/* From a request to its reply: lookup, checks, the function, the unit in the journal, the mark on the reply. */
+/* From a request to its reply: lookup, checks, the function, the unit in the journal, the mark on the reply.
+ */
 #ifndef DKV_COMMAND_DISPATCH_H
 #define DKV_COMMAND_DISPATCH_H
 
@@ -23,11 +24,16 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
                       struct prepared prepared[], int count);
 enum dispatch_result dispatch(struct world *world, struct session *session, const struct request *request,
                               const struct prepared *prepared);
-/* A command whose unit and checks are the caller's: EXEC's queue, recovery. */
+/* Runs one command whose checks and unit are the caller's (EXEC's queue): the function, its statistics. Fills
+ * in what call->entry, argc, argv and raw leave open. */
 void dispatch_call(struct world *world, struct session *session, struct call *call);
+/* A command of the stream, at recovery: nothing expires, nothing is logged. NULL, or what is wrong with it.
+ */
+const char *dispatch_replay(struct world *world, struct session *session, const struct request *request,
+                            const struct prepared *prepared);
 
-/* Called in every round of the loop and after wakes of the journal: replies to a session whose wait is over and clears
- * session->blocked. Returns whether it is free to go on. */
+/* Called in every round of the loop and after wakes of the journal: replies to a session whose wait is over
+ * and clears session->blocked. Returns whether it is free to go on. */
 bool session_unblock(struct session *session);
 
 /* Registers the families of this floor. */
@@ -43,5 +49,14 @@ struct world *world_new(const struct world_options *options);
 void world_free(struct world *world);
 /* Reads the clock: what "now" is until the next call. */
 void world_refresh_time(struct world *world);
+/* Time as command_stats counts it: a cheap counter of the processor's, and its conversion. */
+uint64_t world_ticks(void);
+uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks);
+
+/* Errors replied so far, by code, for INFO errorstats. */
+void error_stats_count(struct world *world, const struct reply *reply);
+typedef void error_stats_visit(void *context, const char *code, uint64_t count);
+void error_stats_each(const struct world *world, error_stats_visit *visit, void *context);
+void error_stats_reset(struct world *world);
 
 #endif

@@ -1,10 +1,10 @@
-/* A session is what a client is to a command; its socket is a connection (net/). The simulator has sessions without
- * sockets, and so has recovery. */
+/* A session is what a client is to a command; its socket is a connection (net/). The simulator has sessions
+ * without sockets, and so has recovery. */
 #ifndef DKV_COMMAND_SESSION_H
 #define DKV_COMMAND_SESSION_H
 
 #include "journal/frame.h"
-#include "resp/output.h"
+#include "resp/reply.h"
 
 struct command_entry;
 struct watch;
@@ -13,10 +13,10 @@ struct world;
 enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
 
 /* Why a session waits before its next command runs. */
-enum block_reason { BLOCK_NONE, BLOCK_WAIT_DURABLE, BLOCK_WAIT_REPLICAS };
+enum block_reason { BLOCK_NONE, BLOCK_WAIT_DURABLE, BLOCK_WAIT_REPLICAS, BLOCK_WAIT_CHECK };
 
 struct queued_command {
-    const struct command_entry *entry;
+    struct command_entry *entry;
     int argc;
     struct slice *argv; /* one allocation with the bytes */
     struct slice raw;
@@ -33,7 +33,7 @@ struct session {
     int database;
     int protocol; /* 2 or 3 */
     bool authenticated;
-    bool replaying;  /* recovery's own session: nothing expires, nothing is logged */
+    bool replaying; /* recovery's own session: nothing expires, nothing is logged */
     bool no_evict;
     bool no_touch;
     bool close_after_reply; /* QUIT, a protocol error, CLIENT KILL of oneself */
@@ -41,12 +41,13 @@ struct session {
     char *name;    /* NULL: none */
     char *library; /* CLIENT SETINFO lib-name */
     char *library_version;
-    char *user;    /* "default" */
 
     /* Transaction. */
     bool in_multi;
     bool multi_failed; /* a queued command was refused: EXEC answers EXECABORT */
     bool watch_failed; /* a watched key was changed: EXEC answers nil */
+    bool in_exec;      /* its queue is running: nothing may block */
+    bool queue_writes; /* something queued may write */
     struct queued_command *queue;
     size_t queue_size;
     size_t queue_capacity;
@@ -59,8 +60,9 @@ struct session {
     enum block_reason blocked;
     int64_t block_deadline_ms; /* monotonic; 0: none */
     lsn_t block_lsn;
-    int64_t block_local; /* WAITAOF's numlocal and numreplicas */
-    int64_t block_replicas;
+    int64_t block_replicas; /* WAITAOF's numreplicas */
+    /* BLOCK_WAIT_CHECK, for commands of upper floors: replies and returns true when the wait is over. */
+    bool (*block_check)(struct session *session, struct reply *reply);
 
     int64_t created_ms; /* wall clock */
     int64_t active_ms;  /* last command, wall clock */

@@ -1,24 +1,110 @@
-/* Store, journal and commands as one thing you can embed: execute, tick, recover, close. No sockets, no process
- * management but what engine_host offers, so that the simulator drives exactly this. */
+/* Store, journal and commands as one thing you can embed: execute, tick, recover, close. No sockets and no
+ * process management but what engine_host lends, so that the simulator drives exactly this.
+ *
+ * The life of an engine: engine_open, engine_recover_step until done, engine_start, then rounds of
+ * engine_begin_round, dispatch for what clients sent (command/dispatch.h, with engine_world),
+ * engine_end_round; and engine_close. Without a disk there is nothing to recover and nothing is kept. */
 #ifndef DKV_ENGINE_ENGINE_H
 #define DKV_ENGINE_ENGINE_H
+
+#include <stdatomic.h>
 
 #include "command/dispatch.h"
 
 struct engine;
 
-/* What the process around the engine lends it. */
+/* Written by the child of a rewrite, read by the parent, in memory that both share. */
+struct rewrite_progress {
+    _Atomic uint64_t keys;
+    _Atomic uint64_t bytes;
+};
+
+/* What the process around the engine lends it: one child at a time. */
 struct engine_host {
     void *context;
-    /* Runs work(argument, progress) in a forked child, which sees memory as it is now, and exits 0 if that returned 0.
-     * progress is memory shared with the parent. Returns false, with errno, when there is no child. */
-    bool (*start_child)(void *context, int (*work)(void *argument, struct rewrite_progress *progress), void *argument);
-    /* Whether the child still runs; when not, *ok tells whether it succeeded. */
+    /* Runs work(argument, progress) in a forked child that sees memory as it is now, and ends with success if
+     * that returned 0. Returns 0, or a negative errno when there is no child. */
+    int (*start_child)(void *context, int (*work)(void *argument, struct rewrite_progress *progress),
+                       void *argument);
+    /* Whether the child still runs; when not, *ok tells whether it ended with success. */
     bool (*child_running)(void *context, bool *ok);
-    /* Reads the child's progress. */
+    /* The running child's progress, or the last one's. Never NULL. */
     const struct rewrite_progress *(*child_progress)(void *context);
     /* Kills the child and waits for its end. */
     void (*kill_child)(void *context);
 };
+
+/* When the log is rewritten by itself; each 0 (or below) is off. Never while the log is shorter than
+ * min_bytes, except for writes and interval. */
+struct rewrite_triggers {
+    int64_t growth_percent; /* log longer than after the last rewrite by this share */
+    uint64_t min_bytes;
+    uint64_t writes;          /* after this many changes */
+    int64_t stale_percent;    /* this share of the log no longer says anything about the state */
+    int64_t interval_seconds; /* this long after the last one, if anything was written */
+};
+
+struct engine_options {
+    struct world_options world;
+    /* disk NULL: memory only. clock is the world's, whatever is given here. */
+    struct journal_options journal;
+    struct rewrite_triggers triggers;
+    struct engine_host host;
+    bool background_free; /* frees flushed databases on a thread of its own */
+};
+
+/* Takes the folder. NULL on failure, with the reason in error. */
+struct engine *engine_open(const struct engine_options *options, struct journal_error *error);
+struct world *engine_world(struct engine *engine);
+
+/* Replays about bytes_max bytes of the log. Until RECOVER_DONE, clients get -LOADING. */
+enum recover_result engine_recover_step(struct engine *engine, uint64_t bytes_max,
+                                        struct journal_error *error);
+bool engine_start(struct engine *engine, struct journal_error *error);
+
+/* Around everything that a round of the loop executes. begin reads the clock. end hands what was written to
+ * the journal. */
+void engine_begin_round(struct engine *engine);
+void engine_end_round(struct engine *engine);
+/* Work of its own: expiry, table maintenance, rewrites. Returns after how many microseconds it wants to be
+ * called again at the latest; calling it more often costs little. Between begin_round and end_round. */
+int64_t engine_tick(struct engine *engine);
+
+/* Begins a rewrite. NULL when it began; otherwise why not, as an error to reply. */
+const char *engine_rewrite(struct engine *engine);
+/* Kills a running one. */
+void engine_rewrite_cancel(struct engine *engine);
+void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers);
+
+struct engine_stats {
+    bool recovering;
+    struct recover_progress recovery;
+    int64_t recovery_us; /* how long it took, or has taken so far */
+    uint64_t recovered_commands;
+
+    bool rewriting;           /* the child runs, or its result is being put in place */
+    int64_t rewrite_began_ms; /* wall clock, of the one that runs */
+    uint64_t rewrite_keys;    /* written so far, and how many there are */
+    uint64_t rewrite_keys_total;
+    uint64_t rewrite_bytes;
+    uint64_t rewrites; /* that succeeded since start */
+    uint64_t rewrites_failed;
+    bool last_rewrite_ok;
+    int64_t last_rewrite_seconds; /* -1: none yet */
+    int64_t last_rewrite_ms; /* wall clock at which the last good one ended, or the start of the server */
+    int64_t last_fork_us;
+
+    uint64_t live_bytes; /* about what a rewrite would write now */
+    uint64_t log_bytes;  /* base and log as they are */
+    uint64_t lazyfree_pending;
+    uint64_t lazyfreed;
+};
+void engine_stats_read(struct engine *engine, struct engine_stats *stats);
+
+/* Ends a rewrite, commits everything, closes the journal, frees all. Sessions must be gone. False when
+ * something that was executed could not be made durable. */
+bool engine_close(struct engine *engine);
+/* Frees without writing: for the simulator's crashes and a failed start. */
+void engine_abandon(struct engine *engine);
 
 #endif

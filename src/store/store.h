@@ -50,6 +50,8 @@ uint64_t store_hash(const struct store *store, struct slice key);
 /* --- one database ----------------------------------------------------------------------------------------------- */
 
 size_t database_size(const struct database *db);
+/* Bytes of all keys and values, without any overhead: about what writing them out takes. Kept up to date, O(1). */
+size_t database_payload(const struct database *db);
 /* Keys with a time to live, and an estimate of the mean time left in ms (0 when there is none). */
 size_t database_volatile_size(const struct database *db);
 int64_t database_mean_ttl_ms(const struct database *db, int64_t now_ms);

@@ -1,0 +1,348 @@
+#include "command/dispatch.h"
+
+#include <ctype.h>
+
+#include "command/families.h"
+#include "command/transaction.h"
+
+/* What a unit takes in the journal beyond the bytes of the arguments: framing, SELECT, MULTI and EXEC, a
+ * time. */
+#define UNIT_OVERHEAD 256
+
+void command_families_add(struct command_table *table)
+{
+    command_table_add(table, string_commands, string_command_count);
+    command_table_add(table, keys_commands, keys_command_count);
+    command_table_add(table, expire_commands, expire_command_count);
+    command_table_add(table, object_commands, object_command_count);
+    command_table_add(table, introspect_commands, introspect_command_count);
+    command_table_add(table, transaction_commands, transaction_command_count);
+    command_table_add(table, connection_commands, connection_command_count);
+}
+
+/* --- looking ahead
+ * ------------------------------------------------------------------------------------------------ */
+
+static void prepare(struct world *world, const struct request *request, struct prepared *prepared)
+{
+    *prepared = (struct prepared){.entry = command_table_find(world->commands, request->argv[0])};
+    if (!prepared->entry)
+        return;
+    if (prepared->entry->children && request->argc > 1) {
+        struct command_entry *child = command_entry_child(prepared->entry, request->argv[1]);
+        if (child)
+            prepared->entry = child;
+    }
+    const struct key_spec *spec = &prepared->entry->command->keys[0];
+    if (spec->first > 0 && spec->first < request->argc) {
+        prepared->has_key = true;
+        prepared->key_hash = store_hash(world->store, request->argv[spec->first]);
+    }
+}
+
+void dispatch_prepare(struct world *world, const struct session *session, const struct request *requests[],
+                      struct prepared prepared[], int count)
+{
+    const struct database *db = store_database(world->store, session->database);
+    for (int i = 0; i < count; i++) {
+        prepare(world, requests[i], &prepared[i]);
+        if (prepared[i].has_key && count > 1)
+            database_prefetch_bucket(db, prepared[i].key_hash);
+    }
+    for (int i = 0; i < count && count > 1; i++)
+        if (prepared[i].has_key)
+            database_prefetch_entry(db, prepared[i].key_hash);
+}
+
+/* --- refusing
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void reply_unknown_command(struct reply *reply, const struct request *request)
+{
+    struct buffer text = {0};
+    size_t name_size = request->argv[0].size < 128 ? request->argv[0].size : 128;
+    buffer_append_text(&text, "ERR unknown command '");
+    buffer_append(&text, request->argv[0].data, name_size);
+    buffer_append_text(&text, "', with args beginning with: ");
+    size_t begin = text.size;
+    for (int i = 1; i < request->argc && text.size - begin < 128; i++) {
+        size_t room = 128 - (text.size - begin);
+        size_t size = request->argv[i].size < room ? request->argv[i].size : room;
+        buffer_append_char(&text, '\'');
+        buffer_append(&text, request->argv[i].data, size);
+        buffer_append_text(&text, "' ");
+    }
+    reply_error_slice(reply, buffer_slice(&text));
+    buffer_free(&text);
+}
+
+static void reply_unknown_subcommand(struct reply *reply, const struct command *parent, struct slice name)
+{
+    char upper[48];
+    size_t i = 0;
+    for (; parent->name[i] && i < sizeof(upper) - 1; i++)
+        upper[i] = (char)toupper((unsigned char)parent->name[i]);
+    upper[i] = '\0';
+    reply_error_format(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                       (int)(name.size < 128 ? name.size : 128), name.data, upper);
+}
+
+/* Whether the journal can take what the command may write. ADMIT_YES for commands that write nothing. */
+static enum admit_result admit(const struct world *world, const struct session *session,
+                               const struct command *command, const struct request *request)
+{
+    if (!world->journal)
+        return ADMIT_YES;
+    uint64_t size = UNIT_OVERHEAD;
+    if (command->flags & CMD_WRITE) {
+        for (int i = 0; i < request->argc; i++)
+            size += request->argv[i].size + 32;
+    } else if (session->in_multi && session->queue_writes && strcmp(command->name, "exec") == 0) {
+        size += session->queue_bytes + session->queue_size * UNIT_OVERHEAD;
+    } else {
+        return ADMIT_YES;
+    }
+    return journal_admit(world->journal, size);
+}
+
+static void reply_full(struct world *world, struct reply *reply)
+{
+    const char *why = journal_full(world->journal);
+    world->stats.writes_refused_full++;
+    reply_error_format(
+        reply,
+        "MISCONF Errors writing to the log: %s. Commands that may modify the data set are refused "
+        "until there is room; reads go on.",
+        why ? why : "no space");
+}
+
+/* The checks before a command may run or be queued. False when an error was replied. */
+static bool check(struct world *world, struct session *session, struct command_entry *entry,
+                  const struct request *request, struct reply *reply)
+{
+    if (!entry) {
+        reply_unknown_command(reply, request);
+        return false;
+    }
+    const struct command *command = entry->command;
+    if (entry->children && request->argc > 1) {
+        reply_unknown_subcommand(reply, command, request->argv[1]);
+        return false;
+    }
+    if (!command_arity_fits(command, request->argc) || !command->function) {
+        reply_error_format(reply, "ERR wrong number of arguments for '%s' command", entry->full_name);
+        return false;
+    }
+    if ((command->flags & CMD_PROTECTED) && !world->settings.debug_enabled) {
+        reply_error_format(
+            reply,
+            "ERR %s command not allowed. If the enable-debug-command option is set to \"local\", you "
+            "can run it from a local connection, otherwise you need to set this option in the "
+            "configuration file, and then restart the server.",
+            "DEBUG");
+        return false;
+    }
+    if (!session->authenticated && !(command->flags & CMD_NO_AUTH)) {
+        reply_error(reply, "NOAUTH Authentication required.");
+        return false;
+    }
+    if (session->in_multi && (command->flags & CMD_NO_MULTI)) {
+        reply_error(reply, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    if (world->loading && !(command->flags & CMD_LOADING)) {
+        reply_error(reply, "LOADING Redis is loading the dataset in memory");
+        return false;
+    }
+    return true;
+}
+
+/* --- running
+ * ------------------------------------------------------------------------------------------------------ */
+
+struct key_wait {
+    struct call *call;
+    lsn_t lsn;
+};
+
+static void key_wait_visit(void *context, int index, unsigned key_flags)
+{
+    (void)key_flags;
+    struct key_wait *wait = context;
+    lsn_t lsn = wait->call->world->key_lsns[call_hash(wait->call, index) % KEY_LSN_SLOTS];
+    if (lsn > wait->lsn)
+        wait->lsn = lsn;
+}
+
+/* The rule of D2: what a reply tells of must be durable before the reply goes. A command that wrote waits for
+ * its own unit; one that looked keys up, for their last changes; one that tells of keys it does not name, for
+ * everything. */
+static void wait_for_what_was_read(struct call *call)
+{
+    struct world *world = call->world;
+    if (!world->journal || journal_policy(world->journal) != SYNC_ALWAYS)
+        return;
+    lsn_t durable = journal_durable(world->journal);
+    const struct command *command = call->entry->command;
+    /* What this command changed is not counted as executed before its unit ends, so look at the open unit
+     * too. */
+    if (durable == journal_executed(world->journal) && !world->unit_open)
+        return;
+    struct key_wait wait = {call, 0};
+    if (command->flags & CMD_READS_ALL) {
+        wait.lsn = journal_executed(world->journal);
+    } else if (command->keys[0].first > 0) {
+        wait.lsn = world->all_keys_lsn;
+        command_each_key(command, call->argc, key_wait_visit, &wait);
+    }
+    /* A change marks its keys with the end of a unit that is still open; here all units but this one are
+     * closed. */
+    if (wait.lsn > journal_executed(world->journal))
+        wait.lsn = journal_executed(world->journal);
+    if (wait.lsn > call->wait_lsn)
+        call->wait_lsn = wait.lsn;
+}
+
+void dispatch_call(struct world *world, struct session *session, struct call *call)
+{
+    struct reply reply = {.output = session->output, .protocol = session->protocol};
+    const struct command *command = call->entry->command;
+    call->world = world;
+    call->session = session;
+    call->db = store_database(world->store, session->database);
+    if (!call->reply)
+        call->reply = &reply;
+    if (session->in_exec && command->keys[0].first > 0 && command->keys[0].first < call->argc)
+        call->key_hash = store_hash(world->store, call->argv[command->keys[0].first]);
+    uint64_t begin = world_ticks();
+    command->function(call);
+    call->entry->stats.calls++;
+    call->entry->stats.ticks += world_ticks() - begin;
+    world->stats.commands++;
+    if (call->reply->errors) {
+        call->entry->stats.failed++;
+        error_stats_count(world, call->reply);
+        call->reply->errors = 0;
+    }
+    wait_for_what_was_read(call);
+}
+
+static void run(struct world *world, struct session *session, struct command_entry *entry,
+                const struct request *request, uint64_t key_hash, struct reply *reply)
+{
+    struct call call = {.argc = request->argc,
+                        .argv = request->argv,
+                        .raw = request->raw,
+                        .key_hash = key_hash,
+                        .reply = reply,
+                        .entry = entry};
+    dispatch_call(world, session, &call);
+    if (effect_unit_end(world)) {
+        session->last_write_lsn = journal_executed(world->journal);
+        call.wait_lsn = session->last_write_lsn;
+    }
+    if (call.wait_lsn > 0 && call.wait_lsn > journal_acknowledged(world->journal)) {
+        output_mark(session->output, call.wait_lsn);
+        world->stats.replies_held++;
+    }
+}
+
+/* MULTI's own commands run at once; everything else is queued. */
+static bool runs_inside_multi(const struct command *command)
+{
+    static const char *const names[] = {"exec", "discard", "multi", "watch", "quit", "reset"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(command->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static void reject(struct world *world, struct session *session, struct command_entry *entry,
+                   struct reply *reply)
+{
+    if (entry)
+        entry->stats.rejected++;
+    if (session->in_multi)
+        session->multi_failed = true;
+    error_stats_count(world, reply);
+}
+
+/* Runs, queues or refuses. */
+static enum dispatch_result execute(struct world *world, struct session *session, struct command_entry *entry,
+                                    const struct request *request, uint64_t key_hash)
+{
+    struct reply reply = {.output = session->output, .protocol = session->protocol};
+    if (!check(world, session, entry, request, &reply)) {
+        reject(world, session, entry, &reply);
+        return DISPATCH_DONE;
+    }
+    bool queue = session->in_multi && !runs_inside_multi(entry->command);
+    enum admit_result admitted = admit(world, session, entry->command, request);
+    if (admitted == ADMIT_WAIT && !queue)
+        return DISPATCH_WAIT;
+    if (admitted == ADMIT_FULL) {
+        if (session->in_multi && !queue) {
+            session_discard_transaction(session);
+            session_unwatch(session);
+        }
+        reply_full(world, &reply);
+        reject(world, session, entry, &reply);
+        return DISPATCH_DONE;
+    }
+    session->last_command = entry;
+    session->commands++;
+    session->active_ms = world->now_ms;
+    if (queue) {
+        const char *error;
+        if (transaction_queue(session, entry, request, &error)) {
+            reply_simple(&reply, "QUEUED");
+        } else {
+            reply_error(&reply, error);
+            reject(world, session, entry, &reply);
+        }
+        return DISPATCH_DONE;
+    }
+    run(world, session, entry, request, key_hash, &reply);
+    if (session->close_after_reply)
+        return DISPATCH_CLOSE;
+    return session->blocked != BLOCK_NONE ? DISPATCH_BLOCKED : DISPATCH_DONE;
+}
+
+enum dispatch_result dispatch(struct world *world, struct session *session, const struct request *request,
+                              const struct prepared *prepared)
+{
+    bool silent = session->reply_mode == REPLY_OFF || session->reply_mode == REPLY_SKIP;
+    output_set_discard(session->output, silent);
+    enum dispatch_result result = execute(world, session, prepared->entry, request, prepared->key_hash);
+    if (result == DISPATCH_WAIT)
+        return result;
+    if (session->reply_mode == REPLY_SKIP)
+        session->reply_mode = REPLY_ON;
+    else if (session->reply_mode == REPLY_SKIP_NEXT)
+        session->reply_mode = REPLY_SKIP;
+    if (silent)
+        output_set_discard(session->output, false);
+    return result;
+}
+
+const char *dispatch_replay(struct world *world, struct session *session, const struct request *request,
+                            const struct prepared *prepared)
+{
+    if (!prepared->entry)
+        return "unknown command";
+    const struct command *command = prepared->entry->command;
+    if (!command->function || !command_arity_fits(command, request->argc))
+        return "wrong number of arguments";
+    struct reply reply = {.output = session->output, .protocol = 2};
+    struct call call = {.world = world,
+                        .session = session,
+                        .db = store_database(world->store, session->database),
+                        .argc = request->argc,
+                        .argv = request->argv,
+                        .raw = request->raw,
+                        .key_hash = prepared->key_hash,
+                        .reply = &reply,
+                        .entry = prepared->entry};
+    command->function(&call);
+    return reply.errors ? "the command replied an error" : NULL;
+}

@@ -1,0 +1,184 @@
+/* Effects: the commands that repeat what a command did, appended to the journal as units.
+ *
+ * A unit's bytes go straight into the journal's open buffer. Most units are one command, so nothing is put in
+ * front of the first; when a second one joins, MULTI is moved in before it at the end of the unit, which is
+ * rare and short. A SELECT that a unit needs stands in front of MULTI: on its own it changes nothing, so it
+ * may be there without what follows. */
+#include "base/number.h"
+#include "command/watch.h"
+#include "resp/request.h"
+
+/* Whether effects are to be written, and the unit opened for them. */
+static bool unit_open(struct world *world)
+{
+    if (!world->journal)
+        return false;
+    if (!world->unit_open) {
+        world->unit_buffer =
+            journal_unit_begin(world->journal, world->stream_database < 0 ? 0 : world->stream_database);
+        world->unit_begin = world->unit_buffer->size;
+        world->unit_effects = 0;
+        world->unit_open = true;
+    }
+    return true;
+}
+
+static void select_database(struct world *world, int database)
+{
+    if (world->stream_database == database)
+        return;
+    char digits[INT64_TEXT_MAX];
+    size_t size = int64_format(digits, database);
+    request_append(world->unit_buffer, 2, (struct slice[]){SLICE_LITERAL("SELECT"), {digits, size}});
+    if (world->unit_effects == 0)
+        world->unit_begin = world->unit_buffer->size;
+    world->stream_database = database;
+}
+
+/* Opens the unit for one more effect; NULL when nothing is to be written. */
+static struct buffer *effect_begin(struct world *world, const struct session *session, int database)
+{
+    if (session && session->replaying)
+        return NULL;
+    world->stats.changes++;
+    world->changes_since_rewrite++;
+    if (!unit_open(world))
+        return NULL;
+    select_database(world, database);
+    world->unit_effects++;
+    return world->unit_buffer;
+}
+
+void effect_verbatim(struct call *call)
+{
+    struct buffer *buffer = effect_begin(call->world, call->session, call->session->database);
+    if (!buffer)
+        return;
+    if (call->raw.size)
+        buffer_append_slice(buffer, call->raw);
+    else
+        request_append(buffer, call->argc, call->argv);
+}
+
+void effect_command(struct call *call, int database, int argc, const struct slice *argv)
+{
+    struct buffer *buffer = effect_begin(call->world, call->session, database);
+    if (buffer)
+        request_append(buffer, argc, argv);
+}
+
+void effect_set(struct call *call, int database, const struct entry *entry)
+{
+    char scratch[STRING_SCRATCH];
+    char digits[INT64_TEXT_MAX];
+    struct slice argv[5] = {SLICE_LITERAL("SET"), entry_key(entry), string_value(entry, scratch)};
+    int argc = 3;
+    int64_t expire_ms = entry_expire_ms(entry);
+    if (expire_ms != EXPIRE_NEVER) {
+        argv[argc++] = SLICE_LITERAL("PXAT");
+        argv[argc++] = slice_make(digits, int64_format(digits, expire_ms));
+    }
+    effect_command(call, database, argc, argv);
+}
+
+static void world_effect_delete(struct world *world, const struct session *session, int database,
+                                struct slice key)
+{
+    struct buffer *buffer = effect_begin(world, session, database);
+    if (buffer)
+        request_append(buffer, 2, (struct slice[]){SLICE_LITERAL("DEL"), key});
+}
+
+void effect_delete(struct call *call, int database, struct slice key)
+{
+    world_effect_delete(call->world, call->session, database, key);
+}
+
+bool effect_unit_end(struct world *world)
+{
+    static const char multi[] = "*1\r\n$5\r\nMULTI\r\n";
+    static const char exec[] = "*1\r\n$4\r\nEXEC\r\n";
+    if (!world->unit_open)
+        return false;
+    struct buffer *buffer = world->unit_buffer;
+    if (world->unit_effects > 1) {
+        size_t size = sizeof(multi) - 1;
+        buffer_reserve(buffer, size + sizeof(exec));
+        char *begin = buffer->data + world->unit_begin;
+        memmove(begin + size, begin, buffer->size - world->unit_begin);
+        memcpy(begin, multi, size);
+        buffer->size += size;
+        buffer_append(buffer, exec, sizeof(exec) - 1);
+    }
+    journal_unit_end(world->journal);
+    world->unit_open = false;
+    return true;
+}
+
+/* A reader of the key waits for the end of the unit that is being built or comes next. Durability moves from
+ * one end of a unit to another, so any LSN behind the unit's begin stands for its end. */
+static lsn_t unit_lsn(const struct world *world)
+{
+    return journal_executed(world->journal) + 1;
+}
+
+static void key_changed(struct world *world, int database, struct slice key, uint64_t hash, bool expired)
+{
+    if (world->journal)
+        world->key_lsns[hash % KEY_LSN_SLOTS] = unit_lsn(world);
+    if (watch_table_count(world->watches))
+        watch_touch(world->watches, database, key, hash, expired);
+}
+
+void call_changed_in(struct call *call, int database, struct slice key, uint64_t hash)
+{
+    if (!call->session->replaying)
+        key_changed(call->world, database, key, hash, false);
+}
+
+void call_changed(struct call *call, struct slice key, uint64_t hash)
+{
+    call_changed_in(call, call->session->database, key, hash);
+}
+
+void call_changed_all(struct call *call, int database)
+{
+    if (call->session->replaying)
+        return;
+    if (call->world->journal)
+        call->world->all_keys_lsn = unit_lsn(call->world);
+    watch_touch_present(call->world->watches, call->world, database);
+}
+
+/* Deletes an entry whose time has passed, within whatever unit is being built. */
+static void expire_entry(struct world *world, const struct session *session, int database,
+                         struct entry *entry)
+{
+    struct slice key = entry_key(entry);
+    uint64_t hash = store_hash(world->store, key);
+    world_effect_delete(world, session, database, key);
+    key_changed(world, database, key, hash, true);
+    database_delete(store_database(world->store, database), key, hash);
+    world->stats.expired++;
+}
+
+void world_expire(struct world *world, int database, struct entry *entry)
+{
+    expire_entry(world, NULL, database, entry);
+    effect_unit_end(world);
+}
+
+struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash)
+{
+    struct world *world = call->world;
+    struct entry *entry = database_find(store_database(world->store, database), key, hash);
+    if (!entry || call->session->replaying || !expire_has_passed(entry_expire_ms(entry), world->now_ms))
+        return entry;
+    expire_entry(world, call->session, database, entry);
+    return NULL;
+}
+
+struct entry *call_write(struct call *call, struct slice key, uint64_t hash)
+{
+    return call_write_in(call, call->session->database, key, hash);
+}

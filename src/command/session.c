@@ -1,0 +1,84 @@
+#include "command/session.h"
+
+#include "base/memory.h"
+#include "command/watch.h"
+
+struct session *session_new(struct world *world, struct output *output, void *owner)
+{
+    struct session *session = mem_alloc_zero(sizeof(*session));
+    session->id = ++world->next_session_id;
+    session->world = world;
+    session->output = output;
+    session->owner = owner;
+    session->protocol = 2;
+    session->authenticated = world->settings.requirepass[0] == '\0';
+    session->created_ms = session->active_ms = world->now_ms;
+    session->previous = world->sessions_last;
+    if (world->sessions_last)
+        world->sessions_last->next = session;
+    else
+        world->sessions = session;
+    world->sessions_last = session;
+    world->session_count++;
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    struct world *world = session->world;
+    session_discard_transaction(session);
+    session_unwatch(session);
+    if (session->previous)
+        session->previous->next = session->next;
+    else
+        world->sessions = session->next;
+    if (session->next)
+        session->next->previous = session->previous;
+    else
+        world->sessions_last = session->previous;
+    world->session_count--;
+    mem_free(session->name);
+    mem_free(session->library);
+    mem_free(session->library_version);
+    mem_free(session->queue);
+    mem_free(session);
+}
+
+void session_reset(struct session *session)
+{
+    session_discard_transaction(session);
+    session_unwatch(session);
+    session->database = 0;
+    session->protocol = 2;
+    session->authenticated = session->world->settings.requirepass[0] == '\0';
+    session->no_evict = false;
+    session->no_touch = false;
+    session->reply_mode = REPLY_ON;
+    session_set_text(&session->name, slice_make(NULL, 0));
+}
+
+bool session_set_text(char **field, struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] < '!' || text.data[i] > '~')
+            return false;
+    mem_free(*field);
+    *field = text.size ? slice_to_cstring(text) : NULL;
+    return true;
+}
+
+void session_discard_transaction(struct session *session)
+{
+    for (size_t i = 0; i < session->queue_size; i++)
+        mem_free(session->queue[i].argv);
+    mem_free(session->queue);
+    session->queue = NULL;
+    session->queue_size = session->queue_capacity = session->queue_bytes = 0;
+    session->in_multi = session->multi_failed = session->queue_writes = false;
+}
+
+void session_unwatch(struct session *session)
+{
+    watch_remove_all(session->world->watches, session);
+    session->watch_failed = false;
+}

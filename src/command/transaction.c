@@ -1,0 +1,190 @@
+#include "command/transaction.h"
+
+#include "base/memory.h"
+#include "command/families.h"
+#include "command/watch.h"
+
+/* One allocation: the argument slices, then the bytes: the request as it came where that is canonical. */
+static void queued_fill(struct queued_command *queued, const struct request *request, size_t bytes)
+{
+    size_t slices = (size_t)request->argc * sizeof(struct slice);
+    queued->argc = request->argc;
+    queued->argv = mem_alloc(slices + bytes);
+    char *out = (char *)queued->argv + slices;
+    if (request->raw.size) {
+        memcpy(out, request->raw.data, request->raw.size);
+        queued->raw = slice_make(out, request->raw.size);
+        for (int i = 0; i < request->argc; i++)
+            queued->argv[i] =
+                slice_make(out + (request->argv[i].data - request->raw.data), request->argv[i].size);
+        return;
+    }
+    queued->raw = slice_make(NULL, 0);
+    for (int i = 0; i < request->argc; i++) {
+        if (request->argv[i].size)
+            memcpy(out, request->argv[i].data, request->argv[i].size);
+        queued->argv[i] = slice_make(out, request->argv[i].size);
+        out += request->argv[i].size;
+    }
+}
+
+bool transaction_queue(struct session *session, struct command_entry *entry, const struct request *request,
+                       const char **error)
+{
+    size_t bytes = request->raw.size;
+    if (bytes == 0)
+        for (int i = 0; i < request->argc; i++)
+            bytes += request->argv[i].size;
+    size_t cost = bytes + (size_t)request->argc * sizeof(struct slice) + sizeof(struct queued_command);
+    if (session->queue_bytes + cost > session->world->settings.query_max) {
+        *error = "ERR transaction is larger than client-query-buffer-limit";
+        return false;
+    }
+    if (session->queue_size == session->queue_capacity) {
+        session->queue_capacity = session->queue_capacity ? 2 * session->queue_capacity : 8;
+        session->queue = mem_realloc(session->queue, session->queue_capacity * sizeof(*session->queue));
+    }
+    struct queued_command *queued = &session->queue[session->queue_size++];
+    queued->entry = entry;
+    queued_fill(queued, request, bytes);
+    session->queue_bytes += cost;
+    if (entry->command->flags & CMD_WRITE)
+        session->queue_writes = true;
+    return true;
+}
+
+static void multi_command(struct call *call)
+{
+    if (call->session->in_multi) {
+        reply_error(call->reply, "ERR MULTI calls can not be nested");
+        return;
+    }
+    call->session->in_multi = true;
+    reply_ok(call->reply);
+}
+
+static void discard_command(struct call *call)
+{
+    if (!call->session->in_multi) {
+        reply_error(call->reply, "ERR DISCARD without MULTI");
+        return;
+    }
+    session_discard_transaction(call->session);
+    session_unwatch(call->session);
+    reply_ok(call->reply);
+}
+
+static void run_queue(struct call *call)
+{
+    struct session *session = call->session;
+    reply_array(call->reply, (int64_t)session->queue_size);
+    session->in_exec = true;
+    session->in_multi = false;
+    for (size_t i = 0; i < session->queue_size; i++) {
+        struct queued_command *queued = &session->queue[i];
+        struct call inner = {
+            .argc = queued->argc, .argv = queued->argv, .raw = queued->raw, .entry = queued->entry};
+        dispatch_call(call->world, session, &inner);
+        if (inner.wait_lsn > call->wait_lsn)
+            call->wait_lsn = inner.wait_lsn;
+    }
+    session->in_exec = false;
+}
+
+static void exec_command(struct call *call)
+{
+    struct session *session = call->session;
+    if (!session->in_multi) {
+        reply_error(call->reply, "ERR EXEC without MULTI");
+        return;
+    }
+    if (session->multi_failed) {
+        reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
+    } else if (session->watch_failed || watch_any_expired(call->world, session)) {
+        /* That it failed tells of somebody's write, which must not be taken back any more. */
+        if (call->world->journal)
+            call->wait_lsn = journal_executed(call->world->journal);
+        reply_null_array(call->reply);
+    } else {
+        /* Watches end before the queue runs: its own changes are no reason to fail the next transaction. */
+        session_unwatch(session);
+        run_queue(call);
+    }
+    session_discard_transaction(session);
+    session_unwatch(session);
+}
+
+static void watch_command(struct call *call)
+{
+    struct session *session = call->session;
+    struct world *world = call->world;
+    if (session->in_multi) {
+        reply_error(call->reply, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    for (int i = 1; i < call->argc; i++) {
+        uint64_t hash = call_hash(call, i);
+        struct entry *entry = database_find(call->db, call->argv[i], hash);
+        bool had_expired = entry && expire_has_passed(entry_expire_ms(entry), world->now_ms);
+        watch_add(world->watches, session, session->database, call->argv[i], hash, had_expired);
+    }
+    reply_ok(call->reply);
+}
+
+static void unwatch_command(struct call *call)
+{
+    session_unwatch(call->session);
+    reply_ok(call->reply);
+}
+
+#define ANYTIME (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY)
+
+const struct command transaction_commands[] = {
+    {.name = "multi",
+     .arity = 1,
+     .flags = ANYTIME,
+     .categories = CAT_TRANSACTION,
+     .function = multi_command,
+     .group = "transactions",
+     .since = "1.2.0",
+     .complexity = "O(1)",
+     .summary = "Starts a transaction."},
+    {.name = "exec",
+     .arity = 1,
+     .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG,
+     .categories = CAT_TRANSACTION,
+     .function = exec_command,
+     .group = "transactions",
+     .since = "1.2.0",
+     .complexity = "Depends on commands in the transaction",
+     .summary = "Executes all commands in a transaction."},
+    {.name = "discard",
+     .arity = 1,
+     .flags = ANYTIME,
+     .categories = CAT_TRANSACTION,
+     .function = discard_command,
+     .group = "transactions",
+     .since = "2.0.0",
+     .complexity = "O(N), when N is the number of queued commands",
+     .summary = "Discards a transaction."},
+    {.name = "watch",
+     .arity = -2,
+     .flags = ANYTIME,
+     .categories = CAT_TRANSACTION,
+     .keys = {{1, -1, 1, KEY_RO}},
+     .function = watch_command,
+     .group = "transactions",
+     .since = "2.2.0",
+     .complexity = "O(1) for every key.",
+     .summary = "Monitors changes to keys to determine the execution of a transaction."},
+    {.name = "unwatch",
+     .arity = 1,
+     .flags = ANYTIME,
+     .categories = CAT_TRANSACTION,
+     .function = unwatch_command,
+     .group = "transactions",
+     .since = "2.2.0",
+     .complexity = "O(1)",
+     .summary = "Forgets about watched keys of a transaction."},
+};
+const size_t transaction_command_count = sizeof(transaction_commands) / sizeof(transaction_commands[0]);

@@ -1,0 +1,127 @@
+#include "command/watch.h"
+
+#include "base/memory.h"
+
+/* A power of two; watched keys are few, and the table is only looked at while there are any. */
+#define WATCH_BUCKETS 1024
+
+struct watch {
+    struct session *session;
+    struct watch *next_in_session;
+    struct watch *next_in_bucket;
+    struct watch **link; /* what points at this one in its bucket */
+    uint64_t hash;
+    int database;
+    bool had_expired;
+    size_t key_size;
+    char key[];
+};
+
+struct watch_table {
+    size_t count;
+    struct watch *buckets[WATCH_BUCKETS];
+};
+
+struct watch_table *watch_table_new(void)
+{
+    return mem_alloc_zero(sizeof(struct watch_table));
+}
+
+void watch_table_free(struct watch_table *table)
+{
+    ASSERT(table->count == 0);
+    mem_free(table);
+}
+
+size_t watch_table_count(const struct watch_table *table)
+{
+    return table->count;
+}
+
+static struct slice watch_key(const struct watch *watch)
+{
+    return slice_make(watch->key, watch->key_size);
+}
+
+static bool watch_is(const struct watch *watch, int database, struct slice key, uint64_t hash)
+{
+    return watch->hash == hash && watch->database == database && slice_equal(watch_key(watch), key);
+}
+
+void watch_add(struct watch_table *table, struct session *session, int database, struct slice key,
+               uint64_t hash, bool had_expired)
+{
+    for (struct watch *watch = session->watches; watch; watch = watch->next_in_session)
+        if (watch_is(watch, database, key, hash))
+            return;
+    struct watch *watch = mem_alloc(sizeof(*watch) + key.size);
+    struct watch **bucket = &table->buckets[hash % WATCH_BUCKETS];
+    *watch = (struct watch){.session = session,
+                            .next_in_session = session->watches,
+                            .next_in_bucket = *bucket,
+                            .link = bucket,
+                            .hash = hash,
+                            .database = database,
+                            .had_expired = had_expired,
+                            .key_size = key.size};
+    if (key.size)
+        memcpy(watch->key, key.data, key.size);
+    if (*bucket)
+        (*bucket)->link = &watch->next_in_bucket;
+    *bucket = watch;
+    session->watches = watch;
+    table->count++;
+}
+
+void watch_remove_all(struct watch_table *table, struct session *session)
+{
+    struct watch *next;
+    for (struct watch *watch = session->watches; watch; watch = next) {
+        next = watch->next_in_session;
+        *watch->link = watch->next_in_bucket;
+        if (watch->next_in_bucket)
+            watch->next_in_bucket->link = watch->link;
+        mem_free(watch);
+        table->count--;
+    }
+    session->watches = NULL;
+}
+
+void watch_touch(struct watch_table *table, int database, struct slice key, uint64_t hash, bool expired)
+{
+    for (struct watch *watch = table->buckets[hash % WATCH_BUCKETS]; watch; watch = watch->next_in_bucket) {
+        if (!watch_is(watch, database, key, hash))
+            continue;
+        if (expired && watch->had_expired)
+            watch->had_expired = false;
+        else
+            watch->session->watch_failed = true;
+    }
+}
+
+void watch_touch_present(struct watch_table *table, struct world *world, int database)
+{
+    if (table->count == 0)
+        return;
+    struct database *db = store_database(world->store, database);
+    for (size_t i = 0; i < WATCH_BUCKETS; i++) {
+        for (struct watch *watch = table->buckets[i]; watch; watch = watch->next_in_bucket) {
+            if (watch->database != database)
+                continue;
+            struct entry *entry = database_find(db, watch_key(watch), watch->hash);
+            if (entry && !(watch->had_expired && expire_has_passed(entry_expire_ms(entry), world->now_ms)))
+                watch->session->watch_failed = true;
+        }
+    }
+}
+
+bool watch_any_expired(struct world *world, const struct session *session)
+{
+    for (const struct watch *watch = session->watches; watch; watch = watch->next_in_session) {
+        struct database *db = store_database(world->store, watch->database);
+        struct entry *entry = database_find(db, watch_key(watch), watch->hash);
+        if (entry && !watch->had_expired && expire_has_passed(entry_expire_ms(entry), world->now_ms))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,108 @@
+/* The world that commands act on: made, freed, its time and its error statistics. */
+#include <time.h>
+
+#include "base/memory.h"
+#include "command/dispatch.h"
+#include "command/watch.h"
+
+/* Codes counted one by one; more (a client can make none up) would be a bug in a command. */
+#define ERROR_CODES_MAX 128
+
+struct error_stats {
+    size_t size;
+    struct {
+        char code[REPLY_ERROR_CODE_MAX];
+        uint64_t count;
+    } codes[ERROR_CODES_MAX];
+};
+
+struct world *world_new(const struct world_options *options)
+{
+    struct world *world = mem_alloc_zero(sizeof(*world));
+    struct random seeds;
+    random_seed(&seeds, options->random_seed);
+    struct store_options store_options = {.databases = options->databases,
+                                          .hash_seed = random_next(&seeds),
+                                          .random_seed = random_next(&seeds)};
+    world->store = store_new(&store_options);
+    world->commands = command_table_new();
+    world->clock = options->clock;
+    random_seed(&world->random, random_next(&seeds));
+    world->settings = options->settings;
+    world->errors = mem_alloc_zero(sizeof(*world->errors));
+    world->watches = watch_table_new();
+    world->key_lsns = mem_alloc_zero(KEY_LSN_SLOTS * sizeof(lsn_t));
+    world_refresh_time(world);
+    world->ticks_begin = world_ticks();
+    world->ticks_begin_us = world->monotonic_us;
+    command_families_add(world->commands);
+    return world;
+}
+
+void world_free(struct world *world)
+{
+    ASSERT(world->session_count == 0);
+    store_free(world->store);
+    command_table_free(world->commands);
+    watch_table_free(world->watches);
+    mem_free(world->errors);
+    mem_free(world->key_lsns);
+    mem_free(world);
+}
+
+void world_refresh_time(struct world *world)
+{
+    world->now_ms = clock_wall_ms(world->clock);
+    world->monotonic_us = clock_monotonic_us(world->clock);
+}
+
+uint64_t world_ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+#endif
+}
+
+/* The counter's rate is what it was on average since the start: no calibration, and exact enough after a
+ * moment. */
+uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks)
+{
+    uint64_t passed = world_ticks() - world->ticks_begin;
+    int64_t passed_us = clock_monotonic_us(world->clock) - world->ticks_begin_us;
+    if (passed == 0 || passed_us <= 0)
+        return 0;
+    return (uint64_t)((double)ticks * (double)passed_us / (double)passed);
+}
+
+void error_stats_each(const struct world *world, error_stats_visit *visit, void *context)
+{
+    for (size_t i = 0; i < world->errors->size; i++)
+        visit(context, world->errors->codes[i].code, world->errors->codes[i].count);
+}
+
+void error_stats_reset(struct world *world)
+{
+    world->errors->size = 0;
+    world->stats.errors = 0;
+}
+
+void error_stats_count(struct world *world, const struct reply *reply)
+{
+    struct error_stats *errors = world->errors;
+    world->stats.errors += reply->errors;
+    size_t i = 0;
+    while (i < errors->size && strcmp(errors->codes[i].code, reply->error_code) != 0)
+        i++;
+    if (i == ERROR_CODES_MAX)
+        return;
+    if (i == errors->size) {
+        errors->size++;
+        memcpy(errors->codes[i].code, reply->error_code, REPLY_ERROR_CODE_MAX);
+        errors->codes[i].count = 0;
+    }
+    errors->codes[i].count += reply->errors;
+}

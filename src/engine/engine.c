@@ -1,0 +1,268 @@
+#include "engine/engine.h"
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "engine/private.h"
+
+/* Expiry runs in slices of at most this long, and at least three times as long passes between two of them: a
+ * quarter of the processor at the most, and no command waits longer than a slice. */
+#define EXPIRE_SLICE_US    1000
+#define EXPIRE_REST_US     (3 * EXPIRE_SLICE_US)
+#define EXPIRE_BATCH       64
+#define EXPIRE_WHEEL_STEPS 256
+
+/* Time between two looks at what changes slowly. */
+#define TICK_US      100000  /* with keys that may expire */
+#define TICK_IDLE_US 1000000 /* without */
+#define TICK_BUSY_US 10000   /* while a child runs, or tables have work left */
+#define TABLE_STEPS  64
+
+struct engine *engine_open(const struct engine_options *options, struct journal_error *error)
+{
+    struct engine *engine = mem_alloc_zero(sizeof(*engine));
+    engine->world = world_new(&options->world);
+    engine->world->stream_database = -1;
+    engine->host = options->host;
+    engine->disk = options->journal.disk;
+    rewrite_init(engine, &options->triggers);
+    if (engine->disk) {
+        struct journal_options journal_options = options->journal;
+        journal_options.clock = options->world.clock;
+        engine->journal = journal_open(&journal_options, error);
+        if (!engine->journal) {
+            world_free(engine->world);
+            mem_free(engine);
+            return NULL;
+        }
+        engine->replay = replay_new(engine->world);
+        engine->world->loading = true;
+        engine->recovery_began_us = clock_monotonic_us(options->world.clock);
+    }
+    if (options->background_free)
+        engine->lazyfree = lazyfree_new();
+    return engine;
+}
+
+struct world *engine_world(struct engine *engine)
+{
+    return engine->world;
+}
+
+enum recover_result engine_recover_step(struct engine *engine, uint64_t bytes_max,
+                                        struct journal_error *error)
+{
+    if (!engine->journal)
+        return RECOVER_DONE;
+    enum recover_result result =
+        journal_recover_step(engine->journal, bytes_max, replay_frame, engine->replay, error);
+    engine->recovered_commands = replay_commands(engine->replay);
+    engine->recovery_us = clock_monotonic_us(engine->world->clock) - engine->recovery_began_us;
+    return result;
+}
+
+static void free_later(struct world *world, struct database_contents *contents)
+{
+    struct engine *engine = world->free_later_context;
+    lazyfree_add(engine->lazyfree, contents);
+}
+
+bool engine_start(struct engine *engine, struct journal_error *error)
+{
+    struct world *world = engine->world;
+    if (engine->lazyfree) {
+        world->free_later = free_later;
+        world->free_later_context = engine;
+    }
+    if (!engine->journal)
+        return true;
+    if (!journal_start(engine->journal, error))
+        return false;
+    world->stream_database = replay_database(engine->replay);
+    replay_free(engine->replay);
+    engine->replay = NULL;
+    world->journal = engine->journal;
+    world->loading = false;
+    struct journal_stats stats;
+    journal_stats_read(engine->journal, &stats);
+    engine->rewrite.bytes_after_last = stats.base_bytes + stats.log_bytes;
+    return true;
+}
+
+void engine_begin_round(struct engine *engine)
+{
+    world_refresh_time(engine->world);
+}
+
+void engine_end_round(struct engine *engine)
+{
+    if (engine->world->journal)
+        journal_submit(engine->world->journal);
+}
+
+/* --- tick
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool may_expire(struct world *world)
+{
+    return !world->journal || journal_admit(world->journal, EXPIRE_BATCH * 128) == ADMIT_YES;
+}
+
+/* A batch of one database's due entries. Returns whether there may be more. */
+static bool expire_batch(struct world *world, int index)
+{
+    struct database *db = store_database(world->store, index);
+    int steps = EXPIRE_WHEEL_STEPS;
+    if (database_volatile_size(db) == 0)
+        return false;
+    for (int i = 0; i < EXPIRE_BATCH; i++) {
+        struct entry *entry = database_next_expired(db, world->now_ms, &steps);
+        if (!entry)
+            return steps <= 0;
+        world_expire(world, index, entry);
+    }
+    return true;
+}
+
+/* Returns whether the slice ended before the work did. */
+static bool expire_slice(struct engine *engine)
+{
+    struct world *world = engine->world;
+    int count = store_database_count(world->store);
+    int64_t begin_us = clock_monotonic_us(world->clock);
+    int64_t spent_us = 0;
+    int idle = 0; /* databases in a row without work */
+    while (idle < count && spent_us < EXPIRE_SLICE_US && may_expire(world)) {
+        if (expire_batch(world, engine->expire_next_database)) {
+            idle = 0;
+            spent_us = clock_monotonic_us(world->clock) - begin_us;
+            continue;
+        }
+        engine->expire_next_database = (engine->expire_next_database + 1) % count;
+        idle++;
+    }
+    world->stats.expire_time_us += (uint64_t)(clock_monotonic_us(world->clock) - begin_us);
+    if (idle < count)
+        world->stats.expire_cap_reached++;
+    return idle < count;
+}
+
+static bool anything_volatile(struct world *world)
+{
+    for (int i = 0; i < store_database_count(world->store); i++)
+        if (database_volatile_size(store_database(world->store, i)))
+            return true;
+    return false;
+}
+
+static bool table_steps(struct world *world)
+{
+    bool more = false;
+    for (int i = 0; i < store_database_count(world->store); i++)
+        more |= database_step(store_database(world->store, i), TABLE_STEPS);
+    return more;
+}
+
+int64_t engine_tick(struct engine *engine)
+{
+    struct world *world = engine->world;
+    if (world->loading)
+        return TICK_US;
+    int64_t now_us = world->monotonic_us;
+    if (now_us < engine->next_check_us)
+        return engine->next_check_us - now_us;
+    int64_t next_us = TICK_IDLE_US;
+    if (anything_volatile(world))
+        next_us = expire_slice(engine) ? EXPIRE_REST_US : TICK_US;
+    if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
+        next_us = TICK_BUSY_US;
+    if (engine->journal)
+        rewrite_tick(engine);
+    if ((engine->rewrite.child_running || engine->rewrite.placing) && next_us > TICK_BUSY_US)
+        next_us = TICK_BUSY_US;
+    engine->next_check_us = now_us + next_us;
+    return next_us;
+}
+
+/* --- knowing
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Framing of SET key value, and of a time to live, in a base: typical digits. */
+#define LIVE_OVERHEAD_KEY      35
+#define LIVE_OVERHEAD_VOLATILE 33
+
+static uint64_t live_bytes(const struct world *world)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < store_database_count(world->store); i++) {
+        const struct database *db = store_database(world->store, i);
+        bytes += database_payload(db) + database_size(db) * LIVE_OVERHEAD_KEY +
+                 database_volatile_size(db) * LIVE_OVERHEAD_VOLATILE;
+    }
+    return bytes;
+}
+
+void engine_stats_read(struct engine *engine, struct engine_stats *stats)
+{
+    const struct rewrite *rewrite = &engine->rewrite;
+    *stats = (struct engine_stats){.recovering = engine->replay != NULL,
+                                   .recovery_us = engine->recovery_us,
+                                   .recovered_commands = engine->recovered_commands,
+                                   .rewriting = rewrite->child_running || rewrite->placing,
+                                   .rewrite_began_ms = rewrite->began_ms,
+                                   .rewrite_keys_total = rewrite->keys_total,
+                                   .rewrites = rewrite->succeeded,
+                                   .rewrites_failed = rewrite->failed,
+                                   .last_rewrite_ok = rewrite->last_ok,
+                                   .last_rewrite_seconds = rewrite->last_seconds,
+                                   .last_rewrite_ms = rewrite->last_ended_ms,
+                                   .last_fork_us = rewrite->last_fork_us,
+                                   .live_bytes = live_bytes(engine->world)};
+    if (engine->journal) {
+        journal_recover_progress(engine->journal, &stats->recovery);
+        struct journal_stats journal_stats;
+        journal_stats_read(engine->journal, &journal_stats);
+        stats->log_bytes = journal_stats.base_bytes + journal_stats.log_bytes;
+    }
+    if (stats->rewriting) {
+        const struct rewrite_progress *progress = engine->host.child_progress(engine->host.context);
+        stats->rewrite_keys = atomic_load_explicit(&progress->keys, memory_order_relaxed);
+        stats->rewrite_bytes = atomic_load_explicit(&progress->bytes, memory_order_relaxed);
+    }
+    if (engine->lazyfree)
+        lazyfree_stats(engine->lazyfree, &stats->lazyfree_pending, &stats->lazyfreed);
+}
+
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void engine_free(struct engine *engine)
+{
+    if (engine->replay)
+        replay_free(engine->replay);
+    if (engine->lazyfree)
+        lazyfree_free(engine->lazyfree);
+    world_free(engine->world);
+    mem_free(engine);
+}
+
+bool engine_close(struct engine *engine)
+{
+    bool ok = true;
+    engine_rewrite_cancel(engine);
+    if (engine->world->journal)
+        ok = journal_close(engine->journal);
+    else if (engine->journal)
+        journal_abandon(engine->journal);
+    engine_free(engine);
+    return ok;
+}
+
+void engine_abandon(struct engine *engine)
+{
+    if (engine->rewrite.child_running)
+        engine->host.kill_child(engine->host.context);
+    if (engine->journal)
+        journal_abandon(engine->journal);
+    engine_free(engine);
+}

@@ -1,0 +1,69 @@
+/* Shared by the files of engine/ only. */
+#ifndef DKV_ENGINE_PRIVATE_H
+#define DKV_ENGINE_PRIVATE_H
+
+#include "engine/engine.h"
+
+struct lazyfree;
+struct replay;
+
+/* A rewrite that failed is tried again by itself after this long, doubling up to the maximum. */
+#define REWRITE_RETRY_MS_MIN 1000
+#define REWRITE_RETRY_MS_MAX (10 * 60 * 1000)
+
+struct rewrite {
+    struct rewrite_triggers triggers;
+    bool child_running;
+    bool placing; /* the child has succeeded; the journal puts the result in place */
+    int64_t began_ms;
+    int64_t began_us;
+    uint64_t keys_total;
+    lsn_t lsn;
+    uint64_t succeeded;
+    uint64_t failed;
+    bool last_ok;
+    int64_t last_seconds;
+    int64_t last_ended_ms;
+    int64_t last_fork_us;
+    uint64_t bytes_after_last; /* base and log right after the last one: what growth is measured from */
+    int64_t retry_wait_ms;
+    int64_t retry_at_ms; /* monotonic */
+};
+
+struct engine {
+    struct world *world;
+    struct journal *journal; /* NULL: memory only */
+    struct disk *disk;
+    struct engine_host host;
+    struct rewrite rewrite;
+    struct replay *replay; /* while recovering */
+    int64_t recovery_began_us;
+    int64_t recovery_us;
+    uint64_t recovered_commands;
+    struct lazyfree *lazyfree;
+    int64_t next_check_us; /* of what need not be looked at in every tick */
+    int expire_next_database;
+};
+
+/* rewrite.c */
+void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers);
+/* Looks after a running rewrite, and begins one when a trigger says so. */
+void rewrite_tick(struct engine *engine);
+
+/* replay.c */
+struct replay *replay_new(struct world *world);
+/* journal_apply: context is the replay. */
+const char *replay_frame(void *context, enum journal_source source, const struct frame *frame);
+uint64_t replay_commands(const struct replay *replay);
+/* The database that is selected at the end of the stream, -1 when no frame told. */
+int replay_database(const struct replay *replay);
+void replay_free(struct replay *replay);
+
+/* lazyfree.c: a thread that frees what was flushed. */
+struct lazyfree *lazyfree_new(void);
+void lazyfree_add(struct lazyfree *lazyfree, struct database_contents *contents);
+void lazyfree_stats(struct lazyfree *lazyfree, uint64_t *pending, uint64_t *freed);
+/* Waits until all is freed. */
+void lazyfree_free(struct lazyfree *lazyfree);
+
+#endif

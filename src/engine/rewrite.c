@@ -1,0 +1,248 @@
+/* The rewrite: a forked child writes the state as it is at one LSN, while the parent goes on.
+ *
+ * The cut and the fork happen between two commands, so what the child sees is the state at the cut. Until the
+ * journal has put the new base in place (after syncing everything before the cut), the old base and segments
+ * count. */
+#include <errno.h>
+
+#include "base/number.h"
+#include "engine/private.h"
+#include "resp/request.h"
+
+/* The buffer is offered to the writer every so many keys; the writer decides when it makes a frame. */
+#define KEYS_BETWEEN_FLUSHES 64
+
+struct dump {
+    struct base_writer *writer;
+    struct buffer *buffer;
+    struct rewrite_progress *progress;
+    uint64_t keys;
+    uint64_t bytes;
+    int database;
+    int error;
+};
+
+static void dump_flush(struct dump *dump, int next_database, bool last)
+{
+    size_t size = dump->buffer->size;
+    if (dump->error == 0)
+        dump->error = base_writer_flush(dump->writer, next_database, last);
+    dump->buffer = base_writer_buffer(dump->writer);
+    dump->bytes += size - dump->buffer->size;
+    atomic_store_explicit(&dump->progress->keys, dump->keys, memory_order_relaxed);
+    atomic_store_explicit(&dump->progress->bytes, dump->bytes, memory_order_relaxed);
+}
+
+static void dump_entry(void *context, struct entry *entry)
+{
+    struct dump *dump = context;
+    char scratch[STRING_SCRATCH];
+    char digits[INT64_TEXT_MAX];
+    if (dump->error)
+        return;
+    struct slice argv[5] = {SLICE_LITERAL("SET"), entry_key(entry), string_value(entry, scratch)};
+    int argc = 3;
+    int64_t expire_ms = entry_expire_ms(entry);
+    if (expire_ms != EXPIRE_NEVER) {
+        argv[argc++] = SLICE_LITERAL("PXAT");
+        argv[argc++] = slice_make(digits, int64_format(digits, expire_ms));
+    }
+    request_append(dump->buffer, argc, argv);
+    if (++dump->keys % KEYS_BETWEEN_FLUSHES == 0 || dump->buffer->size > (1 << 20))
+        dump_flush(dump, dump->database, false);
+}
+
+/* In the child. 0, or an exit status that is not. */
+static int rewrite_work(void *argument, struct rewrite_progress *progress)
+{
+    struct engine *engine = argument;
+    struct store *store = engine->world->store;
+    struct dump dump = {.progress = progress};
+    dump.writer = base_writer_new(engine->journal, engine->rewrite.lsn, &dump.error);
+    if (!dump.writer) {
+        diag(DIAG_WARNING, "rewrite: cannot create the new base: %s", strerror(-dump.error));
+        return 1;
+    }
+    dump.buffer = base_writer_buffer(dump.writer);
+    for (int i = 0; i < store_database_count(store); i++) {
+        struct database *db = store_database(store, i);
+        if (database_size(db) == 0)
+            continue;
+        dump.database = i;
+        dump_flush(&dump, i, true);
+        database_each(db, dump_entry, &dump);
+    }
+    dump_flush(&dump, 0, true);
+    uint64_t file_bytes = 0;
+    int finish_error = base_writer_finish(dump.writer, &file_bytes);
+    if (dump.error == 0)
+        dump.error = finish_error;
+    if (dump.error)
+        diag(DIAG_WARNING, "rewrite: writing the new base failed: %s", strerror(-dump.error));
+    return dump.error ? 1 : 0;
+}
+
+void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers)
+{
+    engine->rewrite = (struct rewrite){.triggers = *triggers,
+                                       .last_ok = true,
+                                       .last_seconds = -1,
+                                       .last_ended_ms = engine->world->now_ms,
+                                       .retry_wait_ms = REWRITE_RETRY_MS_MIN};
+}
+
+static uint64_t bytes_on_disk(struct engine *engine)
+{
+    struct journal_stats stats;
+    journal_stats_read(engine->journal, &stats);
+    return stats.base_bytes + stats.log_bytes;
+}
+
+static void rewrite_failed(struct engine *engine)
+{
+    struct rewrite *rewrite = &engine->rewrite;
+    rewrite->failed++;
+    rewrite->last_ok = false;
+    rewrite->retry_at_ms = engine->world->monotonic_us / 1000 + rewrite->retry_wait_ms;
+    diag(DIAG_WARNING,
+         "rewrite failed; the log goes on as it is, the next try by itself is in %.1f s at the earliest",
+         (double)rewrite->retry_wait_ms / 1000.0);
+    rewrite->retry_wait_ms *= 2;
+    if (rewrite->retry_wait_ms > REWRITE_RETRY_MS_MAX)
+        rewrite->retry_wait_ms = REWRITE_RETRY_MS_MAX;
+}
+
+static void child_gone(struct engine *engine, bool ok)
+{
+    struct rewrite *rewrite = &engine->rewrite;
+    rewrite->child_running = false;
+    engine->world->child_active = false;
+    store_freeze_tables(engine->world->store, false);
+    rewrite->last_seconds = (engine->world->monotonic_us - rewrite->began_us) / 1000000;
+    journal_rewrite_end(engine->journal, ok);
+    rewrite->placing = ok;
+    if (!ok)
+        rewrite_failed(engine);
+}
+
+static void rewrite_placed(struct engine *engine)
+{
+    struct rewrite *rewrite = &engine->rewrite;
+    rewrite->placing = false;
+    struct journal_stats stats;
+    journal_stats_read(engine->journal, &stats);
+    if (stats.base_lsn != rewrite->lsn) {
+        rewrite_failed(engine);
+        return;
+    }
+    rewrite->succeeded++;
+    rewrite->last_ok = true;
+    rewrite->last_ended_ms = engine->world->now_ms;
+    rewrite->retry_wait_ms = REWRITE_RETRY_MS_MIN;
+    rewrite->retry_at_ms = 0;
+    rewrite->bytes_after_last = stats.base_bytes + stats.log_bytes;
+    char size[32];
+    byte_size_format(size, stats.base_bytes);
+    diag(DIAG_NOTICE, "rewrite done: base at LSN %llu, %llu keys, %s, %.3f s",
+         (unsigned long long)rewrite->lsn,
+         (unsigned long long)atomic_load(&engine->host.child_progress(engine->host.context)->keys), size,
+         (double)(engine->world->monotonic_us - rewrite->began_us) / 1e6);
+}
+
+const char *engine_rewrite(struct engine *engine)
+{
+    struct rewrite *rewrite = &engine->rewrite;
+    struct world *world = engine->world;
+    if (!engine->journal || !world->journal)
+        return "ERR there is no log to rewrite: the server keeps everything in memory only (appendonly no)";
+    if (rewrite->child_running || rewrite->placing || journal_rewriting(engine->journal))
+        return "ERR Background append only file rewriting already in progress";
+    rewrite->lsn = journal_rewrite_begin(engine->journal);
+    rewrite->began_ms = world->now_ms;
+    rewrite->began_us = world->monotonic_us;
+    rewrite->keys_total = 0;
+    for (int i = 0; i < store_database_count(world->store); i++)
+        rewrite->keys_total += database_size(store_database(world->store, i));
+    store_freeze_tables(world->store, true);
+    world->child_active = true;
+    world->changes_since_rewrite = 0;
+    int64_t before_us = clock_monotonic_us(world->clock);
+    int error = engine->host.start_child(engine->host.context, rewrite_work, engine);
+    rewrite->last_fork_us = clock_monotonic_us(world->clock) - before_us;
+    if (error) {
+        diag(DIAG_WARNING, "rewrite: cannot fork: %s", strerror(-error));
+        child_gone(engine, false);
+        return "ERR Can't rewrite append only file in background: fork failed";
+    }
+    rewrite->child_running = true;
+    diag(DIAG_NOTICE, "rewrite begun at LSN %llu: %llu keys", (unsigned long long)rewrite->lsn,
+         (unsigned long long)rewrite->keys_total);
+    return NULL;
+}
+
+void engine_rewrite_cancel(struct engine *engine)
+{
+    if (!engine->rewrite.child_running)
+        return;
+    engine->host.kill_child(engine->host.context);
+    diag(DIAG_NOTICE, "rewrite: the child was killed");
+    child_gone(engine, false);
+}
+
+void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers)
+{
+    engine->rewrite.triggers = *triggers;
+}
+
+/* --- triggers
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* Why a rewrite is due, NULL when none is. */
+static const char *rewrite_due(struct engine *engine)
+{
+    const struct rewrite_triggers *triggers = &engine->rewrite.triggers;
+    const struct world *world = engine->world;
+    if (world->changes_since_rewrite == 0)
+        return NULL;
+    if (triggers->writes && world->changes_since_rewrite >= triggers->writes)
+        return "the number of writes";
+    if (triggers->interval_seconds > 0 &&
+        world->now_ms - engine->rewrite.last_ended_ms >= triggers->interval_seconds * 1000)
+        return "the time since the last one";
+    uint64_t bytes = bytes_on_disk(engine);
+    if (bytes < triggers->min_bytes)
+        return NULL;
+    uint64_t base = engine->rewrite.bytes_after_last ? engine->rewrite.bytes_after_last : 1;
+    if (triggers->growth_percent > 0 && bytes > base &&
+        (double)(bytes - base) * 100.0 / (double)base >= (double)triggers->growth_percent)
+        return "the log's growth";
+    struct engine_stats stats;
+    engine_stats_read(engine, &stats);
+    if (triggers->stale_percent > 0 && stats.live_bytes < bytes &&
+        (double)(bytes - stats.live_bytes) * 100.0 / (double)bytes >= (double)triggers->stale_percent)
+        return "the share of stale bytes";
+    return NULL;
+}
+
+void rewrite_tick(struct engine *engine)
+{
+    struct rewrite *rewrite = &engine->rewrite;
+    bool ok;
+    if (rewrite->child_running) {
+        if (!engine->host.child_running(engine->host.context, &ok))
+            child_gone(engine, ok);
+        return;
+    }
+    if (rewrite->placing) {
+        if (!journal_rewriting(engine->journal))
+            rewrite_placed(engine);
+        return;
+    }
+    if (journal_rewriting(engine->journal) || engine->world->monotonic_us / 1000 < rewrite->retry_at_ms)
+        return;
+    const char *why = rewrite_due(engine);
+    if (why) {
+        diag(DIAG_NOTICE, "rewrite: due because of %s", why);
+        engine_rewrite(engine);
+    }
+}

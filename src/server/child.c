@@ -1,0 +1,120 @@
+#include "server/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+
+struct child {
+    pid_t pid;
+    struct disk *disk;
+    struct rewrite_progress *progress; /* shared with the child */
+};
+
+struct child *child_new(struct disk *disk)
+{
+    struct child *child = mem_alloc_zero(sizeof(*child));
+    child->disk = disk;
+    child->progress =
+        mmap(NULL, sizeof(*child->progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (child->progress == MAP_FAILED)
+        panic("cannot map shared memory: %s", strerror(errno));
+    return child;
+}
+
+/* The child's life. It must not outlive the parent, whose next incarnation would find it writing in the
+ * folder, and must not keep the folder's lock or act on signals meant for the server. */
+static _Noreturn void child_run(struct child *child, pid_t parent,
+                                int (*work)(void *argument, struct rewrite_progress *progress),
+                                void *argument)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    prctl(PR_SET_NAME, "dkv-rewrite");
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    disk_forked(child->disk);
+    _exit(work(argument, child->progress));
+}
+
+static int start_child(void *context, int (*work)(void *argument, struct rewrite_progress *progress),
+                       void *argument)
+{
+    struct child *child = context;
+    ASSERT(child->pid == 0);
+    atomic_store(&child->progress->keys, 0);
+    atomic_store(&child->progress->bytes, 0);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        child_run(child, parent, work, argument);
+    child->pid = pid;
+    return 0;
+}
+
+static bool child_running(void *context, bool *ok)
+{
+    struct child *child = context;
+    int status = 0;
+    *ok = false;
+    if (child->pid == 0)
+        return false;
+    pid_t ended = waitpid(child->pid, &status, WNOHANG);
+    if (ended == 0)
+        return true;
+    child->pid = 0;
+    *ok = ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (ended > 0 && WIFSIGNALED(status))
+        diag(DIAG_WARNING, "rewrite: the child was ended by signal %d", WTERMSIG(status));
+    return false;
+}
+
+static const struct rewrite_progress *child_progress(void *context)
+{
+    struct child *child = context;
+    return child->progress;
+}
+
+static void kill_child(void *context)
+{
+    struct child *child = context;
+    if (child->pid == 0)
+        return;
+    kill(child->pid, SIGKILL);
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    child->pid = 0;
+}
+
+void child_free(struct child *child)
+{
+    kill_child(child);
+    munmap(child->progress, sizeof(*child->progress));
+    mem_free(child);
+}
+
+struct engine_host child_host(struct child *child)
+{
+    return (struct engine_host){.context = child,
+                                .start_child = start_child,
+                                .child_running = child_running,
+                                .child_progress = child_progress,
+                                .kill_child = kill_child};
+}
+
+pid_t child_pid(const struct child *child)
+{
+    return child->pid;
+}

@@ -1,0 +1,18 @@
+/* The forked child of a rewrite, as the engine wants it from its host. */
+#ifndef DKV_SERVER_CHILD_H
+#define DKV_SERVER_CHILD_H
+
+#include "engine/engine.h"
+
+struct child;
+
+/* folder: the data folder's disk, whose lock a child must not keep. */
+struct child *child_new(struct disk *disk);
+/* A running child is killed. */
+void child_free(struct child *child);
+/* What the engine is given; valid as long as child. */
+struct engine_host child_host(struct child *child);
+/* 0 when none runs. */
+pid_t child_pid(const struct child *child);
+
+#endif
