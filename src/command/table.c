@@ -1,0 +1,161 @@
+/* The command table: every command by name, in the order in which the families were added.
+ *
+ * Entries are allocated one by one and never move, since sessions and requests under way keep pointers to
+ * them. They are found through an open-addressed table of pointers, at most half full. */
+#include <ctype.h>
+
+#include "base/diag.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "command/command.h"
+
+#define NAME_MAX_SIZE  sizeof(((struct command_entry *)0)->full_name)
+#define SLOTS_AT_FIRST 512
+
+struct command_table {
+    struct command_entry **entries; /* in order of registration */
+    size_t count;
+    size_t capacity;
+    struct command_entry **slots;
+    size_t slot_count; /* a power of two */
+};
+
+struct command_table *command_table_new(void)
+{
+    struct command_table *table = mem_alloc_zero(sizeof(*table));
+    table->slot_count = SLOTS_AT_FIRST;
+    table->slots = mem_alloc_zero(table->slot_count * sizeof(*table->slots));
+    return table;
+}
+
+void command_table_free(struct command_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->count; i++) {
+        mem_free(table->entries[i]->children);
+        mem_free(table->entries[i]);
+    }
+    mem_free(table->entries);
+    mem_free(table->slots);
+    mem_free(table);
+}
+
+/* Where an entry of this (lower-case) name is, or where it would go. */
+static size_t slot_of(const struct command_table *table, struct slice name)
+{
+    size_t slot = hash_slice(name, 0) & (table->slot_count - 1);
+    while (table->slots[slot] && !slice_equal(slice_of(table->slots[slot]->full_name), name))
+        slot = (slot + 1) & (table->slot_count - 1);
+    return slot;
+}
+
+static void slots_grow(struct command_table *table)
+{
+    mem_free(table->slots);
+    table->slot_count *= 2;
+    table->slots = mem_alloc_zero(table->slot_count * sizeof(*table->slots));
+    for (size_t i = 0; i < table->count; i++)
+        table->slots[slot_of(table, slice_of(table->entries[i]->full_name))] = table->entries[i];
+}
+
+static void entry_init(struct command_entry *entry, const struct command *command,
+                       const struct command_entry *parent)
+{
+    size_t parent_size = parent ? strlen(parent->full_name) + 1 : 0;
+    size_t size = strlen(command->name);
+    ASSERT(parent_size + size < NAME_MAX_SIZE);
+    entry->command = command;
+    entry->parent = parent;
+    if (parent) {
+        memcpy(entry->full_name, parent->full_name, parent_size - 1);
+        entry->full_name[parent_size - 1] = '|';
+    }
+    memcpy(entry->full_name + parent_size, command->name, size + 1);
+}
+
+static void table_add(struct command_table *table, const struct command *command)
+{
+    struct command_entry *entry = mem_alloc_zero(sizeof(*entry));
+    entry_init(entry, command, NULL);
+    if (command->subcommand_count > 0)
+        entry->children = mem_alloc_zero(command->subcommand_count * sizeof(*entry->children));
+    for (size_t i = 0; i < command->subcommand_count; i++)
+        entry_init(&entry->children[i], &command->subcommands[i], entry);
+
+    if ((table->count + 1) * 2 > table->slot_count)
+        slots_grow(table);
+    size_t slot = slot_of(table, slice_of(entry->full_name));
+    ASSERT(!table->slots[slot]);
+    table->slots[slot] = entry;
+    if (table->count == table->capacity) {
+        table->capacity = table->capacity ? table->capacity * 2 : 64;
+        table->entries = mem_realloc(table->entries, table->capacity * sizeof(*table->entries));
+    }
+    table->entries[table->count++] = entry;
+}
+
+void command_table_add(struct command_table *table, const struct command *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        table_add(table, &rows[i]);
+}
+
+struct command_entry *command_table_find(const struct command_table *table, struct slice name)
+{
+    char lower[NAME_MAX_SIZE];
+    if (name.size >= sizeof(lower))
+        return NULL;
+    for (size_t i = 0; i < name.size; i++)
+        lower[i] = (char)tolower((unsigned char)name.data[i]);
+    return table->slots[slot_of(table, slice_make(lower, name.size))];
+}
+
+struct command_entry *command_entry_child(const struct command_entry *entry, struct slice name)
+{
+    for (size_t i = 0; i < entry->command->subcommand_count; i++)
+        if (slice_is(name, entry->children[i].command->name))
+            return &entry->children[i];
+    return NULL;
+}
+
+struct command_entry *command_table_lookup(const struct command_table *table, struct slice full_name)
+{
+    const char *bar = full_name.size ? memchr(full_name.data, '|', full_name.size) : NULL;
+    if (!bar)
+        return command_table_find(table, full_name);
+    size_t parent_size = (size_t)(bar - full_name.data);
+    const struct command_entry *parent = command_table_find(table, slice_make(full_name.data, parent_size));
+    return parent ? command_entry_child(parent, slice_make(bar + 1, full_name.size - parent_size - 1)) : NULL;
+}
+
+size_t command_table_count(const struct command_table *table)
+{
+    return table->count;
+}
+
+struct command_entry *command_table_at(const struct command_table *table, size_t index)
+{
+    ASSERT(index < table->count);
+    return table->entries[index];
+}
+
+void command_table_reset_stats(struct command_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct command_entry *entry = table->entries[i];
+        entry->stats = (struct command_stats){0};
+        for (size_t j = 0; j < entry->command->subcommand_count; j++)
+            entry->children[j].stats = (struct command_stats){0};
+    }
+}
+
+void command_each_key(const struct command *command, int argc, command_key_visit *visit, void *context)
+{
+    for (int i = 0; i < KEY_SPECS_MAX && command->keys[i].first > 0; i++) {
+        const struct key_spec *spec = &command->keys[i];
+        int last = spec->last >= 0 ? spec->last : argc + spec->last;
+        for (int index = spec->first; index <= last && index < argc; index += spec->step)
+            visit(context, index, spec->flags);
+    }
+}
