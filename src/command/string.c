@@ -1,0 +1,778 @@
+/* Strings: SET and everything that is SET with a twist, reading, changing in place, counting. */
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "command/expire.h"
+#include "command/families.h"
+#include "command/lcs.h"
+
+/* --- the options of SET and GETEX
+ * ---------------------------------------------------------------------------------- */
+
+enum set_condition { SET_ALWAYS, SET_IF_ABSENT, SET_IF_PRESENT, SET_IF_EQUAL };
+
+struct time_option {
+    const char *word;
+    unsigned form; /* expire_form */
+};
+
+struct value_options {
+    enum set_condition condition;
+    struct slice expected; /* SET_IF_EQUAL: what the key must hold */
+    bool get;              /* reply what the key held */
+    bool keep_ttl;
+    bool persist;
+    const struct time_option *time; /* NULL: none */
+    int time_index;
+};
+
+static const struct time_option *time_option_find(struct slice word)
+{
+    static const struct time_option options[] = {
+        {"ex", EXPIRE_POSITIVE | EXPIRE_IN_SECONDS},
+        {"px", EXPIRE_POSITIVE},
+        {"exat", EXPIRE_POSITIVE | EXPIRE_IN_SECONDS | EXPIRE_ABSOLUTE},
+        {"pxat", EXPIRE_POSITIVE | EXPIRE_ABSOLUTE}};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (slice_is(word, options[i].word))
+            return &options[i];
+    return NULL;
+}
+
+/* EX, PX, EXAT, PXAT. An option may be repeated, then the last one counts; two different ones contradict. */
+static bool time_option_take(const struct call *call, int *index, struct value_options *options)
+{
+    const struct time_option *time = time_option_find(call->argv[*index]);
+    if (!time || *index + 1 == call->argc || options->keep_ttl || options->persist)
+        return false;
+    if (options->time && options->time != time)
+        return false;
+    options->time = time;
+    options->time_index = ++*index;
+    return true;
+}
+
+static bool set_condition_take(struct value_options *options, enum set_condition condition)
+{
+    if (options->condition != SET_ALWAYS && options->condition != condition)
+        return false;
+    options->condition = condition;
+    return true;
+}
+
+static bool set_option_take(const struct call *call, int *index, struct value_options *options)
+{
+    struct slice word = call->argv[*index];
+    if (slice_is(word, "nx"))
+        return set_condition_take(options, SET_IF_ABSENT);
+    if (slice_is(word, "xx"))
+        return set_condition_take(options, SET_IF_PRESENT);
+    if (slice_is(word, "get"))
+        return options->get = true;
+    if (slice_is(word, "keepttl"))
+        return options->keep_ttl = !options->time;
+    if (slice_is(word, "ifeq") && *index + 1 < call->argc && options->condition == SET_ALWAYS) {
+        options->condition = SET_IF_EQUAL;
+        options->expected = call->argv[++*index];
+        return true;
+    }
+    return time_option_take(call, index, options);
+}
+
+static bool getex_option_take(const struct call *call, int *index, struct value_options *options)
+{
+    if (slice_is(call->argv[*index], "persist"))
+        return options->persist = !options->time;
+    return time_option_take(call, index, options);
+}
+
+/* Reads all options from argument first on; replies the error and returns false when one is wrong. */
+static bool options_read(struct call *call, int first, struct value_options *options,
+                         bool (*take)(const struct call *call, int *index, struct value_options *options))
+{
+    for (int i = first; i < call->argc; i++) {
+        if (!take(call, &i, options)) {
+            call_syntax_error(call);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- setting
+ * ------------------------------------------------------------------------------------------------------- */
+
+static bool value_is(const struct entry *entry, struct slice expected)
+{
+    char scratch[STRING_SCRATCH];
+    return slice_equal(string_value(entry, scratch), expected);
+}
+
+static void reply_value(struct call *call, const struct entry *entry)
+{
+    char scratch[STRING_SCRATCH];
+    if (entry)
+        reply_bulk(call->reply, string_value(entry, scratch));
+    else
+        reply_null(call->reply);
+}
+
+/* A key is used as a string; replies the error and returns false when it holds something else. */
+static bool read_string(struct call *call, int index, struct entry **entry)
+{
+    *entry = call_read(call, call->argv[index], call_hash(call, index));
+    return call_check_type(call, *entry, VALUE_STRING);
+}
+
+/* The same, to be changed. */
+static bool write_string(struct call *call, struct entry **entry)
+{
+    *entry = call_write(call, call->argv[1], call_hash(call, 1));
+    return call_check_type(call, *entry, VALUE_STRING);
+}
+
+enum set_outcome {
+    SET_DONE,
+    SET_REFUSED, /* the condition does not hold */
+    SET_FAILED   /* an error was replied */
+};
+
+/* Whether the condition holds for what the key holds now. */
+static enum set_outcome condition_check(struct call *call, const struct value_options *options,
+                                        const struct entry *entry)
+{
+    switch (options->condition) {
+    case SET_ALWAYS: break;
+    case SET_IF_ABSENT: return entry ? SET_REFUSED : SET_DONE;
+    case SET_IF_PRESENT: return entry ? SET_DONE : SET_REFUSED;
+    case SET_IF_EQUAL:
+        if (!call_check_type(call, entry, VALUE_STRING))
+            return SET_FAILED;
+        return entry && value_is(entry, options->expected) ? SET_DONE : SET_REFUSED;
+    }
+    return SET_DONE;
+}
+
+/* Sets the key that argument 1 names. With GET, what it held is replied first, whatever the outcome. */
+static enum set_outcome set_generic(struct call *call, struct slice value,
+                                    const struct value_options *options)
+{
+    struct slice key = call->argv[1];
+    uint64_t hash = call_hash(call, 1);
+    int64_t expire_ms = EXPIRE_NEVER;
+    struct entry *entry;
+    if (options->time && !call_expire_time(call, options->time_index, options->time->form, &expire_ms))
+        return SET_FAILED;
+    if (options->get) {
+        if (!read_string(call, 1, &entry))
+            return SET_FAILED;
+        reply_value(call, entry);
+    }
+    entry = call_write(call, key, hash);
+    enum set_outcome outcome = condition_check(call, options, entry);
+    if (outcome != SET_DONE)
+        return outcome;
+    if (options->keep_ttl && entry)
+        expire_ms = entry_expire_ms(entry);
+    entry = database_set_string(call->db, key, hash, value, STRING_FORM_BEST, expire_ms);
+    call_changed(call, key, hash);
+    effect_set(call, call->session->database, entry);
+    return SET_DONE;
+}
+
+/* Without options: what was there does not matter, not even whether its time had passed. */
+static void set_plainly(struct call *call)
+{
+    uint64_t hash = call_hash(call, 1);
+    database_set_string(call->db, call->argv[1], hash, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
+    call_changed(call, call->argv[1], hash);
+    effect_verbatim(call);
+    reply_ok(call->reply);
+}
+
+static void set_command(struct call *call)
+{
+    struct value_options options = {0};
+    if (call->argc == 3) {
+        set_plainly(call);
+        return;
+    }
+    if (!options_read(call, 3, &options, set_option_take))
+        return;
+    enum set_outcome outcome = set_generic(call, call->argv[2], &options);
+    if (options.get || outcome == SET_FAILED)
+        return;
+    if (outcome == SET_DONE)
+        reply_ok(call->reply);
+    else
+        reply_null(call->reply);
+}
+
+static void setnx_command(struct call *call)
+{
+    const struct value_options options = {.condition = SET_IF_ABSENT};
+    reply_int(call->reply, set_generic(call, call->argv[2], &options) == SET_DONE);
+}
+
+static void setex_generic(struct call *call, const char *unit)
+{
+    const struct value_options options = {.time = time_option_find(slice_of(unit)), .time_index = 2};
+    if (set_generic(call, call->argv[3], &options) == SET_DONE)
+        reply_ok(call->reply);
+}
+
+static void setex_command(struct call *call)
+{
+    setex_generic(call, "ex");
+}
+
+static void psetex_command(struct call *call)
+{
+    setex_generic(call, "px");
+}
+
+static void getset_command(struct call *call)
+{
+    const struct value_options options = {.get = true};
+    set_generic(call, call->argv[2], &options);
+}
+
+/* --- several keys
+ * -------------------------------------------------------------------------------------------------- */
+
+static void mget_command(struct call *call)
+{
+    reply_array(call->reply, call->argc - 1);
+    for (int i = 1; i < call->argc; i++) {
+        struct entry *entry = call_read(call, call->argv[i], call_hash(call, i));
+        reply_value(call, entry && entry_type(entry) == VALUE_STRING ? entry : NULL);
+    }
+}
+
+/* Keys and values must come in pairs. */
+static bool pairs_check(struct call *call)
+{
+    if (call->argc % 2 == 1)
+        return true;
+    reply_error_format(call->reply, "ERR wrong number of arguments for '%s' command", call->entry->full_name);
+    return false;
+}
+
+static void set_pairs(struct call *call)
+{
+    for (int i = 1; i < call->argc; i += 2) {
+        uint64_t hash = call_hash(call, i);
+        database_set_string(call->db, call->argv[i], hash, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER);
+        call_changed(call, call->argv[i], hash);
+    }
+}
+
+static void mset_command(struct call *call)
+{
+    if (!pairs_check(call))
+        return;
+    set_pairs(call);
+    effect_verbatim(call);
+    reply_ok(call->reply);
+}
+
+static void msetnx_command(struct call *call)
+{
+    if (!pairs_check(call))
+        return;
+    for (int i = 1; i < call->argc; i += 2) {
+        if (call_write(call, call->argv[i], call_hash(call, i))) {
+            reply_int(call->reply, 0);
+            return;
+        }
+    }
+    set_pairs(call);
+    struct slice *argv = mem_alloc((size_t)call->argc * sizeof(*argv));
+    memcpy(argv, call->argv, (size_t)call->argc * sizeof(*argv));
+    argv[0] = SLICE_LITERAL("MSET");
+    effect_command(call, call->session->database, call->argc, argv);
+    mem_free(argv);
+    reply_int(call->reply, 1);
+}
+
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void get_command(struct call *call)
+{
+    struct entry *entry;
+    if (read_string(call, 1, &entry))
+        reply_value(call, entry);
+}
+
+static void getdel_command(struct call *call)
+{
+    struct entry *entry;
+    if (!read_string(call, 1, &entry))
+        return;
+    reply_value(call, entry);
+    if (entry)
+        call_delete(call, call->argv[1], call_hash(call, 1));
+}
+
+/* The time is looked at only once the key is known to be there. */
+static void getex_command(struct call *call)
+{
+    struct value_options options = {0};
+    struct entry *entry;
+    int64_t at_ms;
+    if (!options_read(call, 2, &options, getex_option_take) || !read_string(call, 1, &entry))
+        return;
+    if (entry && options.time && !call_expire_time(call, options.time_index, options.time->form, &at_ms))
+        return;
+    reply_value(call, entry);
+    if (entry && options.time)
+        call_set_expire(call, call->argv[1], call_hash(call, 1), entry, at_ms);
+    else if (entry && options.persist)
+        call_persist(call, call->argv[1], call_hash(call, 1), entry);
+}
+
+static void delifeq_command(struct call *call)
+{
+    struct entry *entry;
+    if (!write_string(call, &entry))
+        return;
+    bool equal = entry && value_is(entry, call->argv[2]);
+    if (equal)
+        call_delete(call, call->argv[1], call_hash(call, 1));
+    reply_int(call->reply, equal);
+}
+
+static void strlen_command(struct call *call)
+{
+    struct entry *entry;
+    if (read_string(call, 1, &entry))
+        reply_int(call->reply, entry ? (int64_t)string_size(entry) : 0);
+}
+
+/* Turns positions that may count from the end into a part of size bytes; an empty one when they do not meet.
+ */
+static struct slice slice_range(struct slice value, int64_t start, int64_t end)
+{
+    int64_t size = (int64_t)value.size;
+    if (start < 0 && end < 0 && start > end)
+        return slice_make(NULL, 0);
+    if (start < 0)
+        start = start + size < 0 ? 0 : start + size;
+    if (end < 0)
+        end = end + size < 0 ? 0 : end + size;
+    if (end >= size)
+        end = size - 1;
+    if (start > end)
+        return slice_make(NULL, 0);
+    return slice_make(value.data + start, (size_t)(end - start + 1));
+}
+
+static void getrange_command(struct call *call)
+{
+    char scratch[STRING_SCRATCH];
+    struct entry *entry;
+    int64_t start;
+    int64_t end;
+    if (!call_int(call, 2, &start) || !call_int(call, 3, &end) || !read_string(call, 1, &entry))
+        return;
+    struct slice value = entry ? string_value(entry, scratch) : slice_make(NULL, 0);
+    reply_bulk(call->reply, slice_range(value, start, end));
+}
+
+/* --- changing in place
+ * --------------------------------------------------------------------------------------------- */
+
+/* Whether a string of size bytes at offset ends within the limit. The stream is obeyed whatever the limit is
+ * now. */
+static bool size_check(struct call *call, size_t offset, size_t size)
+{
+    uint64_t total;
+    bool fits = !__builtin_add_overflow(offset, size, &total) && total <= call->world->settings.bulk_max;
+    if (fits || call->session->replaying)
+        return true;
+    reply_error(call->reply, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    return false;
+}
+
+/* Writes value into the string at offset, states the effect and replies the new length. */
+static void write_in_place(struct call *call, struct entry *entry, size_t offset, struct slice value)
+{
+    struct slice key = call->argv[1];
+    uint64_t hash = call_hash(call, 1);
+    bool created = !entry;
+    if (created)
+        entry = database_set_string(call->db, key, hash, slice_make(NULL, 0), STRING_FORM_RAW, EXPIRE_NEVER);
+    entry = database_write_string(call->db, entry, offset, value);
+    if (!entry) {
+        if (created)
+            database_delete(call->db, key, hash);
+        reply_error(call->reply, "OOM not enough memory for a string of this size");
+        return;
+    }
+    call_changed(call, key, hash);
+    effect_verbatim(call);
+    reply_int(call->reply, (int64_t)string_size(entry));
+}
+
+static void append_command(struct call *call)
+{
+    struct entry *entry;
+    if (!write_string(call, &entry))
+        return;
+    if (entry) {
+        if (size_check(call, string_size(entry), call->argv[2].size))
+            write_in_place(call, entry, string_size(entry), call->argv[2]);
+        return;
+    }
+    /* A new key holds what SET would have made of it. */
+    uint64_t hash = call_hash(call, 1);
+    database_set_string(call->db, call->argv[1], hash, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
+    call_changed(call, call->argv[1], hash);
+    effect_verbatim(call);
+    reply_int(call->reply, (int64_t)call->argv[2].size);
+}
+
+static void setrange_command(struct call *call)
+{
+    struct slice value = call->argv[3];
+    struct entry *entry;
+    int64_t offset;
+    if (!call_int(call, 2, &offset))
+        return;
+    if (offset < 0) {
+        reply_error(call->reply, "ERR offset is out of range");
+        return;
+    }
+    if (!write_string(call, &entry))
+        return;
+    if (value.size == 0)
+        reply_int(call->reply, entry ? (int64_t)string_size(entry) : 0);
+    else if (size_check(call, (size_t)offset, value.size))
+        write_in_place(call, entry, (size_t)offset, value);
+}
+
+/* --- counting
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void increment(struct call *call, int64_t by)
+{
+    char scratch[STRING_SCRATCH];
+    struct entry *entry;
+    int64_t value = 0;
+    if (!write_string(call, &entry))
+        return;
+    if (entry && !string_int(entry, &value) && !int64_parse(string_value(entry, scratch), &value)) {
+        reply_error(call->reply, "ERR value is not an integer or out of range");
+        return;
+    }
+    if (__builtin_add_overflow(value, by, &value)) {
+        reply_error(call->reply, "ERR increment or decrement would overflow");
+        return;
+    }
+    uint64_t hash = call_hash(call, 1);
+    database_set_int(call->db, call->argv[1], hash, value, entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
+    call_changed(call, call->argv[1], hash);
+    effect_verbatim(call);
+    reply_int(call->reply, value);
+}
+
+static void incr_command(struct call *call)
+{
+    increment(call, 1);
+}
+
+static void decr_command(struct call *call)
+{
+    increment(call, -1);
+}
+
+static void incrby_command(struct call *call)
+{
+    int64_t by;
+    if (call_int(call, 2, &by))
+        increment(call, by);
+}
+
+static void decrby_command(struct call *call)
+{
+    int64_t by;
+    if (!call_int(call, 2, &by))
+        return;
+    if (by == INT64_MIN) {
+        reply_error(call->reply, "ERR decrement would overflow");
+        return;
+    }
+    increment(call, -by);
+}
+
+static void incrbyfloat_command(struct call *call)
+{
+    char scratch[STRING_SCRATCH];
+    char text[FLOAT_TEXT_MAX];
+    struct entry *entry;
+    long double value = 0;
+    long double by;
+    if (!write_string(call, &entry))
+        return;
+    if (entry && !long_double_parse(string_value(entry, scratch), &value)) {
+        reply_error(call->reply, "ERR value is not a valid float");
+        return;
+    }
+    if (!call_long_double(call, 2, &by))
+        return;
+    value += by;
+    if (isnan(value) || isinf(value)) {
+        reply_error(call->reply, "ERR increment would produce NaN or Infinity");
+        return;
+    }
+    uint64_t hash = call_hash(call, 1);
+    struct slice result = slice_make(text, long_double_format(text, value));
+    entry = database_set_string(call->db, call->argv[1], hash, result, STRING_FORM_BYTES,
+                                entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
+    call_changed(call, call->argv[1], hash);
+    effect_set(call, call->session->database, entry);
+    reply_bulk(call->reply, result);
+}
+
+/* --- the table
+ * ----------------------------------------------------------------------------------------------------- */
+
+const struct command string_commands[] = {
+    {.name = "set",
+     .arity = -3,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS}},
+     .function = set_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Sets a key to a string, whatever it held before; with options, only under a condition or "
+                "with a time to live."},
+    {.name = "get",
+     .arity = 2,
+     .flags = CMD_READONLY | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+     .function = get_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Returns the string that a key holds."},
+    {.name = "setnx",
+     .arity = 3,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_OW | KEY_INSERT}},
+     .function = setnx_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Sets a key to a string if there is no such key."},
+    {.name = "setex",
+     .arity = 4,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
+     .function = setex_command,
+     .group = "string",
+     .since = "2.0.0",
+     .complexity = "O(1)",
+     .summary = "Sets a key to a string that lives for a number of seconds."},
+    {.name = "psetex",
+     .arity = 4,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
+     .function = psetex_command,
+     .group = "string",
+     .since = "2.6.0",
+     .complexity = "O(1)",
+     .summary = "Sets a key to a string that lives for a number of milliseconds."},
+    {.name = "getset",
+     .arity = 3,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = getset_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Sets a key to a string and returns what it held before."},
+    {.name = "getdel",
+     .arity = 2,
+     .flags = CMD_WRITE | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_DELETE}},
+     .function = getdel_command,
+     .group = "string",
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary = "Returns the string that a key holds and deletes the key."},
+    {.name = "delifeq",
+     .arity = 3,
+     .flags = CMD_WRITE,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RM | KEY_ACCESS | KEY_DELETE}},
+     .function = delifeq_command,
+     .group = "string",
+     .since = "9.0.0",
+     .complexity = "O(1)",
+     .summary = "Deletes a key if it holds a given string."},
+    {.name = "getex",
+     .arity = -2,
+     .flags = CMD_WRITE | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = getex_command,
+     .group = "string",
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary = "Returns the string that a key holds and changes its time to live."},
+    {.name = "mget",
+     .arity = -2,
+     .flags = CMD_READONLY | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, -1, 1, KEY_RO | KEY_ACCESS}},
+     .function = mget_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(N) where N is the number of keys",
+     .summary = "Returns the strings that several keys hold.",
+     .tips = (const char *const[]){"request_policy:multi_shard", NULL}},
+    {.name = "mset",
+     .arity = -3,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .categories = CAT_STRING,
+     .keys = {{1, -1, 2, KEY_OW | KEY_UPDATE}},
+     .function = mset_command,
+     .group = "string",
+     .since = "1.0.1",
+     .complexity = "O(N) where N is the number of keys",
+     .summary = "Sets several keys to strings, all at once.",
+     .tips = (const char *const[]){"request_policy:multi_shard", "response_policy:all_succeeded", NULL}},
+    {.name = "msetnx",
+     .arity = -3,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .categories = CAT_STRING,
+     .keys = {{1, -1, 2, KEY_OW | KEY_INSERT}},
+     .function = msetnx_command,
+     .group = "string",
+     .since = "1.0.1",
+     .complexity = "O(N) where N is the number of keys",
+     .summary = "Sets several keys to strings, all at once, if none of them is there.",
+     .tips = (const char *const[]){"request_policy:multi_shard", "response_policy:agg_min", NULL}},
+    {.name = "strlen",
+     .arity = 2,
+     .flags = CMD_READONLY | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RO}},
+     .function = strlen_command,
+     .group = "string",
+     .since = "2.2.0",
+     .complexity = "O(1)",
+     .summary = "Returns the length of the string that a key holds."},
+    {.name = "append",
+     .arity = 3,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_INSERT}},
+     .function = append_command,
+     .group = "string",
+     .since = "2.0.0",
+     .complexity = "O(1) amortised, when the appended value is small",
+     .summary = "Appends to the string that a key holds, creating the key if need be."},
+    {.name = "setrange",
+     .arity = 4,
+     .flags = CMD_WRITE | CMD_DENYOOM,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_UPDATE}},
+     .function = setrange_command,
+     .group = "string",
+     .since = "2.2.0",
+     .complexity = "O(N) where N is the length of the value, and of the zero bytes put before it",
+     .summary = "Overwrites a part of the string that a key holds, creating the key if need be."},
+    {.name = "getrange",
+     .arity = 4,
+     .flags = CMD_READONLY,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+     .function = getrange_command,
+     .group = "string",
+     .since = "2.4.0",
+     .complexity = "O(N) where N is the length of the returned string",
+     .summary = "Returns a part of the string that a key holds."},
+    {.name = "substr",
+     .arity = 4,
+     .flags = CMD_READONLY,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+     .function = getrange_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(N) where N is the length of the returned string",
+     .summary = "Returns a part of the string that a key holds."},
+    {.name = "incr",
+     .arity = 2,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = incr_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Adds one to the integer that a key holds; a missing key counts as 0."},
+    {.name = "decr",
+     .arity = 2,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = decr_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Takes one from the integer that a key holds; a missing key counts as 0."},
+    {.name = "incrby",
+     .arity = 3,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = incrby_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Adds a number to the integer that a key holds; a missing key counts as 0."},
+    {.name = "decrby",
+     .arity = 3,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = decrby_command,
+     .group = "string",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Takes a number from the integer that a key holds; a missing key counts as 0."},
+    {.name = "incrbyfloat",
+     .arity = 3,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .categories = CAT_STRING,
+     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
+     .function = incrbyfloat_command,
+     .group = "string",
+     .since = "2.6.0",
+     .complexity = "O(1)",
+     .summary = "Adds a number to the floating-point number that a key holds; a missing key counts as 0."},
+    {.name = "lcs",
+     .arity = -3,
+     .flags = CMD_READONLY,
+     .categories = CAT_STRING,
+     .keys = {{1, 2, 1, KEY_RO | KEY_ACCESS}},
+     .function = lcs_command,
+     .group = "string",
+     .since = "7.0.0",
+     .complexity = "O(N*M) where N and M are the lengths of the two strings",
+     .summary = "Finds the longest common subsequence of two strings."},
+};
+const size_t string_command_count = sizeof(string_commands) / sizeof(string_commands[0]);
