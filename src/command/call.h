@@ -22,12 +22,14 @@
 struct watch_table;
 struct error_stats;
 
+enum debug_access { DEBUG_NO, DEBUG_LOCAL, DEBUG_YES };
+
 /* Limits and switches that commands obey; the configuration writes them. */
 struct world_settings {
-    uint64_t bulk_max;       /* proto-max-bulk-len: also the largest string */
-    uint64_t query_max;      /* client-query-buffer-limit: also the bytes a transaction may queue */
-    const char *requirepass; /* "" : none */
-    bool debug_enabled;
+    uint64_t bulk_max;              /* proto-max-bulk-len: also the largest string */
+    uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
+    const char *requirepass;        /* "" : none */
+    enum debug_access debug_access; /* enable-debug-command */
 };
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -97,8 +99,7 @@ struct call {
     lsn_t wait_lsn; /* the reply is not sent before this is acknowledged; grows */
 };
 
-/* --- looking keys up (each counts hits and misses, and hides what has expired)
- * ---------------------------------- */
+/* --- looking keys up (each counts hits and misses, and hides what has expired) ------------------------- */
 
 /* For a command that only reads; updates the time of last use. */
 struct entry *call_read(struct call *call, struct slice key, uint64_t hash);
@@ -114,8 +115,7 @@ struct database *call_database(struct call *call, int index);
 /* Replies WRONGTYPE and returns false unless entry is NULL or of this type. */
 bool call_check_type(struct call *call, const struct entry *entry, enum value_type type);
 
-/* --- arguments (each replies the error that Redis does, and returns false)
- * -------------------------------------- */
+/* --- arguments (each replies the error that Redis does, and returns false) ----------------------------- */
 
 bool call_int(struct call *call, int index, int64_t *value); /* value is not an integer or out of range */
 bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int64_t *value,
@@ -128,8 +128,7 @@ void call_subcommand_error(struct call *call);
 /* Replies an array of lines as HELP commands do, with the usual header and footer. */
 void call_help(struct call *call, const char *const *lines);
 
-/* --- changes
- * ------------------------------------------------------------------------------------------------------ */
+/* --- changes ------------------------------------------------------------------------------------------- */
 
 /* A key of the session's database (or of another) was changed, created or deleted: fails its watchers, and
  * makes readers wait until it is durable. Call it for every key, before or after the change, once an effect

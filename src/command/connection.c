@@ -153,8 +153,7 @@ static void reset_command(struct call *call)
     reply_simple(call->reply, "RESET");
 }
 
-/* --- WAIT and WAITAOF
- * --------------------------------------------------------------------------------------------- */
+/* --- WAIT and WAITAOF ---------------------------------------------------------------------------------- */
 
 static void reply_wait_aof(struct reply *reply, bool local)
 {

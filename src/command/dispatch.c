@@ -20,8 +20,7 @@ void command_families_add(struct command_table *table)
     command_table_add(table, connection_commands, connection_command_count);
 }
 
-/* --- looking ahead
- * ------------------------------------------------------------------------------------------------ */
+/* --- looking ahead ------------------------------------------------------------------------------------- */
 
 static void prepare(struct world *world, const struct request *request, struct prepared *prepared)
 {
@@ -54,8 +53,7 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
             database_prefetch_entry(db, prepared[i].key_hash);
 }
 
-/* --- refusing
- * ----------------------------------------------------------------------------------------------------- */
+/* --- refusing ------------------------------------------------------------------------------------------ */
 
 static void reply_unknown_command(struct reply *reply, const struct request *request)
 {
@@ -116,6 +114,12 @@ static void reply_full(struct world *world, struct reply *reply)
         why ? why : "no space");
 }
 
+static bool debug_allowed(const struct world *world, const struct session *session)
+{
+    enum debug_access access = world->settings.debug_access;
+    return access == DEBUG_YES || (access == DEBUG_LOCAL && session->is_local);
+}
+
 /* The checks before a command may run or be queued. False when an error was replied. */
 static bool check(struct world *world, struct session *session, struct command_entry *entry,
                   const struct request *request, struct reply *reply)
@@ -133,7 +137,7 @@ static bool check(struct world *world, struct session *session, struct command_e
         reply_error_format(reply, "ERR wrong number of arguments for '%s' command", entry->full_name);
         return false;
     }
-    if ((command->flags & CMD_PROTECTED) && !world->settings.debug_enabled) {
+    if ((command->flags & CMD_PROTECTED) && !debug_allowed(world, session)) {
         reply_error_format(
             reply,
             "ERR %s command not allowed. If the enable-debug-command option is set to \"local\", you "
@@ -157,8 +161,7 @@ static bool check(struct world *world, struct session *session, struct command_e
     return true;
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------ */
+/* --- running ------------------------------------------------------------------------------------------- */
 
 struct key_wait {
     struct call *call;

@@ -33,6 +33,7 @@ struct session {
     int database;
     int protocol; /* 2 or 3 */
     bool authenticated;
+    bool is_local;  /* on this machine: for what is allowed to local clients only */
     bool replaying; /* recovery's own session: nothing expires, nothing is logged */
     bool no_evict;
     bool no_touch;

@@ -172,7 +172,7 @@ int64_t engine_tick(struct engine *engine)
     if (now_us < engine->next_check_us)
         return engine->next_check_us - now_us;
     int64_t next_us = TICK_IDLE_US;
-    if (anything_volatile(world))
+    if (!engine->no_active_expire && anything_volatile(world))
         next_us = expire_slice(engine) ? EXPIRE_REST_US : TICK_US;
     if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
@@ -184,8 +184,7 @@ int64_t engine_tick(struct engine *engine)
     return next_us;
 }
 
-/* --- knowing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- knowing ------------------------------------------------------------------------------------------- */
 
 /* Framing of SET key value, and of a time to live, in a base: typical digits. */
 #define LIVE_OVERHEAD_KEY      35
@@ -233,8 +232,7 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats)
         lazyfree_stats(engine->lazyfree, &stats->lazyfree_pending, &stats->lazyfreed);
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------------------- */
 
 static void engine_free(struct engine *engine)
 {

@@ -76,6 +76,9 @@ const char *engine_rewrite(struct engine *engine);
 void engine_rewrite_cancel(struct engine *engine);
 void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers);
 
+/* Off: what has expired stays until it is written to (DEBUG SET-ACTIVE-EXPIRE). */
+void engine_set_active_expire(struct engine *engine, bool on);
+
 struct engine_stats {
     bool recovering;
     struct recover_progress recovery;

@@ -42,6 +42,7 @@ struct engine {
     uint64_t recovered_commands;
     struct lazyfree *lazyfree;
     int64_t next_check_us; /* of what need not be looked at in every tick */
+    bool no_active_expire;
     int expire_next_database;
 };
 

@@ -194,8 +194,7 @@ void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *t
     engine->rewrite.triggers = *triggers;
 }
 
-/* --- triggers
- * ----------------------------------------------------------------------------------------------------- */
+/* --- triggers ------------------------------------------------------------------------------------------ */
 
 /* Why a rewrite is due, NULL when none is. */
 static const char *rewrite_due(struct engine *engine)

@@ -1,0 +1,192 @@
+#include "server/apply.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+
+struct world_settings settings_from(const struct config *config)
+{
+    static const enum debug_access access[] = {
+        [ACCESS_NO] = DEBUG_NO, [ACCESS_YES] = DEBUG_YES, [ACCESS_LOCAL] = DEBUG_LOCAL};
+    return (struct world_settings){.bulk_max = config->proto_max_bulk_len,
+                                   .query_max = config->client_query_buffer_limit,
+                                   .requirepass = config->requirepass,
+                                   .debug_access = access[config->enable_debug_command]};
+}
+
+struct rewrite_triggers triggers_from(const struct config *config)
+{
+    return (struct rewrite_triggers){.growth_percent = config->auto_aof_rewrite_percentage,
+                                     .min_bytes = config->auto_aof_rewrite_min_size,
+                                     .writes = (uint64_t)config->rewrite_every_writes,
+                                     .stale_percent = config->rewrite_stale_percentage,
+                                     .interval_seconds = config->rewrite_every_seconds};
+}
+
+struct net_limits net_limits_from(const struct config *config)
+{
+    struct net_limits limits = {
+        .clients_max = config->maxclients,
+        .timeout_seconds = config->timeout,
+        .tcp_keepalive_seconds = (int)config->tcp_keepalive,
+        .protect = config->protected_mode && config->requirepass[0] == '\0',
+        .parser = {.bulk_max = config->proto_max_bulk_len, .query_max = config->client_query_buffer_limit}};
+    static const enum connection_class classes[OUTPUT_CLASSES] = {
+        [OUTPUT_NORMAL] = CLASS_NORMAL, [OUTPUT_REPLICA] = CLASS_REPLICA, [OUTPUT_PUBSUB] = CLASS_PUBSUB};
+    for (int i = 0; i < OUTPUT_CLASSES; i++)
+        limits.output[classes[i]] =
+            (struct output_limit){.hard = config->output_limits[i].hard_bytes,
+                                  .soft = config->output_limits[i].soft_bytes,
+                                  .soft_seconds = config->output_limits[i].soft_seconds};
+    return limits;
+}
+
+struct log_options log_options_from(const struct config *config)
+{
+    return (struct log_options){.file = config->logfile,
+                                .level = config->loglevel,
+                                .syslog = config->syslog_enabled,
+                                .syslog_ident = config->syslog_ident,
+                                .syslog_facility = config->syslog_facility};
+}
+
+struct journal_options journal_options_from(const struct config *config)
+{
+    struct journal_options options = {.folder = config->dir,
+                                      .threaded = true,
+                                      .policy = config->appendfsync,
+                                      .segment_size = config->segment_size,
+                                      .unsynced_max = config->unsynced_max,
+                                      .history_bases = config->history_bases,
+                                      .history_seconds = config->history_seconds};
+    random_secure(&options.random_seed, sizeof(options.random_seed));
+    return options;
+}
+
+bool server_listen(struct server *server, struct listen_error *error)
+{
+    const struct config *config = server->config;
+    struct listeners *listeners = listeners_new(server->loop, net_accept, server->net);
+    /* The old ones go first where they stand in the way: same port, or same path. */
+    struct listeners *old = server->listeners;
+    server->listeners = NULL;
+    listeners_free(old);
+    if (config->port && !listeners_add_tcp(listeners, (const char *const *)config->bind.items,
+                                           config->bind.count, config->port, config->tcp_backlog, error)) {
+        listeners_free(listeners);
+        return false;
+    }
+    if (config->unixsocket[0] &&
+        !listeners_add_unix(listeners, config->unixsocket, (unsigned)config->unixsocketperm,
+                            config->tcp_backlog, error)) {
+        listeners_free(listeners);
+        return false;
+    }
+    server->listeners = listeners;
+    return true;
+}
+
+/* --- what CONFIG SET can change ------------------------------------------------------------------------ */
+
+static const char *apply_listen(struct server *server)
+{
+    static struct listen_error error;
+    return server_listen(server, &error) ? NULL : error.text;
+}
+
+static const char *apply_limits(struct server *server)
+{
+    struct net_limits limits = net_limits_from(server->config);
+    server->world->settings = settings_from(server->config);
+    net_set_limits(server->net, &limits);
+    return NULL;
+}
+
+static const char *apply_maxclients(struct server *server)
+{
+    static char text[160];
+    uint64_t possible = process_raise_open_files(server->config->maxclients, SERVER_FILES_RESERVED);
+    if (possible < server->config->maxclients) {
+        snprintf(text, sizeof(text),
+                 "The operating system is not able to handle the specified number of clients, try with %llu",
+                 (unsigned long long)possible);
+        return text;
+    }
+    return apply_limits(server);
+}
+
+static const char *apply_journal(struct server *server)
+{
+    const struct config *config = server->config;
+    if (!server->world->journal)
+        return NULL;
+    journal_set_policy(server->world->journal, config->appendfsync);
+    journal_set_limits(server->world->journal, config->segment_size, config->unsynced_max,
+                       config->history_bases, config->history_seconds);
+    return NULL;
+}
+
+static const char *apply_triggers(struct server *server)
+{
+    struct rewrite_triggers triggers = triggers_from(server->config);
+    engine_set_triggers(server->engine, &triggers);
+    return NULL;
+}
+
+static const char *apply_log(struct server *server)
+{
+    static struct log_error error;
+    struct log_options options = log_options_from(server->config);
+    return log_open(&options, &error) ? NULL : error.text;
+}
+
+static const char *apply_allocator(struct server *server)
+{
+    memory_background_thread(server->config->jemalloc_bg_thread);
+    return NULL;
+}
+
+static const struct application {
+    const char *directive;
+    const char *(*apply)(struct server *server);
+} applications[] = {
+    {"port", apply_listen},
+    {"bind", apply_listen},
+    {"unixsocket", apply_listen},
+    {"unixsocketperm", apply_listen},
+    {"maxclients", apply_maxclients},
+    {"timeout", apply_limits},
+    {"tcp-keepalive", apply_limits},
+    {"protected-mode", apply_limits},
+    {"requirepass", apply_limits},
+    {"proto-max-bulk-len", apply_limits},
+    {"client-query-buffer-limit", apply_limits},
+    {"client-output-buffer-limit", apply_limits},
+    {"enable-debug-command", apply_limits},
+    {"appendfsync", apply_journal},
+    {"segment-size", apply_journal},
+    {"unsynced-max", apply_journal},
+    {"history-bases", apply_journal},
+    {"history-seconds", apply_journal},
+    {"auto-aof-rewrite-percentage", apply_triggers},
+    {"auto-aof-rewrite-min-size", apply_triggers},
+    {"rewrite-every-writes", apply_triggers},
+    {"rewrite-every-seconds", apply_triggers},
+    {"rewrite-stale-percentage", apply_triggers},
+    {"logfile", apply_log},
+    {"loglevel", apply_log},
+    {"syslog-enabled", apply_log},
+    {"syslog-ident", apply_log},
+    {"syslog-facility", apply_log},
+    {"jemalloc-bg-thread", apply_allocator},
+};
+
+const char *server_apply(void *context, const struct config *config, const char *directive)
+{
+    struct server *server = context;
+    ASSERT(config == server->config);
+    for (size_t i = 0; i < sizeof(applications) / sizeof(applications[0]); i++)
+        if (strcmp(applications[i].directive, directive) == 0)
+            return applications[i].apply(server);
+    return NULL;
+}

@@ -1,0 +1,20 @@
+/* From configuration to the parts that obey it: at start, and when CONFIG SET changes something. */
+#ifndef DKV_SERVER_APPLY_H
+#define DKV_SERVER_APPLY_H
+
+#include "server/server.h"
+
+struct world_settings settings_from(const struct config *config);
+struct rewrite_triggers triggers_from(const struct config *config);
+struct net_limits net_limits_from(const struct config *config);
+struct log_options log_options_from(const struct config *config);
+/* disk, clock and wake stay for the caller to fill in. */
+struct journal_options journal_options_from(const struct config *config);
+
+/* Listens where the configuration says; what was listened on before is closed once that works. */
+bool server_listen(struct server *server, struct listen_error *error);
+
+/* The hook for CONFIG SET: context is the server. */
+const char *server_apply(void *context, const struct config *config, const char *directive);
+
+#endif

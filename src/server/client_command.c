@@ -1,0 +1,504 @@
+/* CLIENT: sessions and their connections, seen and handled by clients. */
+#include <inttypes.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "server/server.h"
+
+static struct server *server;
+
+/* --- describing ---------------------------------------------------------------------------------------- */
+
+/* The letters of CLIENT LIST's flags. */
+static void flags_text(const struct session *session, const struct connection_info *info, bool is_unix,
+                       char out[16])
+{
+    size_t size = 0;
+    if (session->in_multi || session->in_exec)
+        out[size++] = 'x';
+    if (info->blocked)
+        out[size++] = 'b';
+    if (session->watch_failed)
+        out[size++] = 'd';
+    if (info->closing)
+        out[size++] = 'c';
+    if (is_unix)
+        out[size++] = 'U';
+    if (session->no_evict)
+        out[size++] = 'e';
+    if (session->no_touch)
+        out[size++] = 'T';
+    if (size == 0)
+        out[size++] = 'N';
+    out[size] = '\0';
+}
+
+static const char *text_or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static void describe(struct buffer *out, const struct session *session)
+{
+    struct connection *connection = session->owner;
+    if (!connection)
+        return;
+    struct connection_info info;
+    connection_describe(connection, &info);
+    char peer[ADDRESS_TEXT_MAX];
+    char local[ADDRESS_TEXT_MAX];
+    char flags[16];
+    char events[3];
+    size_t event = 0;
+    connection_peer_text(connection, peer);
+    connection_local_text(connection, local);
+    flags_text(session, &info, connection_is_unix(connection), flags);
+    if (info.reads)
+        events[event++] = 'r';
+    if (info.writes)
+        events[event++] = 'w';
+    events[event] = '\0';
+    int64_t now_ms = server->world->now_ms;
+    buffer_append_format(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%s age=%" PRId64 " idle=%" PRId64,
+                         session->id, peer, local, connection_fd(connection), text_or_empty(session->name),
+                         (now_ms - session->created_ms) / 1000, (now_ms - session->active_ms) / 1000);
+    buffer_append_format(out, " flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d", flags, session->database,
+                         session->in_multi ? (int)session->queue_size : -1);
+    buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", info.input_used,
+                         info.input_free, info.parser_memory, session->queue_bytes);
+    buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",
+                         info.output_pending, info.output_memory, info.memory, events);
+    buffer_append_format(out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+                         session->last_command ? session->last_command->full_name : "NULL", session->protocol,
+                         text_or_empty(session->library), text_or_empty(session->library_version));
+}
+
+/* --- filters ------------------------------------------------------------------------------------------- */
+
+struct filter {
+    const struct slice *ids; /* any of these; NULL: any */
+    int id_count;
+    const struct slice *type;
+    const struct slice *user;
+    const struct slice *peer;
+    const struct slice *local;
+    const struct session *skip;
+};
+
+static bool type_is_known(struct slice type)
+{
+    static const char *const types[] = {"normal", "master", "replica", "slave", "pubsub"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (slice_is(type, types[i]))
+            return true;
+    return false;
+}
+
+static bool id_is_among(uint64_t id, const struct slice *ids, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int64_t wanted;
+        if (int64_parse(ids[i], &wanted) && wanted >= 0 && (uint64_t)wanted == id)
+            return true;
+    }
+    return count == 0;
+}
+
+static bool filter_matches(const struct filter *filter, const struct session *session)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (!session->owner || session == filter->skip)
+        return false;
+    if (!id_is_among(session->id, filter->ids, filter->id_count))
+        return false;
+    if (filter->type && !slice_is(*filter->type, "normal"))
+        return false;
+    if (filter->user && !slice_equal(*filter->user, SLICE_LITERAL("default")))
+        return false;
+    if (filter->peer) {
+        connection_peer_text(session->owner, text);
+        if (!slice_equal(*filter->peer, slice_of(text)))
+            return false;
+    }
+    if (filter->local) {
+        connection_local_text(session->owner, text);
+        if (!slice_equal(*filter->local, slice_of(text)))
+            return false;
+    }
+    return true;
+}
+
+static bool check_type(struct call *call, const struct slice *type)
+{
+    if (!type || type_is_known(*type))
+        return true;
+    reply_error_format(call->reply, "ERR Unknown client type '%.*s'", (int)type->size, type->data);
+    return false;
+}
+
+/* --- LIST, INFO, KILL ---------------------------------------------------------------------------------- */
+
+static bool list_parse(struct call *call, struct filter *filter)
+{
+    if (call->argc == 2)
+        return true;
+    if (call->argc == 4 && slice_is(call->argv[2], "type")) {
+        filter->type = &call->argv[3];
+        return check_type(call, filter->type);
+    }
+    if (call->argc > 3 && slice_is(call->argv[2], "id")) {
+        filter->ids = &call->argv[3];
+        filter->id_count = call->argc - 3;
+        for (int i = 0; i < filter->id_count; i++) {
+            int64_t id;
+            if (!int64_parse(filter->ids[i], &id)) {
+                reply_error(call->reply, "ERR Invalid client ID");
+                return false;
+            }
+        }
+        return true;
+    }
+    call_syntax_error(call);
+    return false;
+}
+
+static void list_command(struct call *call)
+{
+    struct filter filter = {0};
+    struct buffer out = {0};
+    if (!list_parse(call, &filter))
+        return;
+    for (struct session *session = server->world->sessions; session; session = session->next)
+        if (filter_matches(&filter, session))
+            describe(&out, session);
+    reply_verbatim(call->reply, buffer_slice(&out), "txt");
+    buffer_free(&out);
+}
+
+static void info_command(struct call *call)
+{
+    struct buffer out = {0};
+    describe(&out, call->session);
+    reply_verbatim(call->reply, buffer_slice(&out), "txt");
+    buffer_free(&out);
+}
+
+static bool kill_parse(struct call *call, struct filter *filter)
+{
+    bool skip_me = true;
+    if (call->argc % 2) {
+        call_syntax_error(call);
+        return false;
+    }
+    for (int i = 2; i < call->argc; i += 2) {
+        struct slice name = call->argv[i];
+        const struct slice *value = &call->argv[i + 1];
+        int64_t id;
+        if (slice_is(name, "id")) {
+            if (!int64_parse(*value, &id) || id <= 0) {
+                reply_error(call->reply, "ERR client-id should be greater than 0");
+                return false;
+            }
+            filter->ids = value;
+            filter->id_count = 1;
+        } else if (slice_is(name, "type")) {
+            filter->type = value;
+        } else if (slice_is(name, "addr")) {
+            filter->peer = value;
+        } else if (slice_is(name, "laddr")) {
+            filter->local = value;
+        } else if (slice_is(name, "user")) {
+            filter->user = value;
+        } else if (slice_is(name, "skipme") && (slice_is(*value, "yes") || slice_is(*value, "no"))) {
+            skip_me = slice_is(*value, "yes");
+        } else {
+            call_syntax_error(call);
+            return false;
+        }
+    }
+    if (filter->user && !slice_equal(*filter->user, SLICE_LITERAL("default"))) {
+        reply_error_format(call->reply, "ERR No such user '%.*s'", (int)filter->user->size,
+                           filter->user->data);
+        return false;
+    }
+    if (skip_me)
+        filter->skip = call->session;
+    return check_type(call, filter->type);
+}
+
+static int64_t kill_matching(struct call *call, const struct filter *filter)
+{
+    int64_t killed = 0;
+    struct session *next;
+    for (struct session *session = server->world->sessions; session; session = next) {
+        next = session->next;
+        if (!filter_matches(filter, session))
+            continue;
+        killed++;
+        if (session == call->session)
+            session->close_after_reply = true;
+        else
+            connection_close(session->owner);
+    }
+    return killed;
+}
+
+static void kill_command(struct call *call)
+{
+    struct filter filter = {0};
+    if (call->argc == 3) {
+        filter.peer = &call->argv[2];
+        if (kill_matching(call, &filter))
+            reply_ok(call->reply);
+        else
+            reply_error(call->reply, "ERR No such client");
+        return;
+    }
+    if (kill_parse(call, &filter))
+        reply_int(call->reply, kill_matching(call, &filter));
+}
+
+/* --- one's own session --------------------------------------------------------------------------------- */
+
+static void id_command(struct call *call)
+{
+    reply_int(call->reply, (int64_t)call->session->id);
+}
+
+static void getname_command(struct call *call)
+{
+    if (call->session->name)
+        reply_bulk_text(call->reply, call->session->name);
+    else
+        reply_null(call->reply);
+}
+
+static void setname_command(struct call *call)
+{
+    if (session_set_text(&call->session->name, call->argv[2]))
+        reply_ok(call->reply);
+    else
+        reply_error(call->reply, "ERR Client names cannot contain spaces, newlines or special characters.");
+}
+
+static void setinfo_command(struct call *call)
+{
+    struct slice option = call->argv[2];
+    char **field;
+    if (slice_is(option, "lib-name")) {
+        field = &call->session->library;
+    } else if (slice_is(option, "lib-ver")) {
+        field = &call->session->library_version;
+    } else {
+        reply_error_format(call->reply, "ERR Unrecognized option '%.*s'", (int)option.size, option.data);
+        return;
+    }
+    if (session_set_text(field, call->argv[3]))
+        reply_ok(call->reply);
+    else
+        reply_error_format(call->reply, "ERR %.*s cannot contain spaces, newlines or special characters.",
+                           (int)option.size, option.data);
+}
+
+static void reply_command(struct call *call)
+{
+    struct session *session = call->session;
+    if (slice_is(call->argv[2], "on")) {
+        session->reply_mode = REPLY_ON;
+        output_set_discard(session->output, false);
+        reply_ok(call->reply);
+    } else if (slice_is(call->argv[2], "off")) {
+        session->reply_mode = REPLY_OFF;
+    } else if (slice_is(call->argv[2], "skip")) {
+        if (session->reply_mode != REPLY_OFF)
+            session->reply_mode = REPLY_SKIP_NEXT;
+    } else {
+        call_syntax_error(call);
+    }
+}
+
+static void set_switch(struct call *call, bool *flag)
+{
+    if (slice_is(call->argv[2], "on"))
+        *flag = true;
+    else if (slice_is(call->argv[2], "off"))
+        *flag = false;
+    else {
+        call_syntax_error(call);
+        return;
+    }
+    reply_ok(call->reply);
+}
+
+static void no_evict_command(struct call *call)
+{
+    set_switch(call, &call->session->no_evict);
+}
+
+static void no_touch_command(struct call *call)
+{
+    set_switch(call, &call->session->no_touch);
+}
+
+static void help_command(struct call *call)
+{
+    static const char *const lines[] = {"GETNAME",
+                                        "    Return the name of the current connection.",
+                                        "ID",
+                                        "    Return the ID of the current connection.",
+                                        "INFO",
+                                        "    Return information about the current client connection.",
+                                        "KILL <ip:port>",
+                                        "    Kill connection made from <ip:port>.",
+                                        "KILL <option> <value> [<option> <value> [...]]",
+                                        "    Kill connections. Options are:",
+                                        "    * ADDR (<ip:port>|<unixsocket>:0)",
+                                        "    * LADDR (<ip:port>|<unixsocket>:0)",
+                                        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+                                        "    * USER <username>",
+                                        "    * SKIPME (YES|NO)",
+                                        "    * ID <client-id>",
+                                        "LIST [options ...]",
+                                        "    Return information about client connections. Options:",
+                                        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+                                        "    * ID <client-id> [<client-id> ...]",
+                                        "NO-EVICT (ON|OFF)",
+                                        "    Protect current client connection from eviction.",
+                                        "NO-TOUCH (ON|OFF)",
+                                        "    Leave the times of last use of keys alone.",
+                                        "REPLY (ON|OFF|SKIP)",
+                                        "    Control the replies sent to the current connection.",
+                                        "SETINFO <option> <value>",
+                                        "    Set client meta attributes. Options are:",
+                                        "    * LIB-NAME: the client lib name.",
+                                        "    * LIB-VER: the client lib version.",
+                                        "SETNAME <name>",
+                                        "    Assign the name <name> to the current connection.",
+                                        NULL};
+    call_help(call, lines);
+}
+
+#define OWN (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
+
+static const struct command client_subcommands[] = {
+    {.name = "getname",
+     .arity = 2,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = getname_command,
+     .group = "connection",
+     .since = "2.6.9",
+     .complexity = "O(1)",
+     .summary = "Returns the name of the connection."},
+    {.name = "help",
+     .arity = 2,
+     .flags = CMD_LOADING | CMD_STALE,
+     .categories = CAT_CONNECTION,
+     .function = help_command,
+     .group = "connection",
+     .since = "5.0.0",
+     .complexity = "O(1)",
+     .summary = "Returns helpful text about the different subcommands."},
+    {.name = "id",
+     .arity = 2,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = id_command,
+     .group = "connection",
+     .since = "5.0.0",
+     .complexity = "O(1)",
+     .summary = "Returns the unique client ID of the connection."},
+    {.name = "info",
+     .arity = 2,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = info_command,
+     .group = "connection",
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary = "Returns information about the connection.",
+     .tips = (const char *const[]){"nondeterministic_output", NULL}},
+    {.name = "kill",
+     .arity = -3,
+     .flags = OWN | CMD_ADMIN,
+     .categories = CAT_CONNECTION,
+     .function = kill_command,
+     .group = "connection",
+     .since = "2.4.0",
+     .complexity = "O(N) where N is the number of client connections",
+     .summary = "Terminates open connections."},
+    {.name = "list",
+     .arity = -2,
+     .flags = OWN | CMD_ADMIN,
+     .categories = CAT_CONNECTION,
+     .function = list_command,
+     .group = "connection",
+     .since = "2.4.0",
+     .complexity = "O(N) where N is the number of client connections",
+     .summary = "Lists open connections.",
+     .tips = (const char *const[]){"nondeterministic_output", NULL}},
+    {.name = "no-evict",
+     .arity = 3,
+     .flags = OWN | CMD_ADMIN,
+     .categories = CAT_CONNECTION,
+     .function = no_evict_command,
+     .group = "connection",
+     .since = "7.0.0",
+     .complexity = "O(1)",
+     .summary = "Sets the client eviction mode of the connection."},
+    {.name = "no-touch",
+     .arity = 3,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = no_touch_command,
+     .group = "connection",
+     .since = "7.2.0",
+     .complexity = "O(1)",
+     .summary = "Controls whether commands sent by the client affect the LRU/LFU of accessed keys."},
+    {.name = "reply",
+     .arity = 3,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = reply_command,
+     .group = "connection",
+     .since = "3.2.0",
+     .complexity = "O(1)",
+     .summary = "Instructs the server whether to reply to commands."},
+    {.name = "setinfo",
+     .arity = 4,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = setinfo_command,
+     .group = "connection",
+     .since = "7.2.0",
+     .complexity = "O(1)",
+     .summary = "Sets information specific to the client or connection.",
+     .tips = (const char *const[]){"request_policy:all_nodes", "response_policy:all_succeeded", NULL}},
+    {.name = "setname",
+     .arity = 3,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = setname_command,
+     .group = "connection",
+     .since = "2.6.9",
+     .complexity = "O(1)",
+     .summary = "Sets the connection name.",
+     .tips = (const char *const[]){"request_policy:all_nodes", "response_policy:all_succeeded", NULL}},
+};
+
+static const struct command client_commands[] = {
+    {.name = "client",
+     .arity = -2,
+     .group = "connection",
+     .since = "2.4.0",
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for client connection commands.",
+     .subcommands = client_subcommands,
+     .subcommand_count = sizeof(client_subcommands) / sizeof(client_subcommands[0])},
+};
+
+void client_commands_add(struct command_table *table, struct server *of)
+{
+    server = of;
+    command_table_add(table, client_commands, sizeof(client_commands) / sizeof(client_commands[0]));
+}

@@ -1,0 +1,478 @@
+/* dkv-server: reads the configuration, wires the floors together, recovers, serves, stops. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "server/apply.h"
+#include "server/version.h"
+
+/* Recovery goes in steps of about this much, between which clients are told to wait. */
+#define RECOVER_STEP_BYTES (4 << 20)
+#define PROGRESS_US        1000000
+#define SAMPLE_US          100000
+/* At the end, how long what has been executed may take to become durable, and replies to go out. */
+#define STOP_COMMIT_US 10000000
+#define STOP_FLUSH_US  2000000
+
+/* --- what the loop asks for ---------------------------------------------------------------------------- */
+
+static struct session *handler_session_new(void *context, struct output *output,
+                                           struct connection *connection)
+{
+    struct server *server = context;
+    struct session *session = session_new(server->world, output, connection);
+    session->is_local = connection_is_local(connection);
+    return session;
+}
+
+static void handler_session_free(void *context, struct session *session)
+{
+    (void)context;
+    session_free(session);
+}
+
+static void handler_begin(void *context)
+{
+    struct server *server = context;
+    engine_begin_round(server->engine);
+}
+
+static void handler_prepare(void *context, struct session *session, const struct request *requests[],
+                            struct prepared prepared[], int count)
+{
+    struct server *server = context;
+    dispatch_prepare(server->world, session, requests, prepared, count);
+}
+
+static enum dispatch_result handler_execute(void *context, struct session *session,
+                                            const struct request *request, const struct prepared *prepared)
+{
+    struct server *server = context;
+    return dispatch(server->world, session, request, prepared);
+}
+
+static bool handler_unblock(void *context, struct session *session)
+{
+    (void)context;
+    return session_unblock(session);
+}
+
+static lsn_t handler_acknowledged(void *context)
+{
+    struct server *server = context;
+    return server->world->journal ? journal_acknowledged(server->world->journal) : 0;
+}
+
+static void sample_rates(struct server *server)
+{
+    int64_t now_us = server->world->monotonic_us;
+    if (now_us < server->next_sample_us)
+        return;
+    struct net_stats stats;
+    net_stats_read(server->net, &stats);
+    rate_sample(&server->commands_rate, server->world->stats.commands, now_us);
+    rate_sample(&server->input_rate, stats.bytes_in, now_us);
+    rate_sample(&server->output_rate, stats.bytes_out, now_us);
+    size_t used = memory_used();
+    if (used > server->memory_peak)
+        server->memory_peak = used;
+    server->next_sample_us = now_us + SAMPLE_US;
+}
+
+/* After a failed write or sync nothing more may be acknowledged, so there is nothing left to serve: what is
+ * queued for clients stays unsent, and the next start finds what was durable. */
+static void check_journal(struct server *server)
+{
+    const char *failed = server->world->journal ? journal_failed(server->world->journal) : NULL;
+    if (!failed)
+        return;
+    diag(DIAG_WARNING, "stopping: %s. Nothing was acknowledged that is not on disk.", failed);
+    if (server->config->pidfile[0])
+        process_pidfile_remove(server->config->pidfile);
+    _exit(1);
+}
+
+static void handler_submit(void *context)
+{
+    struct server *server = context;
+    check_journal(server);
+    server->tick_wait_us = engine_tick(server->engine);
+    engine_end_round(server->engine);
+    sample_rates(server);
+}
+
+static int hook_end(void *context)
+{
+    struct server *server = context;
+    return (int)((server->tick_wait_us + 999) / 1000);
+}
+
+static struct net_handler handler_of(struct server *server)
+{
+    return (struct net_handler){.context = server,
+                                .session_new = handler_session_new,
+                                .session_free = handler_session_free,
+                                .begin = handler_begin,
+                                .prepare = handler_prepare,
+                                .execute = handler_execute,
+                                .unblock = handler_unblock,
+                                .submit = handler_submit,
+                                .acknowledged = handler_acknowledged};
+}
+
+static void wake_loop(void *context)
+{
+    struct server *server = context;
+    loop_wake(server->loop);
+}
+
+static void on_signal(void *context, uint32_t events)
+{
+    (void)events;
+    struct server *server = context;
+    unsigned taken = process_signals_take();
+    if (taken & PROCESS_REOPEN)
+        log_reopen();
+    if (taken & PROCESS_STOP) {
+        diag(DIAG_NOTICE, "received %s: stopping", strsignal(process_stop_signal()));
+        server_stop(server, false);
+    }
+}
+
+void server_stop(struct server *server, bool force)
+{
+    server->stopping = true;
+    server->stop_force = force;
+    loop_stop(server->loop);
+}
+
+void server_reset_stats(struct server *server)
+{
+    server->world->stats = (struct world_stats){.changes = server->world->stats.changes};
+    error_stats_reset(server->world);
+    net_stats_reset(server->net);
+    server->memory_peak = memory_used();
+}
+
+static void reset_stats(void *context)
+{
+    server_reset_stats(context);
+}
+
+/* --- starting ------------------------------------------------------------------------------------------ */
+
+/* Reads the configuration; exits where there is nothing to run. */
+static struct config *configure(int argc, char **argv)
+{
+    struct config *config = config_new();
+    struct config_error error;
+    struct buffer version = {0};
+    switch (config_load(config, argc, argv, &error)) {
+    case CONFIG_RUN: break;
+    case CONFIG_SHOW_VERSION:
+        config_version_line(&version);
+        printf("%.*s\n", (int)version.size, version.data);
+        exit(0);
+    case CONFIG_SHOW_HELP: fputs(config_help(), stdout); exit(0);
+    case CONFIG_FAILED: fprintf(stderr, "dkv-server: %s\n", error.text); exit(1);
+    }
+    if (!config_enter_dir(config, &error)) {
+        fprintf(stderr, "dkv-server: %s\n", error.text);
+        exit(1);
+    }
+    return config;
+}
+
+/* Becomes the process that serves: daemon, log, signals, limits. False when that failed; the reason was told.
+ */
+static bool enter_process(struct server *server)
+{
+    struct config *config = server->config;
+    if (config->daemonize && !process_daemonize()) {
+        fprintf(stderr, "dkv-server: cannot go into the background: %s\n", strerror(errno));
+        return false;
+    }
+    struct log_options log = log_options_from(config);
+    struct log_error log_error;
+    if (!log_open(&log, &log_error)) {
+        fprintf(stderr, "dkv-server: %s\n", log_error.text);
+        return false;
+    }
+    if (config->disable_thp)
+        process_disable_thp();
+    if (config->crash_log_enabled)
+        process_crash_reports("dkv " DKV_VERSION);
+    server->supervised_by = process_supervised_by(config->supervised);
+    config->maxclients = process_raise_open_files(config->maxclients, SERVER_FILES_RESERVED);
+    memory_background_thread(config->jemalloc_bg_thread);
+    config_rewrite_clean(config);
+    if ((config->daemonize || config->pidfile[0]) && !process_pidfile_write(config->pidfile))
+        diag(DIAG_WARNING, "cannot write the pid file %s: %s", config->pidfile, strerror(errno));
+    return true;
+}
+
+static bool open_engine(struct server *server)
+{
+    struct config *config = server->config;
+    struct engine_options options = {
+        .world = {.clock = clock_system(), .databases = config->databases, .settings = settings_from(config)},
+        .journal = journal_options_from(config),
+        .triggers = triggers_from(config),
+        .background_free = true};
+    random_secure(&options.world.random_seed, sizeof(options.world.random_seed));
+    if (config->appendonly) {
+        int error = disk_posix_open(config->dir, &server->disk);
+        if (error) {
+            diag(DIAG_WARNING, "cannot open the data folder %s: %s", config->dir, strerror(-error));
+            return false;
+        }
+    }
+    options.journal.disk = server->disk;
+    options.journal.wake = wake_loop;
+    options.journal.wake_context = server;
+    server->child = child_new(server->disk);
+    options.host = child_host(server->child);
+    struct journal_error journal_error;
+    server->engine = engine_open(&options, &journal_error);
+    if (!server->engine) {
+        diag(DIAG_WARNING, "cannot start: %s", journal_error.text);
+        return false;
+    }
+    server->world = engine_world(server->engine);
+    return true;
+}
+
+static bool open_net(struct server *server)
+{
+    struct net_options options = {
+        .loop = server->loop, .handler = handler_of(server), .limits = net_limits_from(server->config)};
+    server->net = net_new(&options);
+    server->hook = (struct loop_hook){.context = server, .end = hook_end};
+    loop_hook_add(server->loop, &server->hook);
+    int signals = process_signals_open(server->config->pidfile[0] ? server->config->pidfile : NULL);
+    if (signals < 0 || loop_add(server->loop, signals, EPOLLIN, on_signal, server) != 0) {
+        diag(DIAG_WARNING, "cannot catch signals: %s", strerror(errno));
+        return false;
+    }
+    struct listen_error error;
+    if (!server_listen(server, &error)) {
+        diag(DIAG_WARNING, "%s", error.text);
+        return false;
+    }
+    return true;
+}
+
+static void add_families(struct server *server, const struct config_hooks *hooks)
+{
+    struct command_table *table = server->world->commands;
+    info_commands_add(table, server);
+    client_commands_add(table, server);
+    admin_commands_add(table, server);
+    config_commands_add(table, server->config);
+    config_set_hooks(server->config, hooks);
+}
+
+/* --- recovering ---------------------------------------------------------------------------------------- */
+
+static void log_progress(struct server *server, const char *what)
+{
+    struct engine_stats stats;
+    engine_stats_read(server->engine, &stats);
+    const struct recover_progress *progress = &stats.recovery;
+    char done[32];
+    char rate[32];
+    double seconds = (double)stats.recovery_us / 1e6;
+    byte_size_format(done, progress->bytes_done);
+    byte_size_format(rate, seconds > 0 ? (uint64_t)((double)progress->bytes_done / seconds) : 0);
+    diag(DIAG_NOTICE, "%s: %s (%.1f %%), %llu commands in %.3f s, %s/s", what, done,
+         progress->bytes_total ? 100.0 * (double)progress->bytes_done / (double)progress->bytes_total : 100.0,
+         (unsigned long long)stats.recovered_commands, seconds, rate);
+    if (progress->torn_bytes)
+        diag(DIAG_NOTICE,
+             "dropped a torn tail of %llu bytes (%llu frames): it was written but never acknowledged as "
+             "durable",
+             (unsigned long long)progress->torn_bytes, (unsigned long long)progress->torn_frames);
+}
+
+/* Replays the log while clients that come early get -LOADING. False when it cannot be, or a stop was asked
+ * for. */
+static bool recover(struct server *server)
+{
+    struct journal_error error;
+    int64_t next_log_us = clock_monotonic_us(clock_system()) + PROGRESS_US;
+    for (;;) {
+        enum recover_result result = engine_recover_step(server->engine, RECOVER_STEP_BYTES, &error);
+        if (result == RECOVER_FAILED) {
+            diag(DIAG_WARNING, "cannot recover: %s", error.text);
+            return false;
+        }
+        if (result == RECOVER_DONE)
+            break;
+        loop_round(server->loop, 0);
+        if (loop_stopped(server->loop))
+            return false;
+        if (clock_monotonic_us(clock_system()) >= next_log_us) {
+            log_progress(server, "recovering");
+            next_log_us += PROGRESS_US;
+        }
+    }
+    if (!engine_start(server->engine, &error)) {
+        diag(DIAG_WARNING, "cannot start: %s", error.text);
+        return false;
+    }
+    struct engine_stats stats;
+    engine_stats_read(server->engine, &stats);
+    if (stats.recovered_commands || stats.recovery.torn_bytes)
+        log_progress(server, "recovered");
+    return true;
+}
+
+/* --- running and stopping ------------------------------------------------------------------------------ */
+
+static void announce(struct server *server)
+{
+    static const char *const promises[] = {
+        [SYNC_ALWAYS] = "every acknowledged write survives kill -9 and power loss (appendfsync always)",
+        [SYNC_EVERYSEC] =
+            "at most a second of writes is lost in a power failure, none in a crash (appendfsync everysec)",
+        [SYNC_NO] =
+            "no acknowledged write is lost in a crash, some may be in a power failure (appendfsync no)"};
+    const struct config *config = server->config;
+    struct buffer where = {0};
+    for (int i = 0; config->port && i < config->bind.count; i++)
+        buffer_append_format(&where, "%s%s:%d", where.size ? ", " : "", config->bind.items[i], config->port);
+    if (config->unixsocket[0])
+        buffer_append_format(&where, "%s%s", where.size ? ", " : "", config->unixsocket);
+    diag(DIAG_NOTICE, "listening on %.*s", (int)where.size, where.data);
+    buffer_free(&where);
+    if (config->appendonly)
+        diag(DIAG_NOTICE, "data in %s; %s", config->dir, promises[config->appendfsync]);
+    else
+        diag(DIAG_NOTICE, "data in memory only (appendonly no): nothing survives a stop");
+    diag(DIAG_NOTICE, "Ready to accept connections");
+}
+
+static void warn_inactive(const struct config *config)
+{
+    struct buffer names = {0};
+    if (config_inactive(config, &names))
+        diag(DIAG_WARNING, "directives that are accepted but have no effect yet: %.*s", (int)names.size,
+             names.data);
+    buffer_free(&names);
+}
+
+/* What has been executed becomes durable and is told to clients, before anything is taken down. */
+static void let_finish(struct server *server)
+{
+    struct journal *journal = server->world->journal;
+    int64_t now_us = clock_monotonic_us(clock_system());
+    net_drain(server->net);
+    if (journal) {
+        int64_t deadline_us = now_us + STOP_COMMIT_US;
+        while (journal_acknowledged(journal) < journal_executed(journal) && !journal_failed(journal) &&
+               clock_monotonic_us(clock_system()) < deadline_us) {
+            journal_submit(journal);
+            loop_round(server->loop, 10);
+        }
+    }
+    net_flush(server->net, clock_monotonic_us(clock_system()) + STOP_FLUSH_US);
+}
+
+/* The exit status. */
+static int stop(struct server *server, bool served)
+{
+    bool ok = served;
+    if (served) {
+        process_notify(server->supervised_by, "STOPPING=1");
+        listeners_free(server->listeners);
+        server->listeners = NULL;
+        let_finish(server);
+    }
+    listeners_free(server->listeners);
+    net_free(server->net);
+    if (server->engine) {
+        if (served)
+            ok = engine_close(server->engine) || server->stop_force;
+        else
+            engine_abandon(server->engine);
+    }
+    if (server->child)
+        child_free(server->child);
+    if (server->disk)
+        disk_free(server->disk);
+    loop_free(server->loop);
+    if (server->config->pidfile[0])
+        process_pidfile_remove(server->config->pidfile);
+    if (served)
+        diag(DIAG_NOTICE,
+             ok ? "stopped; everything is on disk, bye" : "stopped, but the log could not be closed");
+    log_close();
+    config_free(server->config);
+    return ok ? 0 : 1;
+}
+
+static void set_title(const struct server *server)
+{
+    struct buffer title = {0};
+    char listen[ADDRESS_TEXT_MAX + 16];
+    const struct config *config = server->config;
+    if (config->port)
+        snprintf(listen, sizeof(listen), "%s:%d", config->bind.count ? config->bind.items[0] : "*",
+                 config->port);
+    else
+        snprintf(listen, sizeof(listen), "%s", config->unixsocket);
+    config_proc_title(config, server->executable, listen, &title);
+    buffer_append_char(&title, '\0');
+    process_title_set(title.data);
+    buffer_free(&title);
+}
+
+/* Everything up to the first round that serves clients. */
+static bool start(struct server *server, const struct config_hooks *hooks)
+{
+    if (!enter_process(server))
+        return false;
+    diag(DIAG_NOTICE, "dkv %s (speaks Redis %s), pid %d", DKV_VERSION, REDIS_VERSION, (int)getpid());
+    warn_inactive(server->config);
+    server->loop = loop_new(clock_system());
+    if (!server->loop) {
+        diag(DIAG_WARNING, "cannot make an event loop: %s", strerror(errno));
+        return false;
+    }
+    if (!open_engine(server))
+        return false;
+    add_families(server, hooks);
+    server->started_ms = server->world->now_ms;
+    server->started_us = server->world->monotonic_us;
+    if (!open_net(server) || !recover(server))
+        return false;
+    if (server->config->set_proc_title)
+        set_title(server);
+    server->memory_startup = server->memory_peak = memory_used();
+    announce(server);
+    process_notify(server->supervised_by, "READY=1\nSTATUS=Ready to accept connections");
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    process_title_init(argc, argv);
+    char executable[4096];
+    ssize_t size = readlink("/proc/self/exe", executable, sizeof(executable) - 1);
+    executable[size > 0 ? size : 0] = '\0';
+    server.executable = executable;
+    random_hex(server.run_id, 40);
+    server.config = configure(argc, argv);
+    const struct config_hooks hooks = {.context = &server, .apply = server_apply, .reset_stats = reset_stats};
+    bool served = start(&server, &hooks);
+    bool asked_to_stop = server.loop && loop_stopped(server.loop);
+    if (!served)
+        return stop(&server, false) && asked_to_stop ? 0 : 1;
+    loop_run(server.loop);
+    return stop(&server, true);
+}

@@ -1,0 +1,65 @@
+/* The running server: what main.c wires together, as its command families (INFO, CLIENT, administration) see
+ * it. */
+#ifndef DKV_SERVER_SERVER_H
+#define DKV_SERVER_SERVER_H
+
+#include "engine/engine.h"
+#include "net/loop.h"
+#include "net/net.h"
+#include "server/child.h"
+#include "server/config.h"
+
+/* Descriptors for what is no client: log, segments, listeners, epoll and the like. */
+#define SERVER_FILES_RESERVED 32
+
+/* How a figure changed lately, for INFO's instantaneous_*. */
+#define RATE_SAMPLES 16
+
+struct rate {
+    uint64_t values[RATE_SAMPLES];
+    int64_t times_us[RATE_SAMPLES];
+    unsigned next;
+    unsigned count;
+};
+
+void rate_sample(struct rate *rate, uint64_t value, int64_t now_us);
+/* A second, over the samples kept. */
+double rate_read(const struct rate *rate);
+
+struct server {
+    struct config *config;
+    struct engine *engine;
+    struct world *world;
+    struct net *net;
+    struct loop *loop;
+    struct listeners *listeners;
+    struct loop_hook hook;
+    struct child *child;
+    struct disk *disk; /* NULL: memory only */
+    enum supervised_mode supervised_by;
+    bool stopping;
+    bool stop_force;
+    const char *executable;
+    char run_id[41];
+    int64_t started_ms;
+    int64_t started_us;     /* monotonic */
+    int64_t next_sample_us; /* monotonic: of the rates below */
+    int64_t tick_wait_us;   /* until the engine wants its next tick */
+    size_t memory_startup;
+    size_t memory_peak;
+    struct rate commands_rate;
+    struct rate input_rate;
+    struct rate output_rate;
+};
+
+/* Each adds its family; their functions act on the one server that was given last. */
+void info_commands_add(struct command_table *table, struct server *server);
+void client_commands_add(struct command_table *table, struct server *server);
+void admin_commands_add(struct command_table *table, struct server *server);
+
+/* Zeroes what CONFIG RESETSTAT does, beyond the command table's own figures. */
+void server_reset_stats(struct server *server);
+/* Asks for a stop after this round; force: even when the log cannot be closed properly. */
+void server_stop(struct server *server, bool force);
+
+#endif
