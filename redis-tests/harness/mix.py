@@ -1,0 +1,634 @@
+"""Random commands: what the differential test sends.
+
+A mix is drawn for each episode: which keys, databases, values and commands are likely differs from one to the next, so
+that rare combinations come up in some of them (Groce et al., "Swarm Testing", ISSTA 2012). Everything follows from the
+seed, but for absolute times, which count from the moment the run began.
+
+What two servers cannot agree on is never asked for: a time to live is at least 100 seconds or long past (short ones
+get a barrier, see differential.py), relative ones are never compared with each other to the millisecond, and a command
+that could wait forever or end the server is not sent.
+"""
+
+from collections import namedtuple
+
+# kind: how replies are compared (see comparing.py); None: byte for byte.
+Command = namedtuple("Command", "args kind")
+
+DATABASES = 16
+
+INTEGERS = [
+    b"0", b"1", b"-1", b"2", b"10", b"100", b"255", b"-100", b"1000", b"9999", b"10000", b"123456789",
+    b"2147483647", b"-2147483648", b"4294967296", b"9223372036854775807", b"-9223372036854775808",
+    b"9223372036854775806", b"-9223372036854775807", b"4611686018427387904",
+]  # fmt: skip
+# Nothing here is an integer from 1 to 100000000: as a time to live that would run out during the test.
+NOT_INTEGERS = [
+    b"", b" ", b"abc", b"1.5", b" 100000000000", b"100000000000 ", b"+1", b"01", b"-0", b"-01", b"1e3", b"0x10", b"inf",
+    b"nan", b"9223372036854775808", b"-9223372036854775809", b"18446744073709551616", b"1" * 30, b"-", b"--1",
+    b"1\x00", b"\x00", b"1_000", "１".encode(), b"NX", b"XX", b"*", b"\xff\xfe",
+]  # fmt: skip
+FLOATS = [
+    b"0", b"0.0", b"-0", b"-0.0", b"0.1", b"-0.1", b"1.5", b"3.0e3", b"1e-10", b"1e10", b"1e17", b"1e18", b"-1e18",
+    b"1e20", b"1e300", b"1e400", b"1e4932", b"1e5000", b"-1e4931", b"1e-4940", b"123456789.123456789", b".5", b"5.",
+    b"+1", b"+.5e1", b"1E2", b"0x1p3", b"0xA", b"5.0000000000000000001", b"0.30000000000000004", b"10.500", b"00012.5",
+    b"99999999999999999999.5", b"3.1415926535897932384626433832795", b"1e-17", b"1e-18", b"0.00000000000000005",
+]  # fmt: skip
+NOT_FLOATS = [
+    b"", b" 1", b"1 ", b"abc", b"1.2.3", b"1e", b"e5", b"nan", b"-nan", b"inf", b"-inf", b"infinity", b"1,5", b"1\x00",
+    b"0x", b"--1", b"+-1", b".", b"1" * 300,
+]  # fmt: skip
+ODD_KEYS = [
+    b"", b" ", b"\x00", b"\r\n", b"a b", b"\xff\xfe\xfd", "schlüssel".encode(), b"k\x001", b"*", b"[k]*", b"k\\1", b"?",
+    b"{tag}key", b"key:" * 16, b"L" * 300, b"L" * 301, b"M" * 4096, b"NX", b"EX", b"-1", b"$5\r\n", b"k" + b"\x00" * 40,
+]  # fmt: skip
+PATTERNS = [
+    b"*", b"k*", b"k?", b"k1?", b"*1", b"*1*", b"k[1-3]*", b"k[^1]*", b"k[3-1]", b"[kL]*", b"", b"**", b"*?*", b"\\*",
+    b"k\\1", b"k[", b"k[1", b"k[1-", b"k[\\1]", b"*\\", b"[^k]*", b"\x00*", b"*\xff*", b"k1", b"nothing", b"a b",
+    b"[]", b"[^]", b"k[]1]", b"{tag}*", b"*" * 20 + b"x",
+]  # fmt: skip
+NAMES = [b"alice", b"", b"a b", b"new\nline", b"\x00", "ü".encode(), b"x" * 100, b"worker-1", b"~!@#"]
+
+
+class Chooser:
+    """Fast draws: random.Random's own methods cost more than the rest of making a command."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.unit = rng.random
+
+    def below(self, bound):
+        return int(self.unit() * bound)
+
+    def between(self, low, high):
+        return low + int(self.unit() * (high - low + 1))
+
+    def pick(self, sequence):
+        return sequence[int(self.unit() * len(sequence))]
+
+    def chance(self, probability):
+        return self.unit() < probability
+
+    def weighted(self, cumulative, items):
+        return self.rng.choices(items, cum_weights=cumulative)[0]
+
+
+class Mix(Chooser):
+    """One episode's keys, values and likelihoods."""
+
+    def __init__(self, rng, now_ms, commands):
+        """commands: names the server under test knows; what a generator needs beyond those stays out."""
+        super().__init__(rng)
+        self.now_ms = now_ms
+        self.key_count = self.pick([5, 30, 30, 200, 200, 2000, 20000])
+        self.keys = self._draw_keys()
+        self.databases = rng.sample(range(DATABASES), self.pick([1, 2, 4, DATABASES]))
+        self.values = self._draw_values()
+        self.lanes = self.between(1, 3)
+        self.spoil_chance = self.pick([0, 0.02, 0.1])
+        self.past_times = self.chance(0.5)
+        self.short_times = self.chance(0.3)
+        self.case_chance = self.pick([0, 0.2])
+        likely = []
+        total = 0.0
+        for generator in GENERATORS:
+            if generator.needs and generator.needs not in commands:
+                continue
+            total += generator.weight * self.pick([0.2, 1, 1, 5])
+            likely.append((total, generator))
+        self._cumulative = [total for total, _ in likely]
+        self._generators = [generator for _, generator in likely]
+
+    def describe(self):
+        return (
+            f"{self.key_count} keys, databases {sorted(self.databases)}, {self.lanes} connections, "
+            f"spoil {self.spoil_chance}, past {self.past_times}, short {self.short_times}"
+        )
+
+    def _draw_keys(self):
+        keys = [b"k%d" % i for i in range(self.key_count)]
+        if self.chance(0.7):
+            keys[: self.key_count // 4] = (ODD_KEYS * (self.key_count // 40 + 1))[: self.key_count // 4]
+        if self.chance(0.3):
+            keys += [self.rng.randbytes(self.between(1, 40)) for _ in range(self.key_count // 4)]
+        return keys
+
+    def _draw_values(self):
+        makers = [
+            lambda: b"%d" % self.below(20000),
+            lambda: b"%d" % self.between(-(2**63), 2**63 - 1),
+            lambda: self.pick(INTEGERS),
+            lambda: self.pick(NOT_INTEGERS + NOT_FLOATS),
+            lambda: self.pick(FLOATS),
+            lambda: self.rng.randbytes(self.between(1, 16)),
+            lambda: b"v" * self.between(40, 48),
+            lambda: b"%d" % self.below(10) * self.between(18, 22),
+            lambda: self.rng.randbytes(self.between(0, 500)),
+            lambda: self.rng.randbytes(self.between(0, 4096)),
+        ]
+        weights = [self.pick([0.2, 1, 3]) for _ in makers]
+        values = [self.rng.choices(makers, weights)[0]() for _ in range(400)]
+        if self.chance(0.15):
+            values.append(self.rng.randbytes(100 * 1024))
+        return values
+
+    # --- arguments ---------------------------------------------------------------------------------------------
+
+    def key(self):
+        # Some keys are much used.
+        if self.unit() < 0.5:
+            return self.keys[int(self.unit() ** 3 * len(self.keys))]
+        return self.pick(self.keys)
+
+    def some_keys(self, most=5):
+        return [self.key() for _ in range(self.between(1, most))]
+
+    def value(self):
+        return self.pick(self.values)
+
+    def integer(self):
+        chance = self.unit()
+        if chance < 0.5:
+            return b"%d" % self.between(-1000, 1000)
+        if chance < 0.9:
+            return self.pick(INTEGERS)
+        return self.pick(NOT_INTEGERS)
+
+    def offset(self):
+        chance = self.unit()
+        if chance < 0.7:
+            return b"%d" % self.between(-10, 60)
+        if chance < 0.85:
+            return b"%d" % self.between(-5000, 5000)
+        return self.integer()
+
+    def floating(self):
+        chance = self.unit()
+        if chance < 0.4:
+            return b"%.*f" % (self.below(6), (self.unit() - 0.5) * 10 ** self.below(6))
+        if chance < 0.9:
+            return self.pick(FLOATS)
+        return self.pick(NOT_FLOATS)
+
+    def database(self):
+        if self.unit() < 0.95:
+            return b"%d" % self.pick(self.databases)
+        return self.pick([b"-1", b"16", b"99999999999999999999", b"abc", b"", b"2147483648", b"1.0"])
+
+    def bad_time(self):
+        if self.unit() < 0.5:
+            return self.pick([b"0", b"-1", b"-9223372036854775808", b"9223372036854775807", b"9223372036854775"])
+        return self.pick(NOT_INTEGERS)
+
+    def time(self, milliseconds, absolute, may_be_past=True):
+        """A time to live that is far off, long past, or no time at all."""
+        chance = self.unit()
+        if chance < 0.06:
+            return self.bad_time()
+        unit = 1 if milliseconds else 1000
+        if chance < 0.16 and may_be_past and self.past_times:
+            ago = self.between(1, 10**9)
+            if absolute:
+                return b"%d" % max(1, (self.now_ms - ago - 5000) // unit)
+            return b"%d" % -(ago // unit + 1)
+        ahead = self.between(100_000, 1_000_000_000)
+        return b"%d" % (((self.now_ms if absolute else 0) + ahead) // unit)
+
+    def time_option(self, may_be_past=True):
+        name = self.pick([b"EX", b"PX", b"EXAT", b"PXAT"])
+        return [name, self.time(name[:1] == b"P", name[-2:] == b"AT", may_be_past)]
+
+    def pattern(self):
+        return self.pick(PATTERNS)
+
+    # --- commands ----------------------------------------------------------------------------------------------
+
+    def command(self):
+        """One command, sometimes spoiled."""
+        generator = self.rng.choices(self._generators, cum_weights=self._cumulative)[0]
+        args = generator.function(self)
+        if generator.spoil and self.unit() < self.spoil_chance:
+            args = self.spoiled(args)
+        if self.case_chance and self.unit() < self.case_chance:
+            args[0] = self.pick([args[0].lower(), args[0].title(), args[0].swapcase()])
+        return make(args)
+
+    def spoiled(self, args):
+        """A wrong number of arguments, or one that makes no sense. Never a short time to live."""
+        choice = self.below(4)
+        if choice == 0 and len(args) > 1:
+            return args[:-1]
+        if choice == 1:
+            return args + [self.pick(NOT_INTEGERS)]
+        if choice == 2 and len(args) > 1:
+            return args[:1]
+        if len(args) > 1:
+            args[self.between(1, len(args) - 1)] = self.pick(NOT_INTEGERS)
+        return args
+
+    def snippet(self):
+        """Commands that belong together on one connection; mostly just one."""
+        chance = self.unit()
+        if chance < 0.97:
+            return [self.command()]
+        if chance < 0.993:
+            return list(self.transaction())
+        if chance < 0.9955:
+            return list(self.silence())
+        if chance < 0.998:
+            return [make(self.hello())]
+        return [make(self.pick([[b"RESET"], [b"QUIT"]]))]
+
+    def transaction(self):
+        if self.chance(0.4):
+            yield make([b"WATCH", *self.some_keys(3)])
+            for _ in range(self.below(4)):
+                yield self.command()
+        yield make([b"MULTI"])
+        for _ in range(self.pick([0, 1, 2, 3, 5, 20])):
+            chance = self.unit()
+            if chance < 0.92:
+                yield self.command()
+            elif chance < 0.96:
+                yield make([b"RANDOMKEY"])
+                yield make([b"KEYS", b"*"])
+            else:
+                wrong = [[b"MULTI"], [b"WATCH", self.key()], [b"NOSUCH", b"x"], [b"EXEC", b"x"], [b"UNWATCH"]]
+                yield make(self.pick(wrong) if self.chance(0.8) else self.hello())
+        chance = self.unit()
+        yield make([b"EXEC"] if chance < 0.85 else [b"DISCARD"] if chance < 0.97 else [b"RESET"])
+
+    def silence(self):
+        if self.chance(0.5):
+            yield make([b"CLIENT", b"REPLY", b"SKIP"])
+            yield self.command()
+        else:
+            yield make([b"CLIENT", b"REPLY", b"OFF"])
+            for _ in range(self.below(5)):
+                yield self.command()
+            yield make([b"CLIENT", b"REPLY", b"ON"])
+
+    def hello(self):
+        return self.pick(
+            [
+                [b"HELLO"],
+                [b"HELLO", b"2"],
+                [b"HELLO", b"3"],
+                [b"HELLO", b"3"],
+                [b"HELLO", b"3", b"SETNAME", self.pick(NAMES)],
+                [b"HELLO", b"2", b"AUTH", b"default", b"x", b"SETNAME", b"both"],
+                [b"HELLO", b"3", b"AUTH", b"nobody", b"x"],
+                [b"HELLO", b"3", b"AUTH", b"default"],
+                [b"HELLO", self.pick([b"1", b"4", b"-1", b"abc", b"", b"9223372036854775807", b"3.0"])],
+                [b"HELLO", b"3", b"NOSUCH"],
+            ]
+        )
+
+    def short_lived(self):
+        """Commands that give distinct keys a few milliseconds; the caller waits past them before it goes on."""
+        for key in dict.fromkeys(self.some_keys(20)):
+            after = b"%d" % self.between(1, 30)
+            yield make(
+                self.pick(
+                    [
+                        [b"SET", key, self.value(), b"PX", after],
+                        [b"SET", key, self.value(), b"PX", after, b"NX"],
+                        [b"PSETEX", key, after, self.value()],
+                        [b"PEXPIRE", key, after],
+                        [b"GETEX", key, b"PX", after],
+                    ]
+                )
+            )
+
+
+def make(args):
+    return Command(tuple(args), kind_of(args))
+
+
+# Replies that are not compared byte for byte, by command; a dict: by subcommand. What each kind means: comparing.py.
+KINDS = {
+    b"TTL": "seconds",
+    b"PTTL": "milliseconds",
+    b"EXPIRETIME": "seconds",
+    b"PEXPIRETIME": "milliseconds",
+    b"KEYS": "unordered",
+    b"SCAN": "scan",
+    b"RANDOMKEY": "random",
+    b"TIME": "shape",
+    b"LASTSAVE": "shape",
+    b"INFO": "shape",
+    b"HELLO": "hello",
+    b"EXEC": "exec",
+    b"DBSIZE": "size",
+    b"ROLE": "shape",
+    b"QUIT": "quit",
+    b"OBJECT": {b"IDLETIME": "seconds", b"REFCOUNT": "references", b"ENCODING": "encoding"},
+    b"MEMORY": {b"USAGE": "shape"},
+    b"CLIENT": {b"ID": "shape", b"LIST": "shape", b"INFO": "shape"},
+    b"CONFIG": {b"GET": "pairs"},
+    b"COMMAND": {b"COUNT": "shape"},
+}
+
+
+def kind_of(args):
+    kind = KINDS.get(args[0].upper())
+    if kind.__class__ is dict:
+        return kind.get(args[1].upper()) if len(args) > 1 else None
+    return kind
+
+
+# --- generators: one for each command -------------------------------------------------------------------------------
+
+Generator = namedtuple("Generator", "function weight spoil needs")
+GENERATORS = []
+
+
+def generates(weight, spoil=True, needs=None):
+    def register(function):
+        GENERATORS.append(Generator(function, weight, spoil, needs))
+        return function
+
+    return register
+
+
+def simple(weight, *templates, spoil=True, needs=None):
+    """Commands that are one line each: words in upper case are sent as they are, others name a Mix method."""
+    for template in templates:
+        words = template.split()
+        parts = [word.encode() if word.upper() == word else word for word in words]
+
+        def generate(mix, parts=parts):
+            return [part if part.__class__ is bytes else getattr(mix, part)() for part in parts]
+
+        GENERATORS.append(Generator(generate, weight, spoil, needs))
+
+
+simple(60, "GET key")
+simple(10, "SET key value", "STRLEN key", "INCR key", "DECR key", "APPEND key value", "GETSET key value")
+simple(10, "INCRBY key integer", "DECRBY key integer", "INCRBYFLOAT key floating", "SETNX key value", "GETDEL key")
+simple(10, "GETRANGE key offset offset", "TYPE key", "TTL key", "PTTL key", "EXPIRETIME key", "PEXPIRETIME key")
+simple(5, "PERSIST key", "RENAME key key", "RENAMENX key key", "OBJECT ENCODING key", "OBJECT REFCOUNT key", "DBSIZE")
+simple(5, "MOVE key database", "SELECT database")
+simple(2, "SUBSTR key offset offset", needs=b"substr")
+simple(2, "SWAPDB database database", "OBJECT IDLETIME key", "OBJECT FREQ key", "MEMORY USAGE key", "OBJECT key")
+simple(1, "PING", "PING value", "ECHO value", "TIME", "UNWATCH", "LASTSAVE", "ROLE", "AUTH value", "AUTH key value")
+simple(1, "COMMAND COUNT", "CONFIG RESETSTAT", spoil=False)
+simple(1, "EXEC", "DISCARD", "OBJECT", "OBJECT NOSUCH key", "MEMORY NOSUCH")
+
+
+@generates(40)
+def set_with_options(mix):
+    args = [b"SET", mix.key(), mix.value()]
+    options = []
+    chance = mix.unit()
+    if chance < 0.4:
+        options.append(mix.time_option())
+    elif chance < 0.5:
+        options.append([b"KEEPTTL"])
+    if mix.unit() < 0.4:
+        options.append([mix.pick([b"NX", b"XX"])])
+    if mix.unit() < 0.3:
+        options.append([b"GET"])
+    if mix.unit() < 0.04:
+        wrong = [[b"NX"], [b"XX"], [b"KEEPTTL"], [b"GET"], [b"EX"], [b"NOSUCH"], [b"PERSIST"], [b""], mix.time_option()]
+        options.append(mix.pick(wrong))
+    mix.rng.shuffle(options)
+    for option in options:
+        args += option
+    return args
+
+
+@generates(6)
+def setex(mix):
+    name = mix.pick([b"SETEX", b"PSETEX"])
+    return [name, mix.key(), mix.time(name == b"PSETEX", False, may_be_past=False), mix.value()]
+
+
+@generates(10)
+def getex(mix):
+    args = [b"GETEX", mix.key()]
+    chance = mix.unit()
+    if chance < 0.6:
+        args += mix.time_option()
+    elif chance < 0.8:
+        args.append(b"PERSIST")
+    if mix.unit() < 0.04:
+        args += mix.pick([[b"PERSIST"], [b"KEEPTTL"], [b"NX"], [b"EX"], mix.time_option()])
+    return args
+
+
+@generates(25)
+def expire(mix):
+    name = mix.pick([b"EXPIRE", b"PEXPIRE", b"EXPIREAT", b"PEXPIREAT"])
+    args = [name, mix.key(), mix.time(name[:1] == b"P", name[-2:] == b"AT")]
+    if mix.unit() < 0.5:
+        args.append(mix.pick([b"NX", b"XX", b"GT", b"LT", b"gt"]))
+    if mix.unit() < 0.1:
+        args.append(mix.pick([b"NX", b"XX", b"GT", b"LT", b"NOSUCH"]))
+    return args
+
+
+@generates(10)
+def many_keys(mix):
+    return [mix.pick([b"MGET", b"DEL", b"UNLINK", b"EXISTS", b"TOUCH", b"MGET", b"EXISTS"]), *mix.some_keys()]
+
+
+@generates(10)
+def mset(mix):
+    args = [mix.pick([b"MSET", b"MSET", b"MSETNX"])]
+    for key in mix.some_keys():
+        args += [key, mix.value()]
+    return args
+
+
+@generates(2)
+def mset_many(mix):
+    args = [b"MSET"]
+    for _ in range(mix.between(10, 200)):
+        args += [mix.key(), b"%d" % mix.below(100000)]
+    return args
+
+
+@generates(2)
+def delete_many(mix):
+    return [mix.pick([b"DEL", b"UNLINK"]), *[mix.key() for _ in range(mix.between(10, 200))]]
+
+
+@generates(6)
+def setrange(mix):
+    chance = mix.unit()
+    if chance < 0.8:
+        offset = b"%d" % mix.below(100)
+    elif chance < 0.97:
+        offset = b"%d" % mix.between(-10, 5000)
+    else:
+        # Beyond what a string may have, or no number: none of these allocates anything.
+        offset = mix.pick([b"536870912", b"9223372036854775807", b"4294967296", *NOT_INTEGERS])
+    return [b"SETRANGE", mix.key(), offset, mix.value()[:300]]
+
+
+@generates(5)
+def copy(mix):
+    args = [b"COPY", mix.key(), mix.key()]
+    if mix.unit() < 0.5:
+        args += [b"DB", mix.database()]
+    if mix.unit() < 0.5:
+        args.append(b"REPLACE")
+    if mix.unit() < 0.05:
+        args += mix.pick([[b"DB"], [b"REPLACE"], [b"NOSUCH"], [b"DB", b"1", b"DB", b"2"]])
+    return args
+
+
+@generates(0.5)
+def keys(mix):
+    return [b"KEYS", mix.pattern()]
+
+
+@generates(0.5, spoil=False)
+def scan_all(mix):
+    args = [b"SCAN", b"0"]
+    options = [[b"COUNT", b"1000000"]]
+    if mix.unit() < 0.5:
+        options.append([b"MATCH", mix.pattern()])
+    if mix.unit() < 0.5:
+        options.append([b"TYPE", mix.pick([b"string", b"STRING", b"list", b"nosuch", b""])])
+    mix.rng.shuffle(options)
+    for option in options:
+        args += option
+    return args
+
+
+@generates(0.5, spoil=False)
+def scan_wrong(mix):
+    return mix.pick(
+        [
+            [b"SCAN", mix.pick([b"abc", b"1.5", b" 1", b"1 ", b"0x10", b"18446744073709551616", b"1" * 30, b"*"])],
+            [b"SCAN", mix.pick([b"", b"-0", b"+0", b"000"]), b"COUNT", b"1000000"],
+            [b"SCAN", b"0", b"COUNT", mix.pick([b"0", b"-1", *NOT_INTEGERS])],
+            [b"SCAN", b"0", b"NOSUCH", b"1"],
+            [b"SCAN", b"0", b"COUNT"],
+            [b"SCAN"],
+        ]
+    )
+
+
+@generates(0.4)
+def object_wrong(mix):
+    return [b"OBJECT", mix.pick([b"ENCODING", b"FREQ", b"IDLETIME", b"REFCOUNT"]), *mix.some_keys(2)]
+
+
+@generates(0.4, needs=b"lcs")
+def lcs(mix):
+    args = [b"LCS", mix.key(), mix.key()]
+    for option in ([b"LEN"], [b"IDX"], [b"MINMATCHLEN", mix.integer()], [b"WITHMATCHLEN"]):
+        if mix.unit() < 0.3:
+            args += option
+    return args
+
+
+@generates(0.05)
+def flush(mix):
+    args = [mix.pick([b"FLUSHDB", b"FLUSHDB", b"FLUSHALL"])]
+    if mix.unit() < 0.5:
+        args.append(mix.pick([b"ASYNC", b"SYNC", b"async", b"NOSUCH"]))
+    return args
+
+
+@generates(3, spoil=False)
+def client(mix):
+    return [b"CLIENT"] + mix.pick(
+        [
+            [b"ID"],
+            [b"GETNAME"],
+            [b"SETNAME", mix.pick(NAMES)],
+            [b"SETNAME", mix.pick(NAMES)],
+            [b"SETNAME"],
+            [b"INFO"],
+            [b"LIST"],
+            [b"LIST", b"TYPE", mix.pick([b"normal", b"pubsub", b"nosuch"])],
+            [b"LIST", b"ID", mix.pick([b"0", b"abc", b"99999999"])],
+            [b"LIST", b"NOSUCH"],
+            [b"NO-EVICT", mix.pick([b"ON", b"OFF", b"off", b"maybe"])],
+            [b"KILL", b"10.0.0.1:1"],
+            [b"KILL", b"ID", mix.pick([b"99999999", b"abc", b"-1", b"0"])],
+            [b"KILL", b"TYPE", b"nosuch"],
+            [b"KILL", b"ADDR", b"10.0.0.1:1", b"SKIPME", mix.pick([b"yes", b"no", b"maybe"])],
+            [b"KILL", b"USER", b"nobody"],
+            [b"KILL", b"NOSUCH", b"1"],
+            [b"KILL"],
+            [b"REPLY"],
+            [b"REPLY", b"MAYBE"],
+            [b"NOSUCH"],
+            [b"NOSUCH", b"a", b"b"],
+            [b""],
+        ]
+    )
+
+
+@generates(2, spoil=False)
+def server(mix):
+    return mix.pick(
+        [
+            [b"INFO", mix.pick([b"server", b"clients", b"memory", b"persistence", b"stats", b"keyspace", b"all"])],
+            [b"CONFIG", b"GET", mix.pick([b"maxmemory", b"databases", b"nosuch*", b"maxmemory-policy", b"NOSUCH"])],
+            [b"CONFIG", b"GET", b"databases", b"proto-max-bulk-len", b"maxmemory-s?mples"],
+            [b"CONFIG", b"GET"],
+            [b"CONFIG", b"SET", b"nosuch-directive", b"1"],
+            [b"CONFIG", b"SET", b"maxmemory-samples"],
+            [b"CONFIG", b"SET", b"maxmemory-samples", b"abc"],
+            [b"CONFIG", b"SET", b"maxmemory-samples", b"7", b"maxmemory-samples", b"8"],
+            [b"CONFIG", b"SET", b"maxmemory-samples", b"5"],
+            [b"CONFIG", b"NOSUCH"],
+            [b"CONFIG"],
+            [b"SHUTDOWN", b"NOSUCH"],
+            [b"SHUTDOWN", b"SAVE", b"NOSAVE"],
+            [b"SHUTDOWN", b"ABORT"],
+            [b"WAIT", mix.pick([b"0", b"-1", b"abc"]), mix.pick([b"1", b"-1", b"abc", b"1.5"])],
+            [b"WAIT", b"0", b"0"],
+            [b"DEBUG", b"SLEEP", mix.pick([b"0", b"0.001"])],
+            [b"MEMORY", b"USAGE", mix.key(), b"SAMPLES", mix.pick([b"0", b"5", b"-1", b"abc"])],
+            [b"MEMORY", b"USAGE", mix.key(), b"NOSUCH"],
+        ]
+    )
+
+
+@generates(2, spoil=False)
+def unknown(mix):
+    return mix.pick(
+        [
+            [b"NOSUCH"],
+            [b"NOSUCH", mix.value(), mix.value()],
+            [b"NOSUCH" * 40, mix.value()],
+            [b"", b"x"],
+            [b"GET\x00", b"x"],
+            [b"no\r\nsuch", b"a\r\nb"],
+            [b"NOSUCH", *[mix.pick(ODD_KEYS) for _ in range(30)]],
+            [b"SET|GET", b"x"],
+            [b"config|get", b"x"],
+            [b"\xff\xfe"],
+        ]
+    )
+
+
+@generates(2, spoil=False)
+def command_getkeys(mix):
+    return [b"COMMAND", b"GETKEYS"] + mix.pick(
+        [
+            [b"MSET", b"a", b"1", b"b", b"2"],
+            [b"MSET", b"a", b"1", b"b"],
+            [b"GET", mix.key()],
+            [b"get"],
+            [b"SET", b"a", b"b", b"EX", b"5"],
+            [b"DEL", *mix.some_keys()],
+            [b"COPY", b"a", b"b"],
+            [b"RENAME", b"a", b"b"],
+            [b"OBJECT", b"ENCODING", b"a"],
+            [b"OBJECT", b"NOSUCH", b"a"],
+            [b"MEMORY", b"USAGE", b"a"],
+            [b"PING"],
+            [b"KEYS", b"*"],
+            [b"CONFIG", b"GET", b"a"],
+            [b"NOSUCH", b"a"],
+            [b"WATCH", b"a", b"b"],
+            [b"EXISTS"],
+        ]
+    )

@@ -1,0 +1,204 @@
+"""Servers under test: started in milliseconds in a folder of their own, and never left behind.
+
+A server gets its own process group, which is killed when the test ends, when this process exits, and, by the kernel,
+when this process dies without a chance to clean up.
+"""
+
+import atexit
+import ctypes
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from harness.resp import Connection, Error, Status
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_running = set()
+
+
+def default_server():
+    return os.environ.get("DKV_SERVER") or str(REPOSITORY / "build" / "dkv-server")
+
+
+def find_binary(name):
+    """A path as it is, or a program of PATH; None when there is none."""
+    found = shutil.which(name)
+    return os.path.abspath(found) if found else None
+
+
+def flavor_of(binary):
+    """'dkv' or 'redis', by what --version says."""
+    version = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    return "dkv" if "dkv" in version.lower() else "redis"
+
+
+def free_port():
+    while True:
+        port = random.SystemRandom().randrange(20000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def _in_child():
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class StartError(Exception):
+    """The server ended, or did not answer in time; the text holds what it said."""
+
+
+class Server:
+    """One server and its folder. Directives are keyword arguments, with _ for -: appendfsync="always". A list or tuple
+    is a directive given several times; None leaves one of the defaults out."""
+
+    def __init__(self, binary, arguments=(), **directives):
+        self.binary = binary
+        self.flavor = flavor_of(binary)
+        self.folder = Path(tempfile.mkdtemp(prefix="dkv-test-", dir="/tmp"))
+        self.data = self.folder / "data"
+        self.data.mkdir()
+        self.socket = str(self.folder / "socket")
+        self.log_path = self.folder / "log"
+        self.port = free_port()
+        self.arguments = list(arguments)
+        self.directives = {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "unixsocket": self.socket,
+            "dir": self.data,
+            "enable-debug-command": "yes",
+        }
+        if self.flavor == "redis":
+            # Debian's redis saves snapshots by default; dkv's default is to keep everything.
+            self.directives["save"] = ""
+        for name, value in directives.items():
+            self.directives[name.replace("_", "-")] = value
+        self.process = None
+
+    def command_line(self, **directives):
+        merged = dict(self.directives)
+        merged.update({name.replace("_", "-"): value for name, value in directives.items()})
+        words = [self.binary, *self.arguments]
+        for name, value in merged.items():
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                if one is not None:
+                    words += ["--" + name, *([""] if one == "" else str(one).split(" "))]
+        return words
+
+    def launch(self, **directives):
+        """Starts the process and returns at once."""
+        assert self.process is None, "already running"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command_line(**directives),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=_in_child,
+            )
+        _running.add(self)
+        return self
+
+    def start(self, **directives):
+        self.launch(**directives)
+        self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=READY_SECONDS):
+        """Until it executes commands (or would, for somebody with the password)."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                status = self.process.returncode
+                self._forget()
+                raise StartError(f"exit status {status}; log:\n{self.log()}")
+            try:
+                with self.connect(timeout=seconds) as connection:
+                    reply = connection.call("PING")
+                if isinstance(reply, Status) or (isinstance(reply, Error) and reply.code == "NOAUTH"):
+                    return
+            except (FileNotFoundError, ConnectionError):
+                pass
+            time.sleep(0.002)
+        raise StartError(f"not ready after {seconds} s; log:\n{self.log()}")
+
+    def connect(self, timeout=30, tcp=False):
+        return Connection(("127.0.0.1", self.port) if tcp else self.socket, timeout)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, seconds=60):
+        """Until it has ended; its exit status."""
+        status = self.process.wait(seconds)
+        self._forget()
+        return status
+
+    def stop(self, number=signal.SIGTERM, seconds=60):
+        self.send_signal(number)
+        return self.wait(seconds)
+
+    def kill(self):
+        """SIGKILL to the server and to whatever it forked."""
+        if self.process is not None:
+            _kill_group(self.process)
+            self.process.wait(60)
+            self._forget()
+
+    def restart(self, kill=False, **directives):
+        """On the same data."""
+        if kill:
+            self.kill()
+        else:
+            status = self.stop()
+            assert status == 0, f"exit status {status} after SIGTERM; log:\n{self.log()}"
+        return self.start(**directives)
+
+    def remove(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _forget(self):
+        # What a server forked may outlive it by a moment.
+        _kill_group(self.process)
+        self.process = None
+        _running.discard(self)
+
+
+def _kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+@atexit.register
+def _kill_all():
+    for server in list(_running):
+        server.remove()

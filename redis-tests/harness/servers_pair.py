@@ -1,0 +1,26 @@
+"""The server under test and the reference, started alike."""
+
+from contextlib import contextmanager
+
+from harness.server import Server, default_server, find_binary
+
+
+class Pair:
+    def __init__(self, ours, theirs):
+        self.ours = ours
+        self.theirs = theirs
+
+
+@contextmanager
+def open_pair(server=None, against="redis-server", memory_only=False):
+    """Both with 16 databases; ours durable (appendfsync always) unless told otherwise."""
+    paths = [find_binary(server or default_server()), find_binary(against)]
+    if None in paths:
+        raise SystemExit(f"no server at {(server or default_server(), against)[paths.index(None)]}")
+    keeping = {"appendonly": "no"} if memory_only else {"appendonly": "yes", "appendfsync": "always"}
+    pair = Pair(Server(paths[0], databases=16, **keeping), Server(paths[1], databases=16, appendonly="no"))
+    try:
+        yield Pair(pair.ours.start(), pair.theirs.start())
+    finally:
+        pair.ours.remove()
+        pair.theirs.remove()
