@@ -1,9 +1,9 @@
-/* The disk as the journal sees it: a small interface with two implementations, POSIX (journal/disk_posix.c) and the
- * simulator's, which loses, tears, fails and fills up.
+/* The disk as the journal sees it: a small interface with two implementations, POSIX (journal/disk_posix.c)
+ * and the simulator's, which loses, tears, fails and fills up.
  *
- * Functions return 0 or a count on success and a negative errno on failure; they never retry a failed sync. Names are
- * relative to the folder the disk was opened on and hold no slash. A disk may be used by several threads, one file by
- * one thread at a time. */
+ * Functions return 0 or a count on success and a negative errno on failure; they never retry a failed sync.
+ * Names are relative to the folder the disk was opened on and hold no slash. A disk may be used by several
+ * threads, one file by one thread at a time. */
 #ifndef DKV_JOURNAL_DISK_H
 #define DKV_JOURNAL_DISK_H
 
@@ -33,7 +33,8 @@ struct disk_operations {
     int (*write)(struct disk_file *file, const void *data, size_t size, uint64_t offset);
     /* Makes the file's data, and the size needed to read it, durable. */
     int (*sync)(struct disk_file *file);
-    /* Reserves blocks for [offset, offset+size), growing the file to hold them; their contents read as zero. */
+    /* Reserves blocks for [offset, offset+size), growing the file to hold them; their contents read as zero.
+     */
     int (*allocate)(struct disk_file *file, uint64_t offset, uint64_t size);
     int (*truncate)(struct disk_file *file, uint64_t size);
     int (*size)(struct disk_file *file, uint64_t *size);
@@ -42,12 +43,14 @@ struct disk_operations {
     /* Makes creations, renames and removals in the folder durable. */
     int (*sync_folder)(struct disk *disk);
     int (*list)(struct disk *disk, disk_list_visit *visit, void *context);
-    /* Takes the folder for this process by locking the file name, whose contents become this process's id. -EWOULDBLOCK
-     * when another holds it: *holder is its process id then, or 0 when that cannot be read. Held until the disk closes. */
+    /* Takes the folder for this process by locking the file name, whose contents become this process's id.
+     * -EWOULDBLOCK when another holds it: *holder is its process id then, or 0 when that cannot be read. Held
+     * until the disk closes. */
     int (*lock)(struct disk *disk, const char *name, int *holder);
     /* Bytes that can still be allocated. */
     int (*free_space)(struct disk *disk, uint64_t *bytes);
-    /* Called in a forked child, once: drops its copy of the lock's descriptor, so that the lock ends with the parent. */
+    /* Called in a forked child, once: drops its copy of the lock's descriptor, so that the lock ends with the
+     * parent. */
     void (*forked)(struct disk *disk);
     void (*free)(struct disk *disk);
 };
@@ -61,11 +64,12 @@ struct disk_file {
     const struct disk_operations *operations;
 };
 
-/* Opens a folder, creating it (and nothing above it but parents that are missing) when it is not there. On failure
- * returns a negative errno. path is kept for messages. */
+/* Opens a folder, creating it (and nothing above it but parents that are missing) when it is not there. On
+ * failure returns a negative errno. path need not outlive the call. */
 int disk_posix_open(const char *path, struct disk **disk);
 
-static inline int disk_open(struct disk *disk, const char *name, enum disk_open_mode mode, struct disk_file **file)
+static inline int disk_open(struct disk *disk, const char *name, enum disk_open_mode mode,
+                            struct disk_file **file)
 {
     return disk->operations->open(disk, name, mode, file);
 }

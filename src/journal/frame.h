@@ -1,31 +1,33 @@
 /* The on-disk format of log segments and bases: a file header, then frames. Everything is little-endian.
  *
- *   file header, 64 bytes                          frame header, 48 bytes, then the payload
- *   -------------------------------------          -------------------------------------------------------------
- *    0   8  "DKVLOG\r\n" or "DKVBASE\n"             0   8  checksum: XXH3-64 seeded with the file's salt
- *    8   4  format version: 1                             over bytes 8 to 48 + length
- *   12   4  zero                                    8   4  magic: frame_magic(salt)
- *   16  16  stream id, random, as in MANIFEST      12   1  kind: data, close, base end
- *   32   8  salt, random, new for every use        13   1  zero
- *   40   8  LSN of the file's first byte           14   2  database selected when the payload begins
- *   48   8  wall clock when it was begun, ms       16   8  length of the payload in bytes
- *   56   8  XXH3-64 of bytes 0 to 56, seed 0       24   8  LSN of the payload's first byte
- *                                                  32   8  highest LSN known durable when this was written
- *                                                  40   8  wall clock when this was written, ms
- *                                                  48      payload
+ *   file header, 64 bytes                      frame header, 48 bytes, then the payload
+ *   -------------------------------------      -------------------------------------------------------------
+ *    0   8  "DKVLOG\r\n" or "DKVBASE\n"         0   8  checksum: XXH3-64 seeded with the file's salt
+ *    8   4  format version: 1                         over bytes 8 to 48 + length
+ *   12   4  zero                                8   4  magic: frame_magic(salt)
+ *   16  16  stream id, random, as in MANIFEST  12   1  kind: data, close, base end
+ *   32   8  salt, random, new for every use    13   1  zero
+ *   40   8  LSN of the file's first byte       14   2  database selected when the payload begins
+ *   48   8  wall clock when it was begun, ms   16   8  length of the payload in bytes
+ *   56   8  XXH3-64 of bytes 0 to 56, seed 0   24   8  LSN of the payload's first byte
+ *                                              32   8  highest LSN known durable when this was written
+ *                                              40   8  wall clock when this was written, ms
+ *                                              48      payload
  *
- * The payload of a data frame is a whole number of units of the stream: RESP commands; a unit of several commands is
- * wrapped in MULTI and EXEC. Frames follow each other without a gap, in the file and in LSNs: a frame's LSN is the last
- * one's LSN plus its length. A close frame has no payload and only says what is durable. In a base, "LSN" counts the
- * base's own payload bytes from 0; its last frame is a base end frame without payload, so that a base that was cut
- * short is never taken for a whole one.
+ * The payload of a data frame is a whole number of units of the stream: RESP commands; a unit of several
+ * commands is wrapped in MULTI and EXEC. Frames follow each other without a gap, in the file and in LSNs: a
+ * frame's LSN is the last one's LSN plus its length. A close frame has no payload and only says what is
+ * durable. In a base, "LSN" counts the base's own payload bytes from 0; its last frame is a base end frame
+ * without payload, so that a base that was cut short is never taken for a whole one.
  *
- * Which frames are valid. Segments are recycled, so behind the last frame there may be old frames of another life of
- * the file. The salt changes with every use and seeds both the magic and the checksum, so an old occupant's frame never
- * passes for one of ours. And since the salt is secret until the file is written, no client can put bytes into a value
- * that look like a frame of this file: looking for frames beyond a damaged place is safe and quick.
+ * Which frames are valid. Segments are recycled, so behind the last frame there may be old frames of another
+ * life of the file. The salt changes with every use and seeds both the magic and the checksum, so an old
+ * occupant's frame never passes for one of ours. And since the salt is secret until the file is written, no
+ * client can put bytes into a value that look like a frame of this file: looking for frames beyond a damaged
+ * place is safe and quick.
  *
- * The checksum covers the length, but a length must be compared with what is left of the file before it is used. */
+ * The checksum covers the length, but a length must be compared with what is left of the file before it is
+ * used. */
 #ifndef DKV_JOURNAL_FRAME_H
 #define DKV_JOURNAL_FRAME_H
 
@@ -65,8 +67,8 @@ struct frame {
 };
 
 uint32_t frame_magic(uint64_t salt);
-/* Fills in the header in front of a payload: block holds FRAME_HEADER_SIZE bytes of room, then the payload, whose size
- * is frame->payload.size (frame->payload.data is not looked at). */
+/* Fills in the header in front of a payload: block holds FRAME_HEADER_SIZE bytes of room, then the payload,
+ * whose size is frame->payload.size (frame->payload.data is not looked at). */
 void frame_seal(const struct frame *frame, uint64_t salt, char *block);
 
 enum frame_verdict {
@@ -75,11 +77,12 @@ enum frame_verdict {
     FRAME_INVALID /* not a frame of this file */
 };
 
-/* Looks at a frame at the start of bytes. left is what remains of the file from there, bytes included: a frame that
- * claims more is invalid. frame->payload refers into bytes. */
-enum frame_verdict frame_decode(struct frame *frame, struct slice bytes, uint64_t left, uint64_t salt, size_t *need);
-/* The offset, at or after from, at which something that looks like a frame header of this file begins (its magic and
- * fields are plausible; its checksum is not looked at); bytes.size when there is none. */
+/* Looks at a frame at the start of bytes. left is what remains of the file from there, bytes included: a
+ * frame that claims more is invalid. frame->payload refers into bytes. */
+enum frame_verdict frame_decode(struct frame *frame, struct slice bytes, uint64_t left, uint64_t salt,
+                                size_t *need);
+/* The offset, at or after from, at which something that looks like a frame header of this file begins (its
+ * magic and fields are plausible; its checksum is not looked at); bytes.size when there is none. */
 size_t frame_search(struct slice bytes, size_t from, uint64_t salt);
 
 #endif

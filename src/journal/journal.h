@@ -1,13 +1,15 @@
-/* The journal: an append-only stream of units on disk, made durable by a commit thread, shortened by rewrites.
+/* The journal: an append-only stream of units on disk, made durable by a commit thread, shortened by
+ * rewrites.
  *
- * It moves bytes and LSNs and knows nothing of commands. One thread (the loop) calls everything here; the commit thread
- * inside does all writing and syncing, so that no call waits for the disk, except journal_open, journal_recover_step,
- * journal_start and journal_close. Without options.threaded there is no thread and the caller runs journal_work.
+ * It moves bytes and LSNs and knows nothing of commands. One thread (the loop) calls everything here; the
+ * commit thread inside does all writing and syncing, so that no call waits for the disk, except journal_open,
+ * journal_recover_step, journal_start and journal_close. Without options.threaded there is no thread and the
+ * caller runs journal_work.
  *
  * The life of a journal: open, recover_step until done, start, then append, submit and rewrite, and close.
  *
- * Errors of the disk are final: after a failed write or sync nothing more becomes written or durable, journal_failed
- * says why, and the owner stops. A full disk is no such error: see journal_admit. */
+ * Errors of the disk are final: after a failed write or sync nothing more becomes written or durable,
+ * journal_failed says why, and the owner stops. A full disk is no such error: see journal_admit. */
 #ifndef DKV_JOURNAL_JOURNAL_H
 #define DKV_JOURNAL_JOURNAL_H
 
@@ -30,8 +32,9 @@ struct journal_options {
     bool threaded;
     enum sync_policy policy;
     uint64_t segment_size; /* bytes; a unit that is larger gets a segment of its own size */
-    uint64_t unsynced_max; /* bytes executed but not yet written (not durable, under SYNC_ALWAYS); admit waits above */
-    int history_bases;     /* rewritten states to keep behind the current one, with the segments from them on */
+    /* Bytes executed but not yet written (under SYNC_ALWAYS: not durable); admit waits above. */
+    uint64_t unsynced_max;
+    int history_bases; /* rewritten states to keep behind the current one, with the segments from them on */
     int64_t history_seconds; /* keep what is needed to go back this far; 0: do not keep for age */
     uint64_t random_seed;    /* salts and stream id: from the kernel's generator in production */
     /* Called from the commit thread when something that the loop may wait for has changed. */
@@ -44,21 +47,22 @@ struct journal_error {
     char text[512];
 };
 
-/* Takes the folder (LOCK), reads MANIFEST, removes leftovers that no manifest names; creates nothing yet in an empty
- * folder. NULL on failure, with the reason in error. */
+/* Takes the folder (LOCK), reads MANIFEST, removes leftovers that no manifest names; creates nothing yet in
+ * an empty folder. NULL on failure, with the reason in error. */
 struct journal *journal_open(const struct journal_options *options, struct journal_error *error);
 
-/* --- recovery --------------------------------------------------------------------------------------------------- */
+/* --- recovery ----------------------------------------------------------------------------------------- */
 
 enum journal_source { SOURCE_BASE, SOURCE_LOG };
 
-/* Applies a frame's payload, whole units that begin with this database selected. Returns NULL, or what is wrong with
- * it: then recovery fails with that text and the place. */
+/* Applies a frame's payload, whole units that begin with this database selected. Returns NULL, or what is
+ * wrong with it: then recovery fails with that text and the place. */
 typedef const char *journal_apply(void *context, enum journal_source source, const struct frame *frame);
 
 enum recover_result { RECOVER_MORE, RECOVER_DONE, RECOVER_FAILED };
 
-/* Reads and applies about bytes_max bytes. On RECOVER_FAILED the error names file, offset and LSN, and what to do. */
+/* Reads and applies about bytes_max bytes. On RECOVER_FAILED the error names file, offset and LSN, and what
+ * to do. */
 enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes_max, journal_apply *apply,
                                          void *context, struct journal_error *error);
 
@@ -72,11 +76,11 @@ struct recover_progress {
 };
 void journal_recover_progress(const struct journal *journal, struct recover_progress *progress);
 
-/* After recovery, before the first append: makes what was read durable, prepares the segment to append to, starts the
- * commit thread. False on failure. */
+/* After recovery, before the first append: makes what was read durable, prepares the segment to append to,
+ * starts the commit thread. False on failure. */
 bool journal_start(struct journal *journal, struct journal_error *error);
 
-/* --- appending --------------------------------------------------------------------------------------------------- */
+/* --- appending ---------------------------------------------------------------------------------------- */
 
 enum admit_result {
     ADMIT_YES,
@@ -84,17 +88,18 @@ enum admit_result {
     ADMIT_FULL  /* no: the disk is full, as of the last try; it is tried again all the time */
 };
 
-/* Whether a change of about size bytes may be executed now. Only what was admitted is sure to find room, so that
- * nothing that was executed can fail for lack of space. Cheap. */
+/* Whether a change of about size bytes may be executed now. Only what was admitted is sure to find room, so
+ * that nothing that was executed can fail for lack of space. Cheap. */
 enum admit_result journal_admit(struct journal *journal, uint64_t size);
 
-/* Begins a unit that assumes database is selected, and returns the buffer to append its bytes to. Only bytes from the
- * buffer's size at this moment on may be touched, and only until journal_unit_end, which returns the end LSN. */
+/* Begins a unit that assumes database is selected, and returns the buffer to append its bytes to. Only bytes
+ * from the buffer's size at this moment on may be touched, and only until journal_unit_end, which returns the
+ * end LSN. */
 struct buffer *journal_unit_begin(struct journal *journal, int database);
 lsn_t journal_unit_end(struct journal *journal);
 
-/* Hands what has been appended to the commit thread if that is idle; otherwise it goes on gathering and will be
- * taken as soon as the thread is free. Call when the loop has run what it had. */
+/* Hands what has been appended to the commit thread if that is idle; otherwise it goes on gathering and will
+ * be taken as soon as the thread is free. Call when the loop has run what it had. */
 void journal_submit(struct journal *journal);
 
 /* Executed to here, written to here (survives a process crash), durable to here (survives a power failure).
@@ -108,8 +113,8 @@ lsn_t journal_acknowledged(const struct journal *journal);
 enum sync_policy journal_policy(const struct journal *journal);
 /* Acts on everything not yet acknowledged. */
 void journal_set_policy(struct journal *journal, enum sync_policy policy);
-void journal_set_limits(struct journal *journal, uint64_t segment_size, uint64_t unsynced_max, int history_bases,
-                        int64_t history_seconds);
+void journal_set_limits(struct journal *journal, uint64_t segment_size, uint64_t unsynced_max,
+                        int history_bases, int64_t history_seconds);
 /* Asks for a sync soon whatever the policy, for somebody who waits for journal_durable. */
 void journal_request_sync(struct journal *journal);
 
@@ -118,60 +123,63 @@ const char *journal_failed(const struct journal *journal);
 /* NULL, or why space could not be had (ADMIT_FULL). */
 const char *journal_full(const struct journal *journal);
 
-/* Without options.threaded: does what the thread would do next, without waiting. Returns whether there was anything. */
+/* Without options.threaded: does what the thread would do next, without waiting. Returns whether there was
+ * anything. */
 bool journal_work(struct journal *journal);
-/* Without options.threaded: monotonic time in us at which journal_work has something to do by itself; INT64_MAX: never. */
+/* Without options.threaded: monotonic time in us at which journal_work has something to do by itself;
+ * INT64_MAX: never. */
 int64_t journal_work_due_us(const struct journal *journal);
 
-/* --- rewriting --------------------------------------------------------------------------------------------------- */
+/* --- rewriting ---------------------------------------------------------------------------------------- */
 
-/* Cuts the stream here: what follows goes to a new segment. Returns the LSN of the cut, at which the caller freezes its
- * state (forks). One rewrite at a time. */
+/* Cuts the stream here: what follows goes to a new segment. Returns the LSN of the cut, at which the caller
+ * freezes its state (forks). One rewrite at a time. */
 lsn_t journal_rewrite_begin(struct journal *journal);
 
-/* Writes base-<lsn>, usually in the forked child (which calls disk_forked first). Errors are negative errnos, final. */
+/* Writes base-<lsn>, usually in the forked child (which calls disk_forked first). Errors are negative errnos,
+ * final. */
 struct base_writer;
 struct base_writer *base_writer_new(const struct journal *journal, lsn_t lsn, int *error);
 /* The buffer to append units to. They assume database is selected at their start when it is empty. */
 struct buffer *base_writer_buffer(struct base_writer *writer);
-/* Writes the buffer out as a frame if it is large enough, or if last is set; next_database is selected at the start
- * of what will be appended next. 0 or a negative errno. */
+/* Writes the buffer out as a frame if it is large enough, or if last is set; next_database is selected at the
+ * start of what will be appended next. 0 or a negative errno. */
 int base_writer_flush(struct base_writer *writer, int next_database, bool last);
 /* Ends, syncs and renames it into place. 0 or a negative errno. Frees writer, also on failure. */
 int base_writer_finish(struct base_writer *writer, uint64_t *bytes);
 
-/* The child has ended: makes the new base the one in use and what it replaces history or spare (ok), or removes what the
- * child left. Done by the commit thread; journal_rewriting is true until then. */
+/* The child has ended: makes the new base the one in use and what it replaces history or spare (ok), or
+ * removes what the child left. Done by the commit thread; journal_rewriting is true until then. */
 void journal_rewrite_end(struct journal *journal, bool ok);
 bool journal_rewriting(const struct journal *journal);
 
-/* --- knowing ----------------------------------------------------------------------------------------------------- */
+/* --- knowing ------------------------------------------------------------------------------------------ */
 
 /* Latencies in powers of two of microseconds: bucket i counts those in [2^i, 2^(i+1)). */
 #define LATENCY_BUCKETS 32
 
 struct journal_stats {
     char stream_id[2 * STREAM_ID_SIZE + 1];
-    lsn_t base_lsn;        /* 0 without a base */
-    uint64_t base_bytes;   /* its file's size */
-    uint64_t log_bytes;    /* from base_lsn to executed */
-    uint64_t segments;     /* in use */
+    lsn_t base_lsn;            /* 0 without a base */
+    uint64_t base_bytes;       /* its file's size */
+    uint64_t log_bytes;        /* from base_lsn to executed */
+    uint64_t segments;         /* in use */
     uint64_t segment_reserved; /* bytes of space prepared ahead of the write position */
     uint64_t history_files;
     uint64_t spare_files;
-    uint64_t frames;       /* written since start */
-    uint64_t bytes;        /* written since start, headers included */
+    uint64_t frames; /* written since start */
+    uint64_t bytes;  /* written since start, headers included */
     uint64_t syncs;
     uint64_t sync_us_last;
     uint64_t sync_us_max;
     uint64_t sync_us_total;
     uint64_t sync_latency[LATENCY_BUCKETS];
-    int64_t last_sync_ms;  /* wall clock */
+    int64_t last_sync_ms; /* wall clock */
 };
 void journal_stats_read(struct journal *journal, struct journal_stats *stats);
 
-/* Commits everything, writes a closing frame, ends the thread, frees. False when something could not be made durable
- * (the reason was logged). */
+/* Commits everything, writes a closing frame, ends the thread, frees. False when something could not be made
+ * durable (the reason was logged). */
 bool journal_close(struct journal *journal);
 /* Frees without writing anything more: for the simulator's crashes and for a failed start. */
 void journal_abandon(struct journal *journal);

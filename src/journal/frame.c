@@ -1,0 +1,188 @@
+#include "journal/frame.h"
+
+#include "base/diag.h"
+#include "base/hash.h"
+
+/* The format is little-endian and so is every machine this is built for: fields are copied as they are. */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "the on-disk format is written without swapping bytes");
+
+#define LOG_MAGIC  "DKVLOG\r\n"
+#define BASE_MAGIC "DKVBASE\n"
+
+enum { /* offsets, as drawn in frame.h */
+       HEADER_MAGIC = 0,
+       HEADER_VERSION = 8,
+       HEADER_ZERO = 12,
+       HEADER_STREAM_ID = 16,
+       HEADER_SALT = 32,
+       HEADER_LSN = 40,
+       HEADER_TIME = 48,
+       HEADER_CHECKSUM = 56,
+
+       FRAME_CHECKSUM = 0,
+       FRAME_MAGIC = 8,
+       FRAME_KIND = 12,
+       FRAME_ZERO = 13,
+       FRAME_DATABASE = 14,
+       FRAME_LENGTH = 16,
+       FRAME_LSN = 24,
+       FRAME_DURABLE = 32,
+       FRAME_TIME = 40,
+};
+static_assert(HEADER_CHECKSUM + 8 == FILE_HEADER_SIZE, "the header ends in its checksum");
+static_assert(FRAME_TIME + 8 == FRAME_HEADER_SIZE, "the payload follows the time");
+
+static void put(char *at, const void *value, size_t size)
+{
+    memcpy(at, value, size);
+}
+
+static uint64_t get64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static uint32_t get32(const char *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static uint16_t get16(const char *at)
+{
+    uint16_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+void file_header_encode(const struct file_header *header, char out[FILE_HEADER_SIZE])
+{
+    uint32_t version = FRAME_FORMAT_VERSION;
+    memset(out, 0, FILE_HEADER_SIZE);
+    put(out + HEADER_MAGIC, header->kind == FILE_BASE ? BASE_MAGIC : LOG_MAGIC, 8);
+    put(out + HEADER_VERSION, &version, 4);
+    put(out + HEADER_STREAM_ID, header->stream_id, STREAM_ID_SIZE);
+    put(out + HEADER_SALT, &header->salt, 8);
+    put(out + HEADER_LSN, &header->lsn, 8);
+    put(out + HEADER_TIME, &header->time_ms, 8);
+    uint64_t checksum = hash_bytes(out, HEADER_CHECKSUM, 0);
+    put(out + HEADER_CHECKSUM, &checksum, 8);
+}
+
+const char *file_header_decode(struct file_header *header, struct slice bytes)
+{
+    if (bytes.size < FILE_HEADER_SIZE)
+        return "the file is shorter than its header";
+    const char *in = bytes.data;
+    bool is_log = memcmp(in, LOG_MAGIC, 8) == 0;
+    if (!is_log && memcmp(in, BASE_MAGIC, 8) != 0)
+        return "the file does not begin as a log or a base";
+    if (get64(in + HEADER_CHECKSUM) != hash_bytes(in, HEADER_CHECKSUM, 0))
+        return "the header's checksum differs";
+    if (get32(in + HEADER_VERSION) != FRAME_FORMAT_VERSION)
+        return "the file is of another format version";
+    if (get32(in + HEADER_ZERO) != 0)
+        return "the header uses bytes that this version does not know";
+    header->kind = is_log ? FILE_LOG : FILE_BASE;
+    memcpy(header->stream_id, in + HEADER_STREAM_ID, STREAM_ID_SIZE);
+    header->salt = get64(in + HEADER_SALT);
+    header->lsn = get64(in + HEADER_LSN);
+    header->time_ms = (int64_t)get64(in + HEADER_TIME);
+    return NULL;
+}
+
+/* Never zero, neither as a whole nor in its first byte, so that looking for it passes quickly over
+ * preallocated zeros. */
+uint32_t frame_magic(uint64_t salt)
+{
+    return (uint32_t)hash_bytes(&salt, sizeof(salt), salt) | 1;
+}
+
+/* What both the writer and the reader hold every header to, before the disk and after it. */
+static bool fields_plausible(unsigned kind, uint64_t length, lsn_t lsn, lsn_t durable_lsn)
+{
+    if (durable_lsn > lsn || length > UINT64_MAX - lsn)
+        return false;
+    switch (kind) {
+    case FRAME_DATA: return length > 0;
+    case FRAME_CLOSE:
+    case FRAME_BASE_END: return length == 0;
+    default: return false;
+    }
+}
+
+void frame_seal(const struct frame *frame, uint64_t salt, char *block)
+{
+    ASSERT(frame->database >= 0 && frame->database <= UINT16_MAX);
+    uint64_t length = frame->payload.size;
+    ASSERT(fields_plausible(frame->kind, length, frame->lsn, frame->durable_lsn));
+    uint32_t magic = frame_magic(salt);
+    uint16_t database = (uint16_t)frame->database;
+    put(block + FRAME_MAGIC, &magic, 4);
+    block[FRAME_KIND] = (char)frame->kind;
+    block[FRAME_ZERO] = 0;
+    put(block + FRAME_DATABASE, &database, 2);
+    put(block + FRAME_LENGTH, &length, 8);
+    put(block + FRAME_LSN, &frame->lsn, 8);
+    put(block + FRAME_DURABLE, &frame->durable_lsn, 8);
+    put(block + FRAME_TIME, &frame->time_ms, 8);
+    uint64_t checksum = hash_bytes(block + FRAME_MAGIC, FRAME_HEADER_SIZE - FRAME_MAGIC + length, salt);
+    put(block + FRAME_CHECKSUM, &checksum, 8);
+}
+
+/* Whether a whole header at in could be one of this file. */
+static bool header_plausible(const char *in, uint32_t magic)
+{
+    return get32(in + FRAME_MAGIC) == magic && in[FRAME_ZERO] == 0 &&
+           fields_plausible((unsigned char)in[FRAME_KIND], get64(in + FRAME_LENGTH), get64(in + FRAME_LSN),
+                            get64(in + FRAME_DURABLE));
+}
+
+enum frame_verdict frame_decode(struct frame *frame, struct slice bytes, uint64_t left, uint64_t salt,
+                                size_t *need)
+{
+    ASSERT(bytes.size <= left);
+    *need = FRAME_HEADER_SIZE;
+    if (left < FRAME_HEADER_SIZE)
+        return FRAME_INVALID;
+    if (bytes.size < FRAME_HEADER_SIZE)
+        return FRAME_SHORT;
+    const char *in = bytes.data;
+    uint64_t length = get64(in + FRAME_LENGTH);
+    if (!header_plausible(in, frame_magic(salt)) || length > left - FRAME_HEADER_SIZE)
+        return FRAME_INVALID;
+    *need = FRAME_HEADER_SIZE + length;
+    if (bytes.size < *need)
+        return FRAME_SHORT;
+    if (get64(in + FRAME_CHECKSUM) != hash_bytes(in + FRAME_MAGIC, *need - FRAME_MAGIC, salt))
+        return FRAME_INVALID;
+    frame->kind = (enum frame_kind)in[FRAME_KIND];
+    frame->database = get16(in + FRAME_DATABASE);
+    frame->lsn = get64(in + FRAME_LSN);
+    frame->durable_lsn = get64(in + FRAME_DURABLE);
+    frame->time_ms = (int64_t)get64(in + FRAME_TIME);
+    frame->payload = slice_make(in + FRAME_HEADER_SIZE, length);
+    return FRAME_VALID;
+}
+
+size_t frame_search(struct slice bytes, size_t from, uint64_t salt)
+{
+    uint32_t magic = frame_magic(salt);
+    while (from < bytes.size && bytes.size - from >= FRAME_HEADER_SIZE) {
+        const char *begin = bytes.data + from + FRAME_MAGIC;
+        /* The magic of the last whole header ends so many bytes before the end. */
+        const char *end = bytes.data + bytes.size - (FRAME_HEADER_SIZE - FRAME_MAGIC) + sizeof(magic);
+        const char *found = memmem(begin, (size_t)(end - begin), &magic, sizeof(magic));
+        if (!found)
+            break;
+        size_t at = (size_t)(found - bytes.data) - FRAME_MAGIC;
+        if (header_plausible(bytes.data + at, magic))
+            return at;
+        from = at + 1;
+    }
+    return bytes.size;
+}
