@@ -1,0 +1,171 @@
+/* CONFIG: the configuration as clients see and change it. */
+#include "base/diag.h"
+#include "base/memory.h"
+#include "command/dispatch.h"
+#include "server/config_table.h"
+
+/* What the commands act on. A command function is given the world, which knows nothing of this floor; and
+ * there is one configuration a process. */
+static struct config *served;
+
+/* --- GET -------------------------------------------------------------------------------------------- */
+
+/* Names already replied: each is replied once, however many patterns it matches. Two bits a row, for name
+ * and alias. */
+struct get {
+    struct call *call;
+    unsigned char *replied;
+    int64_t count;
+};
+
+static void get_row(struct get *get, const struct directive *directive, bool alias, struct slice shown)
+{
+    unsigned char bit = alias ? 2 : 1;
+    unsigned char *replied = &get->replied[directive_index(directive)];
+    if (*replied & bit)
+        return;
+    *replied |= bit;
+    reply_bulk(get->call->reply, shown);
+    reply_bulk_text(get->call->reply, config_value_text(served, directive));
+    get->count++;
+}
+
+static void get_pattern(struct get *get, struct slice pattern)
+{
+    for (size_t i = 0; i < directive_count; i++) {
+        const char *names[] = {directives[i].name, directives[i].alias};
+        for (int alias = 0; alias < 2; alias++)
+            if (names[alias] != NULL && glob_match(pattern, slice_of(names[alias]), true))
+                get_row(get, &directives[i], alias, slice_of(names[alias]));
+    }
+}
+
+static void get_command(struct call *call)
+{
+    struct get get = {call, mem_alloc_zero(directive_count), 0};
+    struct output_gap gap = reply_later(call->reply);
+    for (int i = 2; i < call->argc; i++) {
+        struct slice name = call->argv[i];
+        bool by_alias;
+        const struct directive *directive = directive_find(name, &by_alias);
+        if (directive != NULL) /* in the letters it was asked for, as Redis does */
+            get_row(&get, directive, by_alias, name);
+        else
+            get_pattern(&get, name);
+    }
+    reply_map_at(call->reply, gap, get.count);
+    mem_free(get.replied);
+}
+
+/* --- the others ------------------------------------------------------------------------------------- */
+
+static void set_command(struct call *call)
+{
+    struct config_error error;
+    if (call->argc % 2 != 0)
+        call_syntax_error(call);
+    else if (config_set(served, (call->argc - 2) / 2, call->argv + 2, &error))
+        reply_ok(call->reply);
+    else
+        reply_error(call->reply, error.text);
+}
+
+static void rewrite_command(struct call *call)
+{
+    struct config_error error;
+    if (config_rewrite(served, &error)) {
+        diag(DIAG_WARNING, "CONFIG REWRITE executed with success.");
+        reply_ok(call->reply);
+        return;
+    }
+    if (served->file[0] != '\0')
+        diag(DIAG_WARNING, "CONFIG REWRITE failed: %s", error.text);
+    reply_error(call->reply, error.text);
+}
+
+static void resetstat_command(struct call *call)
+{
+    command_table_reset_stats(call->world->commands);
+    if (served->hooks != NULL && served->hooks->reset_stats != NULL)
+        served->hooks->reset_stats(served->hooks->context);
+    reply_ok(call->reply);
+}
+
+static void help_command(struct call *call)
+{
+    static const char *const lines[] = {"GET <pattern> [<pattern> ...]",
+                                        "    Names that match a glob-style pattern, and their values.",
+                                        "SET <directive> <value> [<directive> <value> ...]",
+                                        "    Change directives: all of them, or none and an error.",
+                                        "RESETSTAT",
+                                        "    Set the figures of INFO back to zero.",
+                                        "REWRITE",
+                                        "    Bring the configuration file in line with the values in force.",
+                                        NULL};
+    call_help(call, lines);
+}
+
+static const char *const set_tips[] = {"request_policy:all_nodes", "response_policy:all_succeeded", NULL};
+
+#define ADMIN (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
+
+static const struct command config_subcommands[] = {
+    {.name = "get",
+     .arity = -3,
+     .flags = ADMIN,
+     .function = get_command,
+     .group = "server",
+     .since = "2.0.0",
+     .complexity = "O(N) in the number of directives and patterns",
+     .summary = "Reads directives of the configuration."},
+    {.name = "set",
+     .arity = -4,
+     .flags = ADMIN,
+     .function = set_command,
+     .group = "server",
+     .since = "2.0.0",
+     .complexity = "O(N) in the number of directives given",
+     .summary = "Changes directives of the configuration, all or none.",
+     .tips = set_tips},
+    {.name = "rewrite",
+     .arity = 2,
+     .flags = ADMIN,
+     .function = rewrite_command,
+     .group = "server",
+     .since = "2.8.0",
+     .complexity = "O(N) in the size of the file",
+     .summary = "Writes the values in force to the configuration file."},
+    {.name = "resetstat",
+     .arity = 2,
+     .flags = ADMIN,
+     .function = resetstat_command,
+     .group = "server",
+     .since = "2.0.0",
+     .complexity = "O(1)",
+     .summary = "Sets the figures of INFO back."},
+    {.name = "help",
+     .arity = 2,
+     .flags = CMD_LOADING | CMD_STALE,
+     .function = help_command,
+     .group = "server",
+     .since = "5.0.0",
+     .complexity = "O(1)",
+     .summary = "Describes the subcommands."},
+};
+
+static const struct command config_commands[] = {
+    {.name = "config",
+     .arity = -2,
+     .group = "server",
+     .since = "2.0.0",
+     .complexity = "Depends on subcommand.",
+     .summary = "Reads and changes the configuration.",
+     .subcommands = config_subcommands,
+     .subcommand_count = sizeof(config_subcommands) / sizeof(config_subcommands[0])},
+};
+
+void config_commands_add(struct command_table *table, struct config *config)
+{
+    served = config;
+    command_table_add(table, config_commands, sizeof(config_commands) / sizeof(config_commands[0]));
+}
