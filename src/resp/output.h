@@ -1,7 +1,9 @@
-/* A connection's replies on their way out: bytes in order, in chunks, with marks that say how far they may go.
+/* A connection's replies on their way out: bytes in order, in chunks, with marks that say how far they may
+ * go.
  *
- * A mark ties everything queued so far to an LSN: it must not be sent before that LSN is acknowledged (durable or
- * written, as the policy has it). Replies keep their order, so a later reply waits for an earlier mark too. */
+ * A mark ties everything queued so far to an LSN: it must not be sent before that LSN is acknowledged
+ * (durable or written, as the policy has it). Replies keep their order, so a later reply waits for an earlier
+ * mark too. */
 #ifndef DKV_RESP_OUTPUT_H
 #define DKV_RESP_OUTPUT_H
 
@@ -19,7 +21,7 @@ struct output {
     uint64_t queued; /* bytes ever queued */
     uint64_t sent;   /* bytes ever sent */
     struct output_marks *marks;
-    size_t memory; /* bytes the chunks take */
+    size_t memory; /* bytes the chunks and marks take */
     bool discard;  /* see output_set_discard */
 };
 
@@ -30,17 +32,19 @@ void output_append(struct output *output, const void *data, size_t size);
 /* While discarding, what is appended vanishes (CLIENT REPLY OFF). */
 void output_set_discard(struct output *output, bool discard);
 
-/* A hole to be filled later, for a length that is not known yet. At most one is open at a time for each caller; they
- * nest. Everything queued behind it stays where it is. */
+/* A hole to be filled later, for a length that is not known yet. At most one is open at a time for each
+ * caller; they nest, the one opened last being filled first. Nothing may be sent while one is open. */
 struct output_gap {
     struct output_chunk *chunk;
-    uint64_t position;
+    size_t offset;     /* in the chunk */
+    uint64_t position; /* in all that was queued */
 };
 struct output_gap output_gap_open(struct output *output);
 /* size at most 32. */
 void output_gap_fill(struct output *output, struct output_gap gap, const void *data, size_t size);
 
-/* Everything queued so far waits for lsn. Merged into the last mark where that asks for as much. */
+/* Everything queued so far waits for lsn. Merged into the last mark where that asks for as much, and also
+ * when there are very many marks: then some bytes wait for a later LSN than they would need. */
 void output_mark(struct output *output, uint64_t lsn);
 /* Bytes that may be sent now, given how far is acknowledged; forgets the marks that are satisfied. */
 uint64_t output_sendable(struct output *output, uint64_t acknowledged_lsn);
@@ -55,10 +59,13 @@ static inline uint64_t output_pending(const struct output *output)
     return output->queued - output->sent;
 }
 
-/* Forgets everything queued after position, a value that queued had (a command that turns out to have no reply).
- * Marks after it are forgotten too. */
+/* Forgets everything queued after position, a value that queued had (a command that turns out to have no
+ * reply). Marks after it come back to it: what they guarded before it stays guarded. */
 void output_rewind(struct output *output, uint64_t position);
 size_t output_memory(const struct output *output);
+/* Frees the chunk that an output keeps for the next reply when everything is sent. For a connection at rest.
+ */
+void output_trim(struct output *output);
 void output_free(struct output *output);
 
 #endif

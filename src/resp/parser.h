@@ -1,9 +1,9 @@
 /* The request side of RESP2/RESP3: multi-bulk and inline commands, cut at any byte.
  *
- * The parser copies nothing: a request's arguments are slices of the input. A command that has not arrived completely is
- * remembered by offsets, so that the next call goes on where this one ended; the caller keeps its bytes, from the
- * command's first one on, at the start of the next input (at another address if it likes). Protocol reference: RESP
- * specification (redis.io, "RESP protocol description"). */
+ * The parser copies nothing: a request's arguments are slices of the input. A command that has not arrived
+ * completely is remembered by offsets, so that the next call goes on where this one ended; the caller keeps
+ * its bytes, from the command's first one on, at the start of the next input (at another address if it
+ * likes). Protocol reference: RESP specification (redis.io, "RESP protocol description"). */
 #ifndef DKV_RESP_PARSER_H
 #define DKV_RESP_PARSER_H
 
@@ -23,16 +23,24 @@ struct request {
 /* Requests framed in one go at the most. */
 #define REQUEST_BATCH_MAX 64
 
+/* Longest line: an inline command, or the number of a multi-bulk header. */
+#define REQUEST_LINE_MAX 65536
+
 struct parser_limits {
-    uint64_t bulk_max;    /* bytes in one argument (proto-max-bulk-len) */
-    uint64_t query_max;   /* bytes in one command, arguments and framing (client-query-buffer-limit) */
-    bool unauthenticated; /* tight limits: 10 arguments, 16 KiB each */
+    uint64_t bulk_max; /* bytes in one argument (proto-max-bulk-len) */
+    /* Bytes in one command: arguments, framing and what the parser keeps for each argument
+     * (client-query-buffer-limit). Going beyond is a PARSE_ERROR, as soon as a length announces it. */
+    uint64_t query_max;
+    /* Tight limits, 10 arguments of 16 KiB each, and one request in one go, as that may be the one that
+     * changes it. */
+    bool unauthenticated;
 };
 
 enum parse_end {
     PARSE_MORE, /* all complete requests were framed; what follows needs more bytes */
-    PARSE_FULL, /* REQUEST_BATCH_MAX requests were framed; there may be more */
-    PARSE_ERROR /* after the framed requests comes something that is no command: parser_error tells */
+    PARSE_FULL, /* as many requests as go into one batch were framed; there may be more */
+    PARSE_ERROR /* after the framed requests comes something that is no command: parser_error tells. Parsing
+                 * once more from there, with the same limits, ends the same. */
 };
 
 struct parser;
@@ -40,11 +48,14 @@ struct parser;
 struct parser *parser_new(void);
 void parser_free(struct parser *parser);
 
-/* Frames complete requests from the start of input; *count of them, to be read with parser_request. Empty lines and
- * empty arrays are consumed without a request. *consumed tells how much of the input belongs to framed requests (and
- * nothings): the next input begins there, or at the begin of a request that was not executed, after parser_rewind. */
-enum parse_end parser_run(struct parser *parser, struct slice input, const struct parser_limits *limits, int *count,
-                          size_t *consumed);
+/* Frames complete requests from the start of input; *count of them, to be read with parser_request. Empty
+ * lines and empty arrays are consumed without a request. *consumed tells how much of the input belongs to
+ * framed requests (and nothings): the next input begins there, or at the begin of a request that was not
+ * executed, after parser_rewind. Two bytes end an argument or a multi-bulk header's number, whatever stands
+ * in place of "\r\n", as in Redis; a NUL in a line hides the line's end. Where a line's length decides, it is
+ * the same however the input was cut. */
+enum parse_end parser_run(struct parser *parser, struct slice input, const struct parser_limits *limits,
+                          int *count, size_t *consumed);
 const struct request *parser_request(const struct parser *parser, int index);
 /* The text after "-ERR ", as Redis words it: "Protocol error: invalid bulk length" and so on. */
 const char *parser_error(const struct parser *parser);
@@ -52,7 +63,11 @@ const char *parser_error(const struct parser *parser);
 bool parser_saw_http(const struct parser *parser);
 /* Forgets a partly seen command: the next input begins at a command's first byte. */
 void parser_rewind(struct parser *parser);
-/* How many more bytes the command being received is known to need at least (0: unknown): to size a read. */
+/* Gives back what the framed requests took beyond a little; they are no longer valid. For when they have been
+ * executed and the connection may rest. parser_run begins with it. */
+void parser_trim(struct parser *parser);
+/* How many more bytes the command being received is known to need at least (0: unknown): to size a read. Told
+ * by the argument being received. */
 uint64_t parser_wants(const struct parser *parser);
 /* Bytes the parser holds for itself, for CLIENT LIST (argv-mem) and limits. */
 size_t parser_memory(const struct parser *parser);

@@ -9,8 +9,8 @@
 struct reply {
     struct output *output;
     int protocol; /* 2 or 3 */
-    /* Errors written through this reply, and the first word of the last one ("ERR", "WRONGTYPE"): for statistics and
-     * for telling whether a command failed. */
+    /* Errors written through this reply, and the first word of the last one ("ERR", "WRONGTYPE"): for
+     * statistics and for telling whether a command failed. */
     unsigned errors;
     char error_code[REPLY_ERROR_CODE_MAX];
 };
@@ -18,7 +18,8 @@ struct reply {
 void reply_ok(struct reply *reply);
 /* "+text". */
 void reply_simple(struct reply *reply, const char *text);
-/* "-text": text begins with the code, "ERR syntax error". Line breaks in it become spaces. */
+/* "-text": text begins with the code, "ERR syntax error". Line breaks in it become spaces; the formatted one
+ * drops them at its end. */
 void reply_error(struct reply *reply, const char *text);
 void reply_error_format(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_error_slice(struct reply *reply, struct slice text);
@@ -36,6 +37,7 @@ void reply_map(struct reply *reply, int64_t pairs);
 void reply_set(struct reply *reply, int64_t count);
 /* An out-of-band message: an array in RESP2. */
 void reply_push(struct reply *reply, int64_t count);
+/* RESP3 only. */
 void reply_attribute(struct reply *reply, int64_t pairs);
 /* A bulk string in RESP2. */
 void reply_double(struct reply *reply, double value);

@@ -1,0 +1,440 @@
+#include "resp/parser.h"
+
+#include <stdio.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+#include "base/number.h"
+
+/* Arguments and requests a parser keeps room for between batches: enough for an ordinary pipeline. */
+#define ARGS_KEEP      ((size_t)256)
+#define ARGS_FIRST     ((size_t)16)
+#define REQUESTS_FIRST 4
+
+#define UNAUTHENTICATED_ARGS_MAX 10
+#define UNAUTHENTICATED_BULK_MAX 16384
+
+/* The words of one inline command, unquoted, one after another: the only arguments that are not slices of the
+ * input. */
+struct inline_text {
+    struct inline_text *next;
+    size_t size;
+    char data[];
+};
+
+struct parser {
+    /* The arguments of the framed requests, and behind them those of the command being received. The latter's
+     * data are offsets from the command's first byte until it is complete, since the input may move in
+     * between. */
+    struct slice *args;
+    size_t args_count;
+    size_t args_capacity;
+
+    /* Their argv are set when the batch ends: until then args may move. */
+    struct request *requests;
+    int requests_count;
+    int requests_capacity;
+    struct inline_text *inline_texts;
+
+    /* The command being received. Counts are from its first byte. */
+    size_t args_begin; /* its first argument in args */
+    size_t position;   /* framed up to here */
+    size_t scanned;    /* bytes behind position known to hold no line end */
+    int64_t args_left; /* 0 when its header has not been read */
+    int64_t bulk_size; /* of the argument being received; -1 when its header has not been read */
+    uint64_t wants;
+    bool canonical;
+
+    bool saw_http;
+    char error[64];
+};
+
+/* What came of trying to go on with a command. */
+enum step { STEP_DONE, STEP_MORE, STEP_ERROR };
+
+struct parser *parser_new(void)
+{
+    struct parser *parser = mem_alloc_zero(sizeof(*parser));
+    parser_rewind(parser);
+    return parser;
+}
+
+static void inline_texts_free(struct parser *parser)
+{
+    for (struct inline_text *text = parser->inline_texts, *next; text != NULL; text = next) {
+        next = text->next;
+        mem_free(text);
+    }
+    parser->inline_texts = NULL;
+}
+
+void parser_free(struct parser *parser)
+{
+    if (parser == NULL)
+        return;
+    inline_texts_free(parser);
+    mem_free(parser->args);
+    mem_free(parser->requests);
+    mem_free(parser);
+}
+
+/* Makes ready for the next command, which begins behind what was framed so far. */
+static void command_reset(struct parser *parser)
+{
+    parser->args_begin = parser->args_count;
+    parser->position = 0;
+    parser->scanned = 0;
+    parser->args_left = 0;
+    parser->bulk_size = -1;
+    parser->wants = 0;
+    parser->canonical = true;
+}
+
+void parser_rewind(struct parser *parser)
+{
+    parser->args_count = parser->args_begin;
+    command_reset(parser);
+}
+
+static enum step parser_fail(struct parser *parser, const char *text)
+{
+    snprintf(parser->error, sizeof(parser->error), "Protocol error: %s", text);
+    parser_rewind(parser);
+    return STEP_ERROR;
+}
+
+/* ---- Arguments
+ * ----------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void args_grow(struct parser *parser)
+{
+    parser->args_capacity = parser->args_capacity == 0 ? ARGS_FIRST : parser->args_capacity * 2;
+    parser->args = mem_realloc(parser->args, parser->args_capacity * sizeof(struct slice));
+}
+
+static inline void args_add(struct parser *parser, const char *data, size_t size)
+{
+    if (__builtin_expect(parser->args_count == parser->args_capacity, 0))
+        args_grow(parser);
+    parser->args[parser->args_count++] = (struct slice){data, size};
+}
+
+static void request_add(struct parser *parser, struct slice raw, size_t begin, size_t end)
+{
+    if (parser->requests_count == parser->requests_capacity) {
+        parser->requests_capacity =
+            parser->requests_capacity == 0 ? REQUESTS_FIRST : parser->requests_capacity * 2;
+        parser->requests =
+            mem_realloc(parser->requests, (size_t)parser->requests_capacity * sizeof(struct request));
+    }
+    parser->requests[parser->requests_count++] = (struct request){
+        .argc = (int)(parser->args_count - parser->args_begin), .raw = raw, .begin = begin, .end = end};
+}
+
+void parser_trim(struct parser *parser)
+{
+    inline_texts_free(parser);
+    parser->requests_count = 0;
+    size_t partial = parser->args_count - parser->args_begin;
+    if (parser->args_begin > 0 && partial > 0)
+        memmove(parser->args, parser->args + parser->args_begin, partial * sizeof(struct slice));
+    parser->args_begin = 0;
+    parser->args_count = partial;
+    if (parser->args_capacity > ARGS_KEEP && partial <= ARGS_KEEP) {
+        parser->args_capacity = ARGS_KEEP;
+        parser->args = mem_realloc(parser->args, ARGS_KEEP * sizeof(struct slice));
+    }
+}
+
+/* ---- Lines
+ * --------------------------------------------------------------------------------------------------- */
+
+/* Looks for the line end that is due from the position on and tells its distance from there. What was looked
+ * at once is not looked at again. A NUL hides all that follows, which so counts as a line that is too long in
+ * the end. */
+static enum step line_find(struct parser *parser, struct slice command, char line_end, size_t *length,
+                           const char *too_long)
+{
+    const char *line = command.data + parser->position;
+    size_t size = command.size - parser->position;
+    size_t limit = size <= REQUEST_LINE_MAX ? size : REQUEST_LINE_MAX + 1;
+    size_t at = parser->scanned;
+    while (at < limit && line[at] != line_end && line[at] != '\0')
+        at++;
+    parser->scanned = at;
+    if (at < limit && line[at] == line_end) {
+        *length = at;
+        return STEP_DONE;
+    }
+    return size > REQUEST_LINE_MAX ? parser_fail(parser, too_long) : STEP_MORE;
+}
+
+/* Reads a header's number where all of it is there and it looks as it nearly always does: digits, no sign, CR
+ * LF. Returns the header's size, or 0 for all else. */
+static inline size_t header_read_fast(const char *header, size_t size, int64_t *number)
+{
+    if (size < 4)
+        return 0;
+    unsigned value = (unsigned char)header[1] - (unsigned)'0';
+    if (value > 9 || (value == 0 && header[2] != '\r'))
+        return 0;
+    size_t digits_end = size < 11 ? size - 1 : 10;
+    for (size_t at = 2; at < digits_end; at++) {
+        unsigned digit = (unsigned char)header[at] - (unsigned)'0';
+        if (digit > 9) {
+            *number = value;
+            return header[at] == '\r' && header[at + 1] == '\n' ? at + 2 : 0;
+        }
+        value = value * 10 + digit;
+    }
+    return 0;
+}
+
+/* The general case: any length, cut anywhere. *number is the text behind the type, for the caller to judge.
+ */
+static enum step header_read_slow(struct parser *parser, struct slice command, const char *too_long,
+                                  struct slice *number)
+{
+    size_t length;
+    enum step step = line_find(parser, command, '\r', &length, too_long);
+    if (step != STEP_DONE)
+        return step;
+    if (command.size - parser->position < length + 2)
+        return STEP_MORE;
+    const char *line = command.data + parser->position;
+    /* The line may have nothing before its end, not even the type. */
+    *number = length == 0 ? slice_make(line, 0) : slice_make(line + 1, length - 1);
+    parser->canonical &= line[length + 1] == '\n';
+    parser->position += length + 2;
+    parser->scanned = 0;
+    return STEP_DONE;
+}
+
+/* ---- Multi-bulk commands
+ * ------------------------------------------------------------------------------------- */
+
+/* "*<count>\r\n". A count of 0 or below ends the command with no argument. */
+static enum step array_header_read(struct parser *parser, struct slice command,
+                                   const struct parser_limits *limits)
+{
+    int64_t count;
+    size_t fast = header_read_fast(command.data, command.size, &count);
+    if (fast > 0) {
+        parser->position += fast;
+        parser->scanned = 0;
+    } else {
+        struct slice number;
+        enum step step = header_read_slow(parser, command, "too big mbulk count string", &number);
+        if (step != STEP_DONE)
+            return step;
+        if (!int64_parse(number, &count))
+            count = INT64_MAX;
+    }
+    if (count > INT32_MAX)
+        return parser_fail(parser, "invalid multibulk length");
+    if (limits->unauthenticated && count > UNAUTHENTICATED_ARGS_MAX)
+        return parser_fail(parser, "unauthenticated multibulk length");
+    parser->args_left = count > 0 ? count : 0;
+    return STEP_DONE;
+}
+
+static enum step bulk_type_fail(struct parser *parser, char type)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "expected '$', got '%c'", type == '\r' || type == '\n' ? ' ' : type);
+    return parser_fail(parser, text);
+}
+
+/* "$<size>\r\n". */
+static enum step bulk_header_read(struct parser *parser, struct slice command,
+                                  const struct parser_limits *limits)
+{
+    const char *header = command.data + parser->position;
+    int64_t size;
+    size_t fast = command.size == parser->position || header[0] != '$'
+                      ? 0
+                      : header_read_fast(header, command.size - parser->position, &size);
+    if (fast > 0) {
+        parser->position += fast;
+        parser->scanned = 0;
+    } else {
+        struct slice number;
+        enum step step = header_read_slow(parser, command, "too big bulk count string", &number);
+        if (step != STEP_DONE)
+            return step;
+        if (header[0] != '$')
+            return bulk_type_fail(parser, header[0]);
+        if (!int64_parse(number, &size))
+            size = -1;
+    }
+    if (size < 0 || (uint64_t)size > limits->bulk_max)
+        return parser_fail(parser, "invalid bulk length");
+    if (limits->unauthenticated && size > UNAUTHENTICATED_BULK_MAX)
+        return parser_fail(parser, "unauthenticated bulk length");
+    size_t kept = (parser->args_count - parser->args_begin + 1) * sizeof(struct slice);
+    if (parser->position + kept + 2 + (uint64_t)size > limits->query_max)
+        return parser_fail(parser, "query buffer limit exceeded");
+    parser->bulk_size = size;
+    return STEP_DONE;
+}
+
+static enum step args_read(struct parser *parser, struct slice command, const struct parser_limits *limits)
+{
+    while (parser->args_left > 0) {
+        if (parser->bulk_size < 0) {
+            enum step step = bulk_header_read(parser, command, limits);
+            if (step != STEP_DONE)
+                return step;
+        }
+        size_t size = (size_t)parser->bulk_size;
+        size_t there = command.size - parser->position;
+        if (there < size + 2) {
+            parser->wants = size + 2 - there;
+            return STEP_MORE;
+        }
+        const char *end = command.data + parser->position + size;
+        parser->canonical &= end[0] == '\r' && end[1] == '\n';
+        args_add(parser, (const char *)(uintptr_t)parser->position, size);
+        parser->position += size + 2;
+        parser->bulk_size = -1;
+        parser->args_left--;
+    }
+    return STEP_DONE;
+}
+
+static enum step multibulk_read(struct parser *parser, struct slice command,
+                                const struct parser_limits *limits)
+{
+    if (parser->args_left == 0) {
+        enum step step = array_header_read(parser, command, limits);
+        if (step != STEP_DONE)
+            return step;
+    }
+    enum step step = args_read(parser, command, limits);
+    if (step != STEP_DONE)
+        return step;
+    for (size_t i = parser->args_begin; i < parser->args_count; i++)
+        parser->args[i].data = command.data + (uintptr_t)parser->args[i].data;
+    return STEP_DONE;
+}
+
+/* ---- Inline commands
+ * ----------------------------------------------------------------------------------------- */
+
+/* Packs the words into one piece of memory and adds them as arguments. */
+static void inline_args_add(struct parser *parser, const struct buffer *words, int count)
+{
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += words[i].size;
+    struct inline_text *text = mem_alloc(sizeof(*text) + size);
+    text->next = parser->inline_texts;
+    text->size = size;
+    parser->inline_texts = text;
+    char *to = text->data;
+    for (int i = 0; i < count; i++) {
+        memcpy(to, words[i].data, words[i].size);
+        args_add(parser, to, words[i].size);
+        to += words[i].size;
+    }
+}
+
+static bool is_http(struct slice first_word)
+{
+    return slice_is(first_word, "post") || slice_is(first_word, "host:");
+}
+
+static enum step inline_read(struct parser *parser, struct slice command)
+{
+    size_t length;
+    enum step step = line_find(parser, command, '\n', &length, "too big inline request");
+    if (step != STEP_DONE)
+        return step;
+    parser->position = length + 1;
+    parser->canonical = false;
+    struct buffer *words;
+    length -= length > 0 && command.data[length - 1] == '\r';
+    int count = words_split(slice_make(command.data, length), &words);
+    if (count < 0)
+        return parser_fail(parser, "unbalanced quotes in request");
+    if (count > 0 && is_http(buffer_slice(&words[0]))) {
+        words_free(words, count);
+        parser->saw_http = true;
+        return parser_fail(parser, "HTTP request");
+    }
+    if (count > 0)
+        inline_args_add(parser, words, count);
+    words_free(words, count);
+    return STEP_DONE;
+}
+
+/* ---- Batches
+ * ------------------------------------------------------------------------------------------------- */
+
+static void requests_set_argv(struct parser *parser)
+{
+    const struct slice *argv = parser->args;
+    for (int i = 0; i < parser->requests_count; i++) {
+        parser->requests[i].argv = argv;
+        argv += parser->requests[i].argc;
+    }
+}
+
+enum parse_end parser_run(struct parser *parser, struct slice input, const struct parser_limits *limits,
+                          int *count, size_t *consumed)
+{
+    int batch_max = limits->unauthenticated ? 1 : REQUEST_BATCH_MAX;
+    size_t begin = 0;
+    enum step step = STEP_DONE;
+    parser_trim(parser);
+    parser->wants = 0;
+    parser->saw_http = false;
+    while (begin < input.size && parser->requests_count < batch_max) {
+        struct slice command = slice_make(input.data + begin, input.size - begin);
+        step =
+            command.data[0] == '*' ? multibulk_read(parser, command, limits) : inline_read(parser, command);
+        if (step != STEP_DONE)
+            break;
+        size_t size = parser->position;
+        if (parser->args_count > parser->args_begin)
+            request_add(parser, slice_make(command.data, parser->canonical ? size : 0), begin, begin + size);
+        begin += size;
+        command_reset(parser);
+    }
+    requests_set_argv(parser);
+    *count = parser->requests_count;
+    *consumed = begin;
+    if (step == STEP_ERROR)
+        return PARSE_ERROR;
+    return parser->requests_count == batch_max ? PARSE_FULL : PARSE_MORE;
+}
+
+const struct request *parser_request(const struct parser *parser, int index)
+{
+    ASSERT(index >= 0 && index < parser->requests_count);
+    return &parser->requests[index];
+}
+
+const char *parser_error(const struct parser *parser)
+{
+    return parser->error;
+}
+
+bool parser_saw_http(const struct parser *parser)
+{
+    return parser->saw_http;
+}
+
+uint64_t parser_wants(const struct parser *parser)
+{
+    return parser->wants;
+}
+
+size_t parser_memory(const struct parser *parser)
+{
+    size_t memory = sizeof(*parser) + parser->args_capacity * sizeof(struct slice) +
+                    (size_t)parser->requests_capacity * sizeof(struct request);
+    for (const struct inline_text *text = parser->inline_texts; text != NULL; text = text->next)
+        memory += sizeof(*text) + text->size;
+    return memory;
+}

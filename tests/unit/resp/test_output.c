@@ -1,0 +1,435 @@
+/* A connection's output: order, marks, gaps, rewinding, memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "resp/output.h"
+
+/* Sends up to bytes_max bytes, appending them to received. */
+static void send_some(struct output *output, uint64_t bytes_max, struct buffer *received)
+{
+    struct iovec vectors[4];
+    int count = output_vectors(output, bytes_max, vectors, 4);
+    uint64_t size = 0;
+    for (int i = 0; i < count; i++) {
+        assert_true(vectors[i].iov_len > 0);
+        buffer_append(received, vectors[i].iov_base, vectors[i].iov_len);
+        size += vectors[i].iov_len;
+    }
+    assert_true(size <= bytes_max);
+    output_sent(output, size);
+}
+
+/* Sends everything and compares it. */
+static void assert_sends(struct output *output, const char *expected)
+{
+    struct buffer received = {0};
+    while (output_pending(output) > 0)
+        send_some(output, UINT64_MAX, &received);
+    assert_int_equal(received.size, strlen(expected));
+    assert_memory_equal(received.data, expected, received.size);
+    buffer_free(&received);
+}
+
+static void append_text(struct output *output, const char *text)
+{
+    output_append(output, text, strlen(text));
+}
+
+/* Appends that many times the character. */
+static void append_many(struct output *output, size_t count, char c)
+{
+    char *bytes = mem_alloc(count);
+    memset(bytes, c, count);
+    output_append(output, bytes, count);
+    mem_free(bytes);
+}
+
+/* Whatever the sizes of appends, reservations and sends, the bytes come out once and in order. */
+static void bytes_keep_their_order(void **state)
+{
+    (void)state;
+    struct random random;
+    random_seed(&random, 3);
+    struct output output = {0};
+    struct buffer queued = {0};
+    struct buffer received = {0};
+    for (int round = 0; round < 20000; round++) {
+        size_t size = random_below(&random, round % 100 == 0 ? 50000 : 200);
+        switch (random_below(&random, 3)) {
+        case 0:
+            for (size_t i = 0; i < size; i++)
+                buffer_append_char(&queued, (char)random_next(&random));
+            output_append(&output, queued.data + queued.size - size, size);
+            break;
+        case 1: {
+            char *room = output_reserve(&output, size);
+            size_t used = random_below(&random, size + 1);
+            memset(room, round, used);
+            output_commit(&output, used);
+            buffer_append(&queued, room, used);
+            break;
+        }
+        default: send_some(&output, random_below(&random, 2000), &received); break;
+        }
+        assert_int_equal(output_pending(&output), queued.size - received.size);
+        assert_int_equal(output_pending(&output) > 0 || output_memory(&output) <= 17000, 1);
+    }
+    while (output_pending(&output) > 0)
+        send_some(&output, UINT64_MAX, &received);
+    assert_true(slice_equal(buffer_slice(&queued), buffer_slice(&received)));
+    buffer_free(&queued);
+    buffer_free(&received);
+    output_free(&output);
+}
+
+/* Vectors stop at the bytes and at the number that were asked for. */
+static void vectors_are_bounded(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    for (int i = 0; i < 10; i++)
+        append_many(&output, 20000, 'x');
+    struct iovec vectors[16];
+    assert_int_equal(output_vectors(&output, UINT64_MAX, vectors, 2), 2);
+    assert_int_equal(output_vectors(&output, 10, vectors, 16), 1);
+    assert_int_equal(vectors[0].iov_len, 10);
+    assert_int_equal(output_vectors(&output, 0, vectors, 16), 0);
+    output_sent(&output, 150000);
+    assert_int_equal(output_pending(&output), 50000);
+    output_free(&output);
+    assert_int_equal(output_vectors(&output, 10, vectors, 16), 0);
+}
+
+/* One small chunk is kept for the next reply; a connection at rest can free it; a large one is not kept. */
+static void memory_is_kept_and_freed(void **state)
+{
+    (void)state;
+    size_t before = memory_used();
+    struct output output = {0};
+    append_text(&output, "+OK\r\n");
+    size_t kept = output_memory(&output);
+    assert_in_range(kept, 1, 2048);
+    for (int i = 0; i < 100; i++) {
+        assert_sends(&output, "+OK\r\n");
+        size_t used = memory_used();
+        append_text(&output, "+OK\r\n");
+        assert_int_equal(memory_used(), used);
+        assert_int_equal(output_memory(&output), kept);
+    }
+    append_many(&output, 1 << 20, 'x');
+    output_mark(&output, 5);
+    assert_true(output_memory(&output) > 1 << 20);
+    output_trim(&output);
+    assert_int_equal(output_pending(&output), (1 << 20) + 5);
+    output_sendable(&output, 5);
+    output_sent(&output, output_pending(&output));
+    assert_true(output_memory(&output) < 20000);
+    output_trim(&output);
+    assert_int_equal(output_memory(&output), 0);
+    assert_int_equal(memory_used(), before);
+    append_text(&output, "again");
+    assert_sends(&output, "again");
+    output_free(&output);
+    assert_int_equal(memory_used(), before);
+}
+
+/* While discarding nothing is queued, gaps included; before and after it is. */
+static void discarding_drops(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    append_text(&output, "a");
+    output_set_discard(&output, true);
+    append_text(&output, "b");
+    memcpy(output_reserve(&output, 3000), "c", 1);
+    output_commit(&output, 1);
+    struct output_gap gap = output_gap_open(&output);
+    output_gap_fill(&output, gap, "d", 1);
+    output_mark(&output, 9);
+    output_set_discard(&output, false);
+    assert_int_equal(output_waits_for(&output), 0);
+    append_text(&output, "e");
+    assert_sends(&output, "ae");
+    output_free(&output);
+}
+
+/* ---- Marks
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Bytes go out when the first mark behind them is satisfied, and those behind the last mark with it. */
+static void marks_hold_bytes_back(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    assert_int_equal(output_sendable(&output, 0), 0);
+    append_text(&output, "0123456789");
+    assert_int_equal(output_sendable(&output, 0), 10);
+    output_mark(&output, 100);
+    append_text(&output, "abcde");
+    output_mark(&output, 200);
+    append_text(&output, "xyz");
+    assert_int_equal(output_waits_for(&output), 200);
+    assert_int_equal(output_sendable(&output, 99), 0);
+    assert_int_equal(output_sendable(&output, 100), 10);
+    output_sent(&output, 4);
+    assert_int_equal(output_sendable(&output, 199), 6);
+    output_sent(&output, 6);
+    assert_int_equal(output_sendable(&output, 199), 0);
+    assert_int_equal(output_sendable(&output, 250), 8);
+    assert_int_equal(output_waits_for(&output), 0);
+    output_sent(&output, 8);
+    output_mark(&output, 300); /* nothing is queued: nothing waits */
+    append_text(&output, "free");
+    assert_int_equal(output_sendable(&output, 250), 4);
+    output_free(&output);
+}
+
+/* A later reply that asks for less waits for the earlier one all the same; one that asks for more raises the
+ * mark. */
+static void marks_are_monotone(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    append_text(&output, "a");
+    output_mark(&output, 100);
+    append_text(&output, "b");
+    output_mark(&output, 50);
+    assert_int_equal(output_sendable(&output, 99), 0);
+    output_mark(&output, 120);
+    assert_int_equal(output_sendable(&output, 100), 0);
+    assert_int_equal(output_sendable(&output, 120), 2);
+    output_free(&output);
+}
+
+/* However many marks there are, no byte goes out before its LSN, and all go out with the last one. */
+static void many_marks_stay_safe(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    struct random random;
+    random_seed(&random, 5);
+    uint64_t queued = 0;
+    uint64_t sent = 0;
+    for (uint64_t lsn = 1; lsn <= 5000; lsn++) {
+        append_text(&output, "+OK\r\n"); /* so byte n waits for LSN n / 5 + 1 */
+        output_mark(&output, lsn);
+        queued += 5;
+        if (random_below(&random, 500) != 0)
+            continue;
+        uint64_t acknowledged = lsn - random_below(&random, 300 < lsn ? 300 : lsn);
+        uint64_t sendable = output_sendable(&output, acknowledged);
+        assert_true(sent + sendable <= acknowledged * 5);
+        output_sent(&output, sendable);
+        sent += sendable;
+    }
+    assert_int_equal(output_sendable(&output, 4999) + sent <= queued - 5, 1);
+    assert_int_equal(output_sendable(&output, 5000) + sent, queued);
+    assert_true(output_memory(&output) < queued + 60000);
+    output_free(&output);
+}
+
+/* ---- Gaps
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* A gap is filled in front of what was queued behind it, whether that is nothing, a little or many chunks. */
+static void gaps_are_filled_in_place(void **state)
+{
+    (void)state;
+    static const size_t behind[] = {0, 1, 900, 1000, 1024, 16000, 16384, 100000};
+    for (size_t before = 0; before < 1100; before += 11)
+        for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+            struct output output = {0};
+            if (before > 0)
+                append_many(&output, before, 'a');
+            struct output_gap gap = output_gap_open(&output);
+            for (size_t left = behind[i]; left > 0;) {
+                size_t piece = left > 1500 ? 1500 : left;
+                append_many(&output, piece, 'z');
+                left -= piece;
+            }
+            output_gap_fill(&output, gap, "01234567890123456789012345678901", 32);
+            append_text(&output, "!");
+            struct buffer received = {0};
+            while (output_pending(&output) > 0)
+                send_some(&output, UINT64_MAX, &received);
+            assert_int_equal(received.size, before + 32 + behind[i] + 1);
+            assert_memory_equal(received.data + before, "01234567890123456789012345678901", 32);
+            for (size_t j = 0; j < received.size - 1; j++)
+                if (j < before || j >= before + 32)
+                    assert_int_equal(received.data[j], j < before ? 'a' : 'z');
+            buffer_free(&received);
+            output_free(&output);
+        }
+}
+
+/* Writes n elements, each with a gap of its own, as nested arrays do. */
+static void write_nested(struct output *output, int depth, int width)
+{
+    struct output_gap gap = output_gap_open(output);
+    for (int i = 0; i < width; i++)
+        if (depth > 1)
+            write_nested(output, depth - 1, width);
+        else
+            append_text(output, "leaf ");
+    char header[32];
+    int size = snprintf(header, sizeof(header), "<%d:%d>", depth, width);
+    output_gap_fill(output, gap, header, (size_t)size);
+}
+
+static void expect_nested(struct buffer *expected, int depth, int width)
+{
+    buffer_append_format(expected, "<%d:%d>", depth, width);
+    for (int i = 0; i < width; i++)
+        if (depth > 1)
+            expect_nested(expected, depth - 1, width);
+        else
+            buffer_append_text(expected, "leaf ");
+}
+
+/* Gaps nest, over many chunks. */
+static void gaps_nest(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    struct buffer expected = {0};
+    struct buffer received = {0};
+    write_nested(&output, 5, 7);
+    expect_nested(&expected, 5, 7);
+    while (output_pending(&output) > 0)
+        send_some(&output, UINT64_MAX, &received);
+    assert_true(slice_equal(buffer_slice(&expected), buffer_slice(&received)));
+    buffer_free(&expected);
+    buffer_free(&received);
+    output_free(&output);
+}
+
+/* Filling a gap moves the marks behind it, not those before it. */
+static void gaps_move_marks(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    append_text(&output, "before");
+    output_mark(&output, 10);
+    struct output_gap gap = output_gap_open(&output);
+    append_text(&output, "behind");
+    output_mark(&output, 20);
+    output_gap_fill(&output, gap, "***", 3);
+    append_text(&output, "later");
+    output_mark(&output, 30);
+    assert_int_equal(output_sendable(&output, 10), 6);
+    assert_int_equal(output_sendable(&output, 20), 15);
+    assert_sends(&output, "before***behindlater");
+    output_free(&output);
+}
+
+/* ---- Rewinding
+ * ------------------------------------------------------------------------------------------------ */
+
+/* What was queued after the position is gone, wherever chunks end; what comes then follows the rest. */
+static void rewinding_forgets(void **state)
+{
+    (void)state;
+    for (size_t keep = 0; keep < 3000; keep += 37)
+        for (size_t sent = 0; sent <= keep; sent += 1000) {
+            struct output output = {0};
+            append_many(&output, keep + 1, 'k');
+            output_rewind(&output, keep);
+            output_sent(&output, sent);
+            for (int i = 0; i < 40; i++)
+                append_many(&output, 1000, 'x');
+            output_rewind(&output, keep);
+            assert_int_equal(output_pending(&output), keep - sent);
+            append_text(&output, "next");
+            struct buffer received = {0};
+            while (output_pending(&output) > 0)
+                send_some(&output, UINT64_MAX, &received);
+            assert_int_equal(received.size, keep - sent + 4);
+            assert_memory_equal(received.data + received.size - 4, "next", 4);
+            for (size_t i = 0; i < keep - sent; i++)
+                assert_int_equal(received.data[i], 'k');
+            buffer_free(&received);
+            output_free(&output);
+        }
+}
+
+/* A mark that guards something before the position goes on guarding it; one that does not is gone. */
+static void rewinding_keeps_marks_before(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    append_text(&output, "guarded");
+    output_mark(&output, 10);
+    append_text(&output, "more");
+    output_mark(&output, 10); /* merged: now one mark guards both */
+    output_rewind(&output, 7);
+    assert_int_equal(output_sendable(&output, 9), 0);
+    append_text(&output, "x");
+    output_mark(&output, 20);
+    append_text(&output, "y");
+    output_mark(&output, 30);
+    output_rewind(&output, 7);
+    assert_int_equal(output_waits_for(&output), 10);
+    assert_int_equal(output_sendable(&output, 10), 7);
+    output_sent(&output, 7);
+    append_text(&output, "z");
+    output_mark(&output, 40);
+    output_rewind(&output, 7);
+    assert_int_equal(output_waits_for(&output), 0);
+    append_text(&output, "free");
+    assert_int_equal(output_sendable(&output, 0), 4);
+    output_free(&output);
+}
+
+/* A gap that was opened before the position can still be filled, also when nothing but it is left. */
+static void rewinding_keeps_gaps_before(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 1100; before++) {
+        struct output output = {0};
+        if (before > 0)
+            append_many(&output, before, 'a');
+        struct output_gap outer = output_gap_open(&output);
+        uint64_t position = before;
+        for (int round = 0; round < 3; round++) {
+            output_gap_open(&output);
+            append_many(&output, 3000, 'x');
+            output_rewind(&output, position);
+        }
+        append_text(&output, "z");
+        output_gap_fill(&output, outer, "*1", 2);
+        struct buffer received = {0};
+        while (output_pending(&output) > 0)
+            send_some(&output, UINT64_MAX, &received);
+        assert_int_equal(received.size, before + 3);
+        assert_memory_equal(received.data + before, "*1z", 3);
+        buffer_free(&received);
+        output_free(&output);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_keep_their_order),
+        cmocka_unit_test(vectors_are_bounded),
+        cmocka_unit_test(memory_is_kept_and_freed),
+        cmocka_unit_test(discarding_drops),
+        cmocka_unit_test(marks_hold_bytes_back),
+        cmocka_unit_test(marks_are_monotone),
+        cmocka_unit_test(many_marks_stay_safe),
+        cmocka_unit_test(gaps_are_filled_in_place),
+        cmocka_unit_test(gaps_nest),
+        cmocka_unit_test(gaps_move_marks),
+        cmocka_unit_test(rewinding_forgets),
+        cmocka_unit_test(rewinding_keeps_marks_before),
+        cmocka_unit_test(rewinding_keeps_gaps_before),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
