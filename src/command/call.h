@@ -111,7 +111,6 @@ struct entry *call_write(struct call *call, struct slice key, uint64_t hash);
 struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash);
 /* The hash of an argument that is a key: the first key's was computed already. */
 uint64_t call_hash(const struct call *call, int index);
-struct database *call_database(struct call *call, int index);
 /* Replies WRONGTYPE and returns false unless entry is NULL or of this type. */
 bool call_check_type(struct call *call, const struct entry *entry, enum value_type type);
 

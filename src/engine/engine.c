@@ -84,7 +84,7 @@ bool engine_start(struct engine *engine, struct journal_error *error)
     world->loading = false;
     struct journal_stats stats;
     journal_stats_read(engine->journal, &stats);
-    engine->rewrite.bytes_after_last = stats.base_bytes + stats.log_bytes;
+    engine->rewrite.bytes_after_last = stats.base_bytes;
     return true;
 }
 
@@ -99,9 +99,7 @@ void engine_end_round(struct engine *engine)
         journal_submit(engine->world->journal);
 }
 
-/* --- tick
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- tick ---------------------------------------------------------------------------------------------- */
 
 static bool may_expire(struct world *world)
 {

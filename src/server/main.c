@@ -382,10 +382,10 @@ static void let_finish(struct server *server)
     net_flush(server->net, clock_monotonic_us(clock_system()) + STOP_FLUSH_US);
 }
 
-/* The exit status. */
+/* The exit status. A start that was cut short by a request to stop is no failure. */
 static int stop(struct server *server, bool served)
 {
-    bool ok = served;
+    bool ok = served || server->stopping;
     if (served) {
         process_notify(server->supervised_by, "STOPPING=1");
         listeners_free(server->listeners);
@@ -470,9 +470,7 @@ int main(int argc, char **argv)
     server.config = configure(argc, argv);
     const struct config_hooks hooks = {.context = &server, .apply = server_apply, .reset_stats = reset_stats};
     bool served = start(&server, &hooks);
-    bool asked_to_stop = server.loop && loop_stopped(server.loop);
-    if (!served)
-        return stop(&server, false) && asked_to_stop ? 0 : 1;
-    loop_run(server.loop);
-    return stop(&server, true);
+    if (served)
+        loop_run(server.loop);
+    return stop(&server, served);
 }

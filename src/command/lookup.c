@@ -1,0 +1,37 @@
+/* Looking keys up: hits and misses are counted, what has expired is not seen, times of last use are kept.
+ * Looking up to write is in effect.c, since it may have an effect. */
+#include "command/call.h"
+
+static struct entry *find_live(struct call *call, struct slice key, uint64_t hash)
+{
+    struct world *world = call->world;
+    struct entry *entry = database_find(call->db, key, hash);
+    if (entry && expire_has_passed(entry_expire_ms(entry), world->now_ms) && !call->session->replaying)
+        entry = NULL;
+    if (entry)
+        world->stats.keyspace_hits++;
+    else
+        world->stats.keyspace_misses++;
+    return entry;
+}
+
+struct entry *call_read(struct call *call, struct slice key, uint64_t hash)
+{
+    struct entry *entry = find_live(call, key, hash);
+    /* A write into a page that a forked child shares copies the page: not for a time of last use. */
+    if (entry && !call->world->child_active && !call->session->no_touch)
+        entry_touch(entry, call->world->now_ms);
+    return entry;
+}
+
+struct entry *call_peek(struct call *call, struct slice key, uint64_t hash)
+{
+    return find_live(call, key, hash);
+}
+
+uint64_t call_hash(const struct call *call, int index)
+{
+    if (index == call->entry->command->keys[0].first)
+        return call->key_hash;
+    return store_hash(call->world->store, call->argv[index]);
+}

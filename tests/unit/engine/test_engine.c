@@ -1,0 +1,524 @@
+/* The engine on a real folder without its commit thread: what is executed comes back after a crash, in every
+ * way that a command can say it; replies wait for what they tell of; time is the test's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "engine/engine.h"
+
+#define DATABASES 4
+
+/* --- a clock, a host and an engine of the test's ----------------------------------------------------------
+ */
+
+struct test_clock {
+    struct clock clock;
+    int64_t now_us;
+};
+
+static int64_t test_clock_now(struct clock *clock)
+{
+    return ((struct test_clock *)clock)->now_us;
+}
+
+/* The "child" does its work at once, in the same process: it sees memory as it is at the fork. */
+struct test_host {
+    struct rewrite_progress progress;
+    bool ok;
+    int fork_error;
+};
+
+static int host_start(void *context, int (*work)(void *argument, struct rewrite_progress *progress),
+                      void *argument)
+{
+    struct test_host *host = context;
+    if (host->fork_error)
+        return host->fork_error;
+    host->ok = work(argument, &host->progress) == 0;
+    return 0;
+}
+
+static bool host_running(void *context, bool *ok)
+{
+    *ok = ((struct test_host *)context)->ok;
+    return false;
+}
+
+static const struct rewrite_progress *host_progress(void *context)
+{
+    return &((struct test_host *)context)->progress;
+}
+
+static void host_kill(void *context)
+{
+    ((struct test_host *)context)->ok = false;
+}
+
+struct client {
+    struct session *session;
+    struct output output;
+    struct parser *parser;
+};
+
+struct fixture {
+    char folder[64];
+    struct test_clock clock;
+    struct test_host host;
+    struct disk *disk;
+    struct engine *engine;
+    struct world *world;
+    struct client client;
+    struct client other;
+};
+
+static void client_open(struct fixture *fixture, struct client *client)
+{
+    *client = (struct client){.parser = parser_new()};
+    client->session = session_new(fixture->world, &client->output, NULL);
+}
+
+static void client_close(struct client *client)
+{
+    session_free(client->session);
+    output_free(&client->output);
+    parser_free(client->parser);
+}
+
+static void fixture_open(struct fixture *fixture)
+{
+    struct journal_error error;
+    assert_int_equal(disk_posix_open(fixture->folder, &fixture->disk), 0);
+    struct engine_options options = {
+        .world = {.clock = &fixture->clock.clock,
+                  .databases = DATABASES,
+                  .random_seed = 7,
+                  .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .requirepass = ""}},
+        .journal = {.disk = fixture->disk,
+                    .folder = fixture->folder,
+                    .policy = SYNC_ALWAYS,
+                    .segment_size = 1 << 20,
+                    .unsynced_max = 64 << 20,
+                    .random_seed = 11},
+        .host = {.context = &fixture->host,
+                 .start_child = host_start,
+                 .child_running = host_running,
+                 .child_progress = host_progress,
+                 .kill_child = host_kill}};
+    fixture->engine = engine_open(&options, &error);
+    if (!fixture->engine)
+        fail_msg("%s", error.text);
+    fixture->world = engine_world(fixture->engine);
+    enum recover_result result;
+    while ((result = engine_recover_step(fixture->engine, 1 << 20, &error)) == RECOVER_MORE)
+        ;
+    if (result == RECOVER_FAILED || !engine_start(fixture->engine, &error))
+        fail_msg("%s", error.text);
+    client_open(fixture, &fixture->client);
+    client_open(fixture, &fixture->other);
+}
+
+static void fixture_close(struct fixture *fixture, bool crash)
+{
+    client_close(&fixture->client);
+    client_close(&fixture->other);
+    if (crash)
+        engine_abandon(fixture->engine);
+    else
+        assert_true(engine_close(fixture->engine));
+    disk_free(fixture->disk);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    strcpy(fixture->folder, "/tmp/dkv-engine-XXXXXX");
+    if (!mkdtemp(fixture->folder))
+        return -1;
+    fixture->clock =
+        (struct test_clock){.clock = {test_clock_now, test_clock_now}, .now_us = 1700000000000000};
+    fixture_open(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[128];
+    fixture_close(fixture, false);
+    snprintf(command, sizeof(command), "rm -rf %s", fixture->folder);
+    int status = system(command);
+    free(fixture);
+    return status;
+}
+
+/* Everything that the journal would do by itself. */
+static void commit(struct fixture *fixture)
+{
+    engine_end_round(fixture->engine);
+    while (journal_work(fixture->world->journal))
+        ;
+}
+
+static void crash_and_recover(struct fixture *fixture)
+{
+    fixture_close(fixture, true);
+    fixture_open(fixture);
+}
+
+/* Runs an inline command line, and leaves the reply queued. */
+static void send(struct fixture *fixture, struct client *client, const char *line)
+{
+    struct buffer input = {0};
+    struct parser_limits limits = {.bulk_max = 512 << 20, .query_max = 1 << 30};
+    int count;
+    size_t consumed;
+    buffer_append_format(&input, "%s\r\n", line);
+    engine_begin_round(fixture->engine);
+    parser_run(client->parser, buffer_slice(&input), &limits, &count, &consumed);
+    assert_int_equal(count, 1);
+    const struct request *request = parser_request(client->parser, 0);
+    struct prepared prepared;
+    dispatch_prepare(fixture->world, client->session, &request, &prepared, 1);
+    dispatch(fixture->world, client->session, request, &prepared);
+    buffer_free(&input);
+}
+
+static uint64_t sendable(struct fixture *fixture, struct client *client)
+{
+    return output_sendable(&client->output, journal_acknowledged(fixture->world->journal));
+}
+
+/* Takes what may be sent, as text. */
+static const char *receive(struct fixture *fixture, struct client *client)
+{
+    static char text[65536];
+    struct iovec vectors[16];
+    size_t size = 0;
+    int count = output_vectors(&client->output, sendable(fixture, client), vectors, 16);
+    for (int i = 0; i < count; i++) {
+        memcpy(text + size, vectors[i].iov_base, vectors[i].iov_len);
+        size += vectors[i].iov_len;
+    }
+    output_sent(&client->output, size);
+    text[size] = '\0';
+    return text;
+}
+
+static const char *ask(struct fixture *fixture, const char *line)
+{
+    send(fixture, &fixture->client, line);
+    commit(fixture);
+    return receive(fixture, &fixture->client);
+}
+
+/* --- the whole state as one number, for comparing
+ * ----------------------------------------------------------- */
+
+struct digest {
+    uint64_t sum;
+    int database;
+};
+
+static void digest_entry(void *context, struct entry *entry)
+{
+    struct digest *digest = context;
+    char scratch[STRING_SCRATCH];
+    struct slice key = entry_key(entry);
+    struct slice value = string_value(entry, scratch);
+    int64_t expire_ms = entry_expire_ms(entry);
+    uint64_t hash = hash_bytes(key.data, key.size, (uint64_t)digest->database);
+    hash = hash_bytes(value.data, value.size, hash);
+    digest->sum += hash_bytes(&expire_ms, sizeof(expire_ms), hash);
+}
+
+static uint64_t state_digest(struct fixture *fixture)
+{
+    struct digest digest = {0};
+    for (digest.database = 0; digest.database < DATABASES; digest.database++)
+        database_each(store_database(fixture->world->store, digest.database), digest_entry, &digest);
+    return digest.sum;
+}
+
+/* --- tests
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Shows that each writing command's effect, replayed, gives the state that the command itself gave. */
+static void every_effect_replays(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const scripts[][8] = {
+        {"set a 1", "set a 2 ex 100", "set b x", "set b y keepttl"},
+        {"set a 1 px 100000", "set a 2 keepttl", "set a 3 get", "set a 4 xx", "set a 5 nx"},
+        {"set a 1", "set a 2 ifeq 1", "set a 3 ifeq 1", "set a 3 ifeq 2 ex 50"},
+        {"set a 1", "delifeq a 2", "set b 1", "delifeq b 1"},
+        {"setnx a 1", "setnx a 2", "setex b 100 v", "psetex c 100000 v", "getset a 9", "getdel b"},
+        {"set a 1 ex 100", "getex a persist", "set b 1", "getex b ex 100", "getex b exat 1"},
+        {"mset a 1 b 2", "msetnx a 3 c 4", "msetnx d 3 e 4"},
+        {"append a x", "append a y", "setrange a 5 zz", "setrange new 3 q", "append a 1"},
+        {"incr a", "incrby a 10", "decr a", "decrby a 3", "incrbyfloat a 0.5", "incrbyfloat a 1e3"},
+        {"set a 1", "expire a 100", "pexpire a 5000", "expireat a 1800000000",
+         "pexpireat a 1800000000123 gt"},
+        {"set a 1 ex 10", "persist a", "set b 1", "expire b -1"},
+        {"set a 1 ex 100", "rename a b", "set c 2", "renamenx b c", "renamenx b d"},
+        {"set a 1 ex 100", "copy a b", "copy a b db 2", "copy a c replace", "move a 1"},
+        {"set a 1", "select 1", "set a 2", "swapdb 0 1", "select 3", "set z 3"},
+        {"mset a 1 b 2 c 3", "del a x b", "unlink c"},
+        {"set a 1", "select 2", "set b 2", "flushdb", "set c 3"},
+        {"set a 1", "select 2", "set b 2", "flushall", "set c 3"},
+        {"multi", "set a 1", "select 2", "incr b", "exec"},
+        {"multi", "set a 1", "discard", "set b 1"},
+        {"watch a", "multi", "set a 1", "get a", "exec"},
+    };
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        ask(fixture, "select 0");
+        ask(fixture, "flushall");
+        for (size_t j = 0; j < 8 && scripts[i][j]; j++)
+            ask(fixture, scripts[i][j]);
+        uint64_t before = state_digest(fixture);
+        crash_and_recover(fixture);
+        if (state_digest(fixture) != before)
+            fail_msg("another state after the script that begins with: %s", scripts[i][0]);
+    }
+}
+
+static void random_command(struct fixture *fixture, struct random *random)
+{
+    static const char *const forms[] = {
+        "set k%d %d",           "set k%d v%d ex 1000", "append k%d %d",       "incrby n%d %d",
+        "incrbyfloat n%d %d.5", "del k%d k%d",         "rename k%d k%d",      "copy k%d k%d replace",
+        "expire k%d %d",        "persist k%d",         "setrange k%d %d xyz", "mset k%d 1 n%d 2",
+        "move k%d 1",           "getdel k%d",          "getex k%d px 10%d",   "select %d",
+        "swapdb 0 %d",          "set k%d %d px 20",    "setnx k%d %d",        "msetnx k%d 1 z%d 2",
+    };
+    char line[128];
+    size_t form = random_below(random, sizeof(forms) / sizeof(forms[0]));
+    int first = (int)random_below(random, 20);
+    int second = (int)random_below(random, 20);
+    if (strncmp(forms[form], "select", 6) == 0)
+        first %= DATABASES;
+    if (strncmp(forms[form], "swapdb", 6) == 0)
+        first %= DATABASES;
+        // NOLINTNEXTLINE: the formats are those above
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(line, sizeof(line), forms[form], first, second);
+#pragma GCC diagnostic pop
+    send(fixture, &fixture->client, line);
+}
+
+/* Shows that random histories with expiry, transactions, rewrites and crashes come back as they were. */
+static void random_histories_replay(void **state)
+{
+    struct fixture *fixture = *state;
+    struct random random;
+    uint64_t seed = (uint64_t)getpid();
+    const char *given = getenv("SEED");
+    if (given)
+        seed = strtoull(given, NULL, 10);
+    print_message("seed %llu\n", (unsigned long long)seed);
+    random_seed(&random, seed);
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 200; i++) {
+            bool multi = !fixture->client.session->in_multi && random_below(&random, 10) == 0;
+            if (multi)
+                send(fixture, &fixture->client, "multi");
+            random_command(fixture, &random);
+            if (fixture->client.session->in_multi && random_below(&random, 3) == 0)
+                send(fixture, &fixture->client, "exec");
+            fixture->clock.now_us += (int64_t)random_below(&random, 20000);
+            engine_begin_round(fixture->engine);
+            engine_tick(fixture->engine);
+            if (random_below(&random, 200) == 0)
+                engine_rewrite(fixture->engine);
+            if (random_below(&random, 4) == 0)
+                commit(fixture);
+            output_rewind(&fixture->client.output, fixture->client.output.sent);
+        }
+        commit(fixture);
+        uint64_t before = state_digest(fixture);
+        crash_and_recover(fixture);
+        assert_int_equal(state_digest(fixture), before);
+    }
+}
+
+/* Shows D2: neither the writer nor a reader of that key, nor one who counts keys, hears of a write before it
+ * is durable; a reader of another key does not wait. */
+static void replies_wait_for_what_they_tell_of(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "set quiet 1");
+    send(fixture, &fixture->client, "set a 1");
+    assert_int_equal(sendable(fixture, &fixture->client), 0);
+    send(fixture, &fixture->other, "get quiet");
+    assert_string_equal(receive(fixture, &fixture->other), "$1\r\n1\r\n");
+    static const char *const telling[] = {"get a",        "exists a",          "dbsize",     "setnx a 2",
+                                          "ttl a",        "strlen a",          "keys *",     "scan 0",
+                                          "mget quiet a", "object encoding a", "incrby a x", "type a"};
+    for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++) {
+        send(fixture, &fixture->other, telling[i]);
+        if (sendable(fixture, &fixture->other) != 0)
+            fail_msg("answered before the write was durable: %s", telling[i]);
+        commit(fixture);
+        assert_true(sendable(fixture, &fixture->other) > 0);
+        receive(fixture, &fixture->other);
+        receive(fixture, &fixture->client);
+        send(fixture, &fixture->client, "append a 1");
+    }
+    commit(fixture);
+    receive(fixture, &fixture->client);
+    send(fixture, &fixture->client, "flushall");
+    send(fixture, &fixture->other, "get quiet");
+    assert_int_equal(sendable(fixture, &fixture->other), 0);
+    commit(fixture);
+    assert_string_equal(receive(fixture, &fixture->other), "$-1\r\n");
+}
+
+/* Shows that a transaction that fails because of somebody's write does not say so before that write is
+ * durable. */
+static void a_failed_watch_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "set a 1");
+    send(fixture, &fixture->other, "watch a");
+    send(fixture, &fixture->other, "multi");
+    receive(fixture, &fixture->other);
+    send(fixture, &fixture->client, "set a 2");
+    send(fixture, &fixture->other, "exec");
+    assert_int_equal(sendable(fixture, &fixture->other), 0);
+    commit(fixture);
+    assert_string_equal(receive(fixture, &fixture->other), "*-1\r\n");
+}
+
+/* Shows that what was executed and not yet handed over is lost whole in a crash, never half: a transaction is
+ * a unit. */
+static void a_transaction_is_one_unit(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "mset a 0 b 0");
+    send(fixture, &fixture->client, "multi");
+    send(fixture, &fixture->client, "set a 1");
+    send(fixture, &fixture->client, "set b 1");
+    lsn_t before = journal_executed(fixture->world->journal);
+    send(fixture, &fixture->client, "exec");
+    lsn_t after = journal_executed(fixture->world->journal);
+    assert_true(after > before);
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "mget a b"), "*2\r\n$1\r\n0\r\n$1\r\n0\r\n");
+}
+
+/* Shows D9: what has expired is deleted by the tick, by way of the log, and never comes back, though the
+ * clock of the next start may say less. */
+static void what_expired_stays_expired(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "set a 1 px 50");
+    ask(fixture, "set b 1 px 5000");
+    fixture->clock.now_us += 200000;
+    assert_string_equal(ask(fixture, "get a"), "$-1\r\n");
+    engine_begin_round(fixture->engine);
+    engine_tick(fixture->engine);
+    commit(fixture);
+    assert_string_equal(ask(fixture, "dbsize"), ":1\r\n");
+    fixture->clock.now_us -= 190000;
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "get a"), "$-1\r\n");
+    assert_string_equal(ask(fixture, "pttl b"), ":4990\r\n");
+    fixture->clock.now_us += 6000000;
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "get b"), "$-1\r\n");
+}
+
+static void finish_rewrite(struct fixture *fixture)
+{
+    for (int i = 0; i < 10; i++) {
+        fixture->clock.now_us += 200000;
+        engine_begin_round(fixture->engine);
+        engine_tick(fixture->engine);
+        commit(fixture);
+    }
+}
+
+/* Shows that a rewrite keeps the state, what is written during it included, and shortens the log. */
+static void a_rewrite_keeps_the_state(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 500; i++)
+        ask(fixture, "incr counter");
+    ask(fixture, "select 2");
+    ask(fixture, "set other 1 ex 1000");
+    struct engine_stats before;
+    engine_stats_read(fixture->engine, &before);
+    assert_null(engine_rewrite(fixture->engine));
+    assert_non_null(engine_rewrite(fixture->engine));
+    ask(fixture, "set during 1");
+    finish_rewrite(fixture);
+    struct engine_stats after;
+    engine_stats_read(fixture->engine, &after);
+    assert_int_equal(after.rewrites, 1);
+    assert_false(after.rewriting);
+    assert_true(after.log_bytes < before.log_bytes / 10);
+    ask(fixture, "set behind 1");
+    uint64_t digest = state_digest(fixture);
+    crash_and_recover(fixture);
+    assert_int_equal(state_digest(fixture), digest);
+    assert_string_equal(ask(fixture, "get counter"), "$3\r\n500\r\n");
+}
+
+/* Shows that a rewrite that cannot fork is counted, changes nothing, and may be tried again. */
+static void a_failed_fork_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "set a 1");
+    fixture->host.fork_error = -11;
+    assert_non_null(engine_rewrite(fixture->engine));
+    finish_rewrite(fixture);
+    struct engine_stats stats;
+    engine_stats_read(fixture->engine, &stats);
+    assert_int_equal(stats.rewrites_failed, 1);
+    assert_false(stats.last_rewrite_ok);
+    fixture->host.fork_error = 0;
+    assert_null(engine_rewrite(fixture->engine));
+    finish_rewrite(fixture);
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "get a"), "$1\r\n1\r\n");
+}
+
+/* Shows that WAITAOF answers when the session's writes are durable, and not before. */
+static void waitaof_waits_for_the_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    journal_set_policy(fixture->world->journal, SYNC_NO);
+    send(fixture, &fixture->client, "set a 1");
+    send(fixture, &fixture->client, "waitaof 1 0 0");
+    assert_int_equal(fixture->client.session->blocked, BLOCK_WAIT_DURABLE);
+    assert_false(session_unblock(fixture->client.session));
+    commit(fixture);
+    assert_true(session_unblock(fixture->client.session));
+    assert_string_equal(receive(fixture, &fixture->client), "+OK\r\n*2\r\n:1\r\n:0\r\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_effect_replays, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_histories_replay, setup, teardown),
+        cmocka_unit_test_setup_teardown(replies_wait_for_what_they_tell_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_watch_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}
