@@ -118,6 +118,19 @@ static void reply_value(struct call *call, const struct entry *entry)
         reply_null(call->reply);
 }
 
+/* Makes the key that argument index names hold a string, whatever it held. The effect is the caller's to
+ * state. */
+static struct entry *store_string(struct call *call, int index, struct slice value, enum string_form form,
+                                  int64_t expire_ms)
+{
+    struct slice key = call->argv[index];
+    uint64_t hash = call_hash(call, index);
+    struct entry *entry = database_set_string(call->db, key, hash, value, form, expire_ms);
+    entry_touch(entry, call->world->now_ms);
+    call_changed(call, key, hash);
+    return entry;
+}
+
 /* A key is used as a string; replies the error and returns false when it holds something else. */
 static bool read_string(struct call *call, int index, struct entry **entry)
 {
@@ -158,8 +171,6 @@ static enum set_outcome condition_check(struct call *call, const struct value_op
 static enum set_outcome set_generic(struct call *call, struct slice value,
                                     const struct value_options *options)
 {
-    struct slice key = call->argv[1];
-    uint64_t hash = call_hash(call, 1);
     int64_t expire_ms = EXPIRE_NEVER;
     struct entry *entry;
     if (options->time && !call_expire_time(call, options->time_index, options->time->form, &expire_ms))
@@ -169,14 +180,13 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
             return SET_FAILED;
         reply_value(call, entry);
     }
-    entry = call_write(call, key, hash);
+    entry = call_write(call, call->argv[1], call_hash(call, 1));
     enum set_outcome outcome = condition_check(call, options, entry);
     if (outcome != SET_DONE)
         return outcome;
     if (options->keep_ttl && entry)
         expire_ms = entry_expire_ms(entry);
-    entry = database_set_string(call->db, key, hash, value, STRING_FORM_BEST, expire_ms);
-    call_changed(call, key, hash);
+    entry = store_string(call, 1, value, STRING_FORM_BEST, expire_ms);
     effect_set(call, call->session->database, entry);
     return SET_DONE;
 }
@@ -184,9 +194,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
 /* Without options: what was there does not matter, not even whether its time had passed. */
 static void set_plainly(struct call *call)
 {
-    uint64_t hash = call_hash(call, 1);
-    database_set_string(call->db, call->argv[1], hash, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
-    call_changed(call, call->argv[1], hash);
+    store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
     effect_verbatim(call);
     reply_ok(call->reply);
 }
@@ -261,11 +269,8 @@ static bool pairs_check(struct call *call)
 
 static void set_pairs(struct call *call)
 {
-    for (int i = 1; i < call->argc; i += 2) {
-        uint64_t hash = call_hash(call, i);
-        database_set_string(call->db, call->argv[i], hash, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER);
-        call_changed(call, call->argv[i], hash);
-    }
+    for (int i = 1; i < call->argc; i += 2)
+        store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER);
 }
 
 static void mset_command(struct call *call)
@@ -411,6 +416,7 @@ static void write_in_place(struct call *call, struct entry *entry, size_t offset
         reply_error(call->reply, "OOM not enough memory for a string of this size");
         return;
     }
+    entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
     effect_verbatim(call);
     reply_int(call->reply, (int64_t)string_size(entry));
@@ -427,9 +433,7 @@ static void append_command(struct call *call)
         return;
     }
     /* A new key holds what SET would have made of it. */
-    uint64_t hash = call_hash(call, 1);
-    database_set_string(call->db, call->argv[1], hash, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
-    call_changed(call, call->argv[1], hash);
+    store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
     effect_verbatim(call);
     reply_int(call->reply, (int64_t)call->argv[2].size);
 }
@@ -472,7 +476,9 @@ static void increment(struct call *call, int64_t by)
         return;
     }
     uint64_t hash = call_hash(call, 1);
-    database_set_int(call->db, call->argv[1], hash, value, entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
+    int64_t expire_ms = entry ? entry_expire_ms(entry) : EXPIRE_NEVER;
+    entry = database_set_int(call->db, call->argv[1], hash, value, expire_ms);
+    entry_touch(entry, call->world->now_ms);
     call_changed(call, call->argv[1], hash);
     effect_verbatim(call);
     reply_int(call->reply, value);
@@ -527,11 +533,8 @@ static void incrbyfloat_command(struct call *call)
         reply_error(call->reply, "ERR increment would produce NaN or Infinity");
         return;
     }
-    uint64_t hash = call_hash(call, 1);
     struct slice result = slice_make(text, long_double_format(text, value));
-    entry = database_set_string(call->db, call->argv[1], hash, result, STRING_FORM_BYTES,
-                                entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
-    call_changed(call, call->argv[1], hash);
+    entry = store_string(call, 1, result, STRING_FORM_BYTES, entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
     effect_set(call, call->session->database, entry);
     reply_bulk(call->reply, result);
 }
