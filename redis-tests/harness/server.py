@@ -88,6 +88,7 @@ class Server:
         for name, value in directives.items():
             self.directives[name.replace("_", "-")] = value
         self.process = None
+        self.left_behind = []  # process groups of servers that were killed without their children
 
     def command_line(self, **directives):
         merged = dict(self.directives)
@@ -164,12 +165,17 @@ class Server:
         self.send_signal(number)
         return self.wait(seconds)
 
-    def kill(self):
-        """SIGKILL to the server and to whatever it forked."""
-        if self.process is not None:
-            _kill_group(self.process)
-            self.process.wait(60)
-            self._forget()
+    def kill(self, children=True):
+        """SIGKILL to the server, and to what it forked unless that is to live on beside the next server."""
+        if self.process is None:
+            return
+        if children:
+            _kill_group(self.process.pid)
+        else:
+            self.process.kill()
+            self.left_behind.append(self.process.pid)
+        self.process.wait(60)
+        self._forget(children)
 
     def restart(self, kill=False, **directives):
         """On the same data."""
@@ -182,18 +188,20 @@ class Server:
 
     def remove(self):
         self.kill()
+        for group in self.left_behind:
+            _kill_group(group)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _forget(self):
-        # What a server forked may outlive it by a moment.
-        _kill_group(self.process)
+    def _forget(self, children=True):
+        if children:
+            _kill_group(self.process.pid)  # what it forked may outlive it by a moment
         self.process = None
         _running.discard(self)
 
 
-def _kill_group(process):
+def _kill_group(group):
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
 

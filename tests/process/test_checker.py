@@ -1,0 +1,93 @@
+"""The checker can fail: each kind of loss that it exists for, made on purpose, is noticed."""
+
+import pytest
+
+
+@pytest.fixture
+def killed(durable_server, new_load):
+    """A server that was killed under load and restarted, and its load."""
+    load = new_load(durable_server)
+    load.start(7)
+    while durable_server.log_path.exists() and _keys(durable_server) < 1000:
+        pass
+    durable_server.kill()
+    load.wait()
+    durable_server.start()
+    return durable_server, load
+
+
+def _keys(server):
+    with server.connect() as connection:
+        return connection.call("DBSIZE")
+
+
+def test_a_right_state_passes(killed):
+    server, load = killed
+    assert load.check() == []
+
+
+def test_lost_data_is_noticed(start_server, new_load):
+    """A server that keeps nothing."""
+    server = start_server(appendonly="no")
+    load = new_load(server)
+    load.start(1)
+    while _keys(server) < 100:
+        pass
+    server.kill()
+    load.wait()
+    server.start()
+    assert any("is gone" in complaint for complaint in load.check())
+
+
+def changed(killed, *command):
+    server, load = killed
+    with server.connect() as connection:
+        connection.call(*command)
+    return load.check()
+
+
+def test_one_lost_key_is_noticed(killed):
+    assert any("c3:b" in complaint for complaint in changed(killed, "DEL", *[f"c3:b{i}" for i in range(200)]))
+
+
+def test_one_lost_increment_is_noticed(killed):
+    assert any("c5:n1" in complaint for complaint in changed(killed, "DECR", "c5:n1"))
+
+
+def test_a_torn_pair_is_noticed(killed):
+    server, load = killed
+    with server.connect() as connection:
+        connection.call("SET", "c2:t0", connection.call("GET", "c2:t0").replace(b"#", b"#1"))
+    assert any("c2:t0" in complaint for complaint in load.check())
+
+
+def test_a_foreign_byte_is_noticed(killed):
+    server, load = killed
+    with server.connect() as connection:
+        connection.call("SETRANGE", "c1:m3", connection.call("STRLEN", "c1:m3") - 1, "\x00")
+        connection.call("SETRANGE", "c1:m2", connection.call("STRLEN", "c1:m2") - 1, "\x01")
+    assert any("c1:m" in complaint for complaint in load.check())
+
+
+def test_a_lost_time_to_live_is_noticed(killed):
+    server, load = killed
+    with server.connect() as connection:
+        for i in range(12):
+            for j in range(8):
+                connection.call("PERSIST", f"c{i}:s{j}")
+    assert any("PTTL is -1" in complaint for complaint in load.check())
+
+
+def test_a_foreign_key_is_noticed(killed):
+    assert any("there are" in complaint for complaint in changed(killed, "SET", "nobody's", "x"))
+
+
+def test_stale_reads_are_noticed(killed):
+    """A reader is shown an older value than one acknowledged before: here because somebody counts down."""
+    server, load = killed
+    load.start(8)
+    with server.connect() as connection:
+        for _ in range(200):
+            connection.pipeline([("DECR", f"c{client}:n{i}") for client in range(12) for i in range(4)])
+    load.stop()
+    assert any("acknowledged before" in complaint or "the reply is" in complaint for complaint in load.check())
