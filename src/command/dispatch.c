@@ -1,6 +1,7 @@
 #include "command/dispatch.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 #include "command/families.h"
 #include "command/transaction.h"
@@ -55,34 +56,39 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
 
 /* --- refusing ------------------------------------------------------------------------------------------ */
 
-static void reply_unknown_command(struct reply *reply, const struct request *request)
+/* As much of a word as Redis's errors show: it is cut at a length, and at a NUL. */
+static size_t printed_size(struct slice word, size_t most)
 {
-    struct buffer text = {0};
-    size_t name_size = request->argv[0].size < 128 ? request->argv[0].size : 128;
-    buffer_append_text(&text, "ERR unknown command '");
-    buffer_append(&text, request->argv[0].data, name_size);
-    buffer_append_text(&text, "', with args beginning with: ");
-    size_t begin = text.size;
-    for (int i = 1; i < request->argc && text.size - begin < 128; i++) {
-        size_t room = 128 - (text.size - begin);
-        size_t size = request->argv[i].size < room ? request->argv[i].size : room;
-        buffer_append_char(&text, '\'');
-        buffer_append(&text, request->argv[i].data, size);
-        buffer_append_text(&text, "' ");
-    }
-    reply_error_slice(reply, buffer_slice(&text));
-    buffer_free(&text);
+    return word.size ? strnlen(word.data, word.size < most ? word.size : most) : 0;
 }
 
-static void reply_unknown_subcommand(struct reply *reply, const struct command *parent, struct slice name)
+static void unknown_command(struct buffer *error, const struct request *request)
 {
-    char upper[48];
-    size_t i = 0;
-    for (; parent->name[i] && i < sizeof(upper) - 1; i++)
-        upper[i] = (char)toupper((unsigned char)parent->name[i]);
-    upper[i] = '\0';
-    reply_error_format(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-                       (int)(name.size < 128 ? name.size : 128), name.data, upper);
+    buffer_append_text(error, "ERR unknown command '");
+    buffer_append(error, request->argv[0].data, printed_size(request->argv[0], 128));
+    buffer_append_text(error, "', with args beginning with: ");
+    size_t begin = error->size;
+    for (int i = 1; i < request->argc && error->size - begin < 128; i++) {
+        size_t room = 128 - (error->size - begin);
+        buffer_append_char(error, '\'');
+        buffer_append(error, request->argv[i].data, printed_size(request->argv[i], room));
+        buffer_append_text(error, "' ");
+    }
+}
+
+static void unknown_subcommand(struct buffer *error, const struct command *parent, struct slice name)
+{
+    buffer_append_text(error, "ERR unknown subcommand '");
+    buffer_append(error, name.data, printed_size(name, 128));
+    buffer_append_text(error, "'. Try ");
+    for (const char *c = parent->name; *c; c++)
+        buffer_append_char(error, (char)toupper((unsigned char)*c));
+    buffer_append_text(error, " HELP.");
+}
+
+static bool is_exec(const struct command *command)
+{
+    return strcmp(command->name, "exec") == 0;
 }
 
 /* Whether the journal can take what the command may write. ADMIT_YES for commands that write nothing. */
@@ -95,23 +101,12 @@ static enum admit_result admit(const struct world *world, const struct session *
     if (command->flags & CMD_WRITE) {
         for (int i = 0; i < request->argc; i++)
             size += request->argv[i].size + 32;
-    } else if (session->in_multi && session->queue_writes && strcmp(command->name, "exec") == 0) {
+    } else if (session->in_multi && session->queue_writes && is_exec(command)) {
         size += session->queue_bytes + session->queue_size * UNIT_OVERHEAD;
     } else {
         return ADMIT_YES;
     }
     return journal_admit(world->journal, size);
-}
-
-static void reply_full(struct world *world, struct reply *reply)
-{
-    const char *why = journal_full(world->journal);
-    world->stats.writes_refused_full++;
-    reply_error_format(
-        reply,
-        "MISCONF Errors writing to the log: %s. Commands that may modify the data set are refused "
-        "until there is room; reads go on.",
-        why ? why : "no space");
 }
 
 static bool debug_allowed(const struct world *world, const struct session *session)
@@ -120,45 +115,60 @@ static bool debug_allowed(const struct world *world, const struct session *sessi
     return access == DEBUG_YES || (access == DEBUG_LOCAL && session->is_local);
 }
 
-/* The checks before a command may run or be queued. False when an error was replied. */
+/* The checks before a command may run or be queued. False when it may not; the error says why. */
 static bool check(struct world *world, struct session *session, struct command_entry *entry,
-                  const struct request *request, struct reply *reply)
+                  const struct request *request, struct buffer *error)
 {
+    const char *text = NULL;
     if (!entry) {
-        reply_unknown_command(reply, request);
+        unknown_command(error, request);
         return false;
     }
     const struct command *command = entry->command;
     if (entry->children && request->argc > 1) {
-        reply_unknown_subcommand(reply, command, request->argv[1]);
+        unknown_subcommand(error, command, request->argv[1]);
         return false;
     }
     if (!command_arity_fits(command, request->argc) || !command->function) {
-        reply_error_format(reply, "ERR wrong number of arguments for '%s' command", entry->full_name);
+        buffer_append_format(error, "ERR wrong number of arguments for '%s' command", entry->full_name);
         return false;
     }
-    if ((command->flags & CMD_PROTECTED) && !debug_allowed(world, session)) {
-        reply_error_format(
-            reply,
-            "ERR %s command not allowed. If the enable-debug-command option is set to \"local\", you "
-            "can run it from a local connection, otherwise you need to set this option in the "
-            "configuration file, and then restart the server.",
-            "DEBUG");
-        return false;
+    if ((command->flags & CMD_PROTECTED) && !debug_allowed(world, session))
+        text =
+            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
+            "run it from a local connection, otherwise you need to set this option in the configuration "
+            "file, and then restart the server.";
+    else if (!session->authenticated && !(command->flags & CMD_NO_AUTH))
+        text = "NOAUTH Authentication required.";
+    else if (session->in_multi && (command->flags & CMD_NO_MULTI))
+        text = "ERR Command not allowed inside a transaction";
+    else if (world->loading && !(command->flags & CMD_LOADING))
+        text = "LOADING Redis is loading the dataset in memory";
+    if (text)
+        buffer_append_text(error, text);
+    return text == NULL;
+}
+
+/* Replies why a command was not run. EXEC that is refused ends the transaction. */
+static void refuse(struct world *world, struct session *session, struct command_entry *entry,
+                   struct slice error)
+{
+    struct reply reply = {.output = session->output, .protocol = session->protocol};
+    if (entry)
+        entry->stats.rejected++;
+    if (entry && is_exec(entry->command)) {
+        bool coded = error.size < 4 || memcmp(error.data, "ERR ", 4) != 0;
+        struct slice reason = coded ? error : slice_make(error.data + 4, error.size - 4);
+        reply_error_format(&reply, "EXECABORT Transaction discarded because of: %.*s", (int)reason.size,
+                           reason.data);
+        session_discard_transaction(session);
+        session_unwatch(session);
+    } else {
+        reply_error_slice(&reply, error);
+        if (session->in_multi)
+            session->multi_failed = true;
     }
-    if (!session->authenticated && !(command->flags & CMD_NO_AUTH)) {
-        reply_error(reply, "NOAUTH Authentication required.");
-        return false;
-    }
-    if (session->in_multi && (command->flags & CMD_NO_MULTI)) {
-        reply_error(reply, "ERR Command not allowed inside a transaction");
-        return false;
-    }
-    if (world->loading && !(command->flags & CMD_LOADING)) {
-        reply_error(reply, "LOADING Redis is loading the dataset in memory");
-        return false;
-    }
-    return true;
+    error_stats_count(world, &reply);
 }
 
 /* --- running ------------------------------------------------------------------------------------------- */
@@ -260,14 +270,17 @@ static bool runs_inside_multi(const struct command *command)
     return false;
 }
 
-static void reject(struct world *world, struct session *session, struct command_entry *entry,
-                   struct reply *reply)
+static void refuse_full(struct world *world, struct session *session, struct command_entry *entry)
 {
-    if (entry)
-        entry->stats.rejected++;
-    if (session->in_multi)
-        session->multi_failed = true;
-    error_stats_count(world, reply);
+    const char *why = journal_full(world->journal);
+    char text[512];
+    snprintf(text, sizeof(text),
+             "MISCONF Errors writing to the log: %s. Commands that may modify the data set are refused until "
+             "there "
+             "is room; reads go on.",
+             why ? why : "no space");
+    world->stats.writes_refused_full++;
+    refuse(world, session, entry, slice_of(text));
 }
 
 /* Runs, queues or refuses. */
@@ -275,8 +288,10 @@ static enum dispatch_result execute(struct world *world, struct session *session
                                     const struct request *request, uint64_t key_hash)
 {
     struct reply reply = {.output = session->output, .protocol = session->protocol};
-    if (!check(world, session, entry, request, &reply)) {
-        reject(world, session, entry, &reply);
+    struct buffer error = {0};
+    if (!check(world, session, entry, request, &error)) {
+        refuse(world, session, entry, buffer_slice(&error));
+        buffer_free(&error);
         return DISPATCH_DONE;
     }
     bool queue = session->in_multi && !runs_inside_multi(entry->command);
@@ -284,25 +299,18 @@ static enum dispatch_result execute(struct world *world, struct session *session
     if (admitted == ADMIT_WAIT && !queue)
         return DISPATCH_WAIT;
     if (admitted == ADMIT_FULL) {
-        if (session->in_multi && !queue) {
-            session_discard_transaction(session);
-            session_unwatch(session);
-        }
-        reply_full(world, &reply);
-        reject(world, session, entry, &reply);
+        refuse_full(world, session, entry);
         return DISPATCH_DONE;
     }
     session->last_command = entry;
     session->commands++;
     session->active_ms = world->now_ms;
     if (queue) {
-        const char *error;
-        if (transaction_queue(session, entry, request, &error)) {
+        const char *text;
+        if (transaction_queue(session, entry, request, &text))
             reply_simple(&reply, "QUEUED");
-        } else {
-            reply_error(&reply, error);
-            reject(world, session, entry, &reply);
-        }
+        else
+            refuse(world, session, entry, slice_of(text));
         return DISPATCH_DONE;
     }
     run(world, session, entry, request, key_hash, &reply);

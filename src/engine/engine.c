@@ -182,6 +182,11 @@ int64_t engine_tick(struct engine *engine)
     return next_us;
 }
 
+void engine_set_active_expire(struct engine *engine, bool on)
+{
+    engine->no_active_expire = !on;
+}
+
 /* --- knowing ------------------------------------------------------------------------------------------- */
 
 /* Framing of SET key value, and of a time to live, in a base: typical digits. */
