@@ -1,0 +1,486 @@
+/* What commands write to the stream. The journal here is this test's own: it keeps the stream in memory. Its
+ * functions take the place of the library's at link time. */
+#include "dialog.h"
+
+#include "resp/parser.h"
+
+struct journal {
+    struct buffer stream;
+};
+
+enum admit_result journal_admit(struct journal *journal, uint64_t size)
+{
+    (void)journal;
+    (void)size;
+    return ADMIT_YES;
+}
+
+struct buffer *journal_unit_begin(struct journal *journal, int database)
+{
+    (void)database;
+    return &journal->stream;
+}
+
+lsn_t journal_unit_end(struct journal *journal)
+{
+    return journal->stream.size;
+}
+
+lsn_t journal_executed(const struct journal *journal)
+{
+    return journal->stream.size;
+}
+
+lsn_t journal_durable(const struct journal *journal)
+{
+    return journal->stream.size;
+}
+
+lsn_t journal_acknowledged(const struct journal *journal)
+{
+    return journal->stream.size;
+}
+
+enum sync_policy journal_policy(const struct journal *journal)
+{
+    (void)journal;
+    return SYNC_ALWAYS;
+}
+
+void journal_request_sync(struct journal *journal)
+{
+    (void)journal;
+}
+
+const char *journal_full(const struct journal *journal)
+{
+    (void)journal;
+    return NULL;
+}
+
+/* Calls visit for every command of the stream from offset on. */
+typedef void stream_visit(void *context, const struct request *request);
+
+static void stream_each(const struct journal *journal, size_t offset, stream_visit *visit, void *context)
+{
+    const struct parser_limits limits = {.bulk_max = 1 << 30, .query_max = 1 << 30};
+    struct parser *parser = parser_new();
+    enum parse_end end;
+    do {
+        struct slice rest = slice_make(journal->stream.data + offset, journal->stream.size - offset);
+        int count = 0;
+        size_t consumed = 0;
+        end = parser_run(parser, rest, &limits, &count, &consumed);
+        assert_int_not_equal(end, PARSE_ERROR);
+        for (int i = 0; i < count; i++)
+            visit(context, parser_request(parser, i));
+        offset += consumed;
+    } while (end == PARSE_FULL);
+    assert_int_equal(offset, journal->stream.size);
+    parser_free(parser);
+}
+
+static void append_words(void *context, const struct request *request)
+{
+    struct buffer *text = context;
+    if (text->size > 0)
+        buffer_append_text(text, "; ");
+    for (int i = 0; i < request->argc; i++) {
+        if (i > 0)
+            buffer_append_char(text, ' ');
+        buffer_append_slice(text, request->argv[i]);
+    }
+}
+
+/* A command, and the commands that it leaves in the stream; NULL where that does not matter. */
+struct effect_row {
+    const char *line;
+    const char *effects;
+};
+
+static void check_effects(const struct effect_row *rows, size_t count)
+{
+    struct journal journal = {0};
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    dialog.world->journal = &journal;
+    for (size_t i = 0; i < count; i++) {
+        const struct effect_row *row = &rows[i];
+        struct buffer text = {0};
+        size_t begin = journal.stream.size;
+        if (row->line[0] == '@') {
+            dialog_turn(&dialog, &(struct turn){row->line, ""});
+            continue;
+        }
+        dialog_say(&dialog, row->line);
+        stream_each(&journal, begin, append_words, &text);
+        buffer_append_char(&text, '\0');
+        if (row->effects && strcmp(text.data, row->effects) != 0)
+            fail_msg("%s\n  expected: %s\n  stated:   %s", row->line, row->effects, text.data);
+        buffer_free(&text);
+    }
+    dialog.world->journal = NULL;
+    dialog_end(&dialog);
+    buffer_free(&journal.stream);
+}
+
+#define CHECK_EFFECTS(rows) check_effects(rows, sizeof(rows) / sizeof((rows)[0]))
+
+/* Commands that depend on nothing but the keyspace are repeated as they were given. */
+static void test_verbatim(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"set k v", "set k v"},
+        {"MSET a 1 b 2", "MSET a 1 b 2"},
+        {"incr a", "incr a"},
+        {"incrby a 5", "incrby a 5"},
+        {"decr a", "decr a"},
+        {"decrby a 2", "decrby a 2"},
+        {"append k w", "append k w"},
+        {"append new w", "append new w"},
+        {"setrange k 5 x", "setrange k 5 x"},
+        {"del k missing", "del k missing"},
+        {"unlink a", "unlink a"},
+        {"rename b c", "rename b c"},
+        {"renamenx c d", "renamenx c d"},
+        {"copy d e", "copy d e"},
+        {"copy d e db 1 replace", "copy d e db 1 replace"},
+        {"move d 2", "move d 2"},
+        {"swapdb 0 2", "swapdb 0 2"},
+        {"flushdb async", "flushdb async"},
+        {"flushall", "flushall"},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+/* Times are absolute, results are stated instead of floating-point sums, conditions are gone. */
+static void test_deterministic(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"set k v ex 10", "SET k v PXAT 1600000010000"},
+        {"set k v px 10", "SET k v PXAT 1600000000010"},
+        {"set k v exat 1700000000", "SET k v PXAT 1700000000000"},
+        {"set k w keepttl", "SET k w PXAT 1700000000000"},
+        {"set k x xx get", "SET k x"},
+        {"set k y ifeq x", "SET k y"},
+        {"set n v nx", "SET n v"},
+        {"setex k 10 v", "SET k v PXAT 1600000010000"},
+        {"psetex k 10 v", "SET k v PXAT 1600000000010"},
+        {"getset k w", "SET k w"},
+        {"setnx m v", "SET m v"},
+        {"msetnx o 1 p 2", "MSET o 1 p 2"},
+        {"incrbyfloat o 0.5", "SET o 1.5"},
+        {"expire o 100", "PEXPIREAT o 1600000100000"},
+        {"pexpire o 100", "PEXPIREAT o 1600000000100"},
+        {"expireat o 1700000000 gt", "PEXPIREAT o 1700000000000"},
+        {"pexpireat o 1700000000001", "PEXPIREAT o 1700000000001"},
+        {"incrbyfloat o 0.5", "SET o 2 PXAT 1700000000001"},
+        {"persist o", "PERSIST o"},
+        {"getex o ex 10", "PEXPIREAT o 1600000010000"},
+        {"getex o persist", "PERSIST o"},
+        {"getex o pxat 1", "DEL o"},
+        {"expire p -1", "DEL p"},
+        {"getdel k", "DEL k"},
+        {"delifeq m v", "DEL m"},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+/* What changes nothing states nothing: reads, refusals, errors, and changes to what is there already. */
+static void test_no_effect(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"set k v", NULL},
+        {"set s 1", NULL},
+        {"get k", ""},
+        {"getex k", ""},
+        {"getex k persist", ""},
+        {"set k w nx", ""},
+        {"set k w nx get", ""},
+        {"set m w xx", ""},
+        {"set k w ifeq x", ""},
+        {"setnx k w", ""},
+        {"msetnx new 1 k w", ""},
+        {"incr k", ""},
+        {"incrbyfloat k 1", ""},
+        {"incrby s 9223372036854775807", ""},
+        {"setrange k 0 \"\"", ""},
+        {"setrange k 536870912 x", ""},
+        {"mset a 1 b", ""},
+        {"del missing", ""},
+        {"getdel missing", ""},
+        {"delifeq k x", ""},
+        {"delifeq missing x", ""},
+        {"expire missing 10", ""},
+        {"expire k 10 xx", ""},
+        {"expire k 10 gt", ""},
+        {"expire k 10 foo", ""},
+        {"persist k", ""},
+        {"persist missing", ""},
+        {"rename missing k", ""},
+        {"rename k k", ""},
+        {"renamenx k k", ""},
+        {"renamenx k s", ""},
+        {"copy k s", ""},
+        {"copy missing x", ""},
+        {"copy k k", ""},
+        {"move missing 1", ""},
+        {"move k 0", ""},
+        {"swapdb 3 3", ""},
+        {"swapdb 0 99", ""},
+        {"select 5", ""},
+        {"flushdb", ""},
+        {"flushall foo", ""},
+        {"keys *", ""},
+        {"scan 0", ""},
+        {"randomkey", ""},
+        {"object encoding k", ""},
+        {"touch k", ""},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+/* An expired key that is written to is deleted by an effect of its own first, in the same unit. SET without
+ * options needs none, as it replaces whatever is there. Reads delete nothing. */
+static void test_expired_first(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"mset a 1 b 1 c 1 d 1 e 1 f 1 g 1 h 1 i 1", NULL},
+        {"pexpire a 10", NULL},
+        {"pexpire b 10", NULL},
+        {"pexpire c 10", NULL},
+        {"pexpire d 10", NULL},
+        {"pexpire e 10", NULL},
+        {"pexpire f 10", NULL},
+        {"pexpire g 10", NULL},
+        {"@+10", NULL},
+        {"mget a b c d e f g", ""},
+        {"getdel a", ""},
+        {"getex a persist", ""},
+        {"incr a", "MULTI; DEL a; incr a; EXEC"},
+        {"set b 2", "set b 2"},
+        {"set c 2 keepttl", "MULTI; DEL c; SET c 2; EXEC"},
+        {"del d", "DEL d"},
+        {"expire e 100", "DEL e"},
+        {"rename h f", "MULTI; DEL f; rename h f; EXEC"},
+        {"setnx g 2", "MULTI; DEL g; SET g 2; EXEC"},
+        {"select 1", ""},
+        {"set i 1 px 10", "SELECT 1; SET i 1 PXAT 1600000000020"},
+        {"select 0", ""},
+        {"@+10", NULL},
+        {"move i 1", "MULTI; DEL i; SELECT 0; move i 1; EXEC"},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+/* The stream selects a database only where it changes; a transaction is one unit. */
+static void test_units(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"set a 1", "set a 1"},
+        {"select 3", ""},
+        {"set a 1", "SELECT 3; set a 1"},
+        {"set b 1", "set b 1"},
+        {"select 0", ""},
+        {"get a", ""},
+        {"multi", ""},
+        {"set a 2", ""},
+        {"incr missing", ""},
+        {"get a", ""},
+        {"exec", "SELECT 0; MULTI; set a 2; incr missing; EXEC"},
+        {"multi", ""},
+        {"set a 3", ""},
+        {"exec", "set a 3"},
+        {"multi", ""},
+        {"set a 4", ""},
+        {"discard", ""},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+/* --- replay
+ * -------------------------------------------------------------------------------------------------------- */
+
+struct dump {
+    struct buffer text;
+    int lines;
+};
+
+static void dump_entry(void *context, struct entry *entry)
+{
+    struct dump *dump = context;
+    char scratch[STRING_SCRATCH];
+    buffer_append_quoted(&dump->text, entry_key(entry));
+    buffer_append_char(&dump->text, '=');
+    buffer_append_quoted(&dump->text, string_value(entry, scratch));
+    buffer_append_format(&dump->text, "@%lld", (long long)entry_expire_ms(entry));
+    buffer_append_char(&dump->text, '\0');
+    dump->lines++;
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Everything a world holds, as sorted text. To be freed with mem_free. */
+static char *world_dump(struct world *world)
+{
+    struct buffer out = {0};
+    for (int i = 0; i < store_database_count(world->store); i++) {
+        struct dump dump = {0};
+        database_each(store_database(world->store, i), dump_entry, &dump);
+        const char **lines = mem_alloc(((size_t)dump.lines + 1) * sizeof(*lines));
+        const char *at = dump.text.data;
+        for (int j = 0; j < dump.lines; j++, at += strlen(at) + 1)
+            lines[j] = at;
+        qsort(lines, (size_t)dump.lines, sizeof(*lines), compare_lines);
+        for (int j = 0; j < dump.lines; j++)
+            buffer_append_format(&out, "%d %s\n", i, lines[j]);
+        mem_free(lines);
+        buffer_free(&dump.text);
+    }
+    buffer_append_char(&out, '\0');
+    return out.data;
+}
+
+/* What MULTI and EXEC enclose needs no queueing: the stream is whole. */
+static void replay_one(void *context, const struct request *request)
+{
+    struct dialog *dialog = context;
+    struct prepared prepared;
+    if (slice_is(request->argv[0], "multi") || slice_is(request->argv[0], "exec"))
+        return;
+    dispatch_prepare(dialog->world, dialog->session, &request, &prepared, 1);
+    const char *error = dispatch_replay(dialog->world, dialog->session, request, &prepared);
+    if (error)
+        fail_msg("replay of %.*s: %s", (int)request->argv[0].size, request->argv[0].data, error);
+    dialog_collect(dialog);
+}
+
+/* Replaces what stands for something in a template by something at random: %k a key, %v a value, %t a time in
+ * ms from now, %T one since 1970, %d a database. */
+static void line_make(struct random *random, const char *template, int64_t now_ms, struct buffer *line)
+{
+    static const char *const values[] = {"1",       "-7", "9223372036854775807", "3.25", "word", "\"\"",
+                                         "\"a b\"", "007"};
+    buffer_clear(line);
+    for (const char *c = template; *c; c++) {
+        if (*c != '%') {
+            buffer_append_char(line, *c);
+            continue;
+        }
+        switch (*++c) {
+        case 'k': buffer_append_format(line, "key%d", (int)random_below(random, 12)); break;
+        case 'v': buffer_append_text(line, values[random_below(random, 8)]); break;
+        case 't': buffer_append_int(line, (int64_t)random_below(random, 400) - 20); break;
+        case 'T': buffer_append_int(line, now_ms + (int64_t)random_below(random, 400) - 20); break;
+        case 'd': buffer_append_int(line, (int64_t)random_below(random, 4)); break;
+        default: fail();
+        }
+    }
+    buffer_append_char(line, '\0');
+}
+
+/* Long random conversations, with time passing: after each, the stream leads to the same state from nothing,
+ * whenever it is replayed. */
+static void test_replay(void **state)
+{
+    (void)state;
+    static const char *const templates[] = {
+        "set %k %v",
+        "set %k %v px %t",
+        "set %k %v pxat %T get",
+        "set %k %v keepttl",
+        "set %k %v nx",
+        "set %k %v xx",
+        "set %k %v ifeq %v",
+        "setnx %k %v",
+        "setex %k 1 %v",
+        "psetex %k %t %v",
+        "getset %k %v",
+        "getdel %k",
+        "getex %k px %t",
+        "getex %k pxat %T",
+        "getex %k persist",
+        "mset %k %v %k %v",
+        "msetnx %k %v %k %v",
+        "append %k %v",
+        "setrange %k 3 %v",
+        "incr %k",
+        "decrby %k 3",
+        "incrbyfloat %k 0.1",
+        "delifeq %k %v",
+        "del %k %k",
+        "unlink %k",
+        "expire %k 1 nx",
+        "pexpire %k %t",
+        "pexpire %k %t gt",
+        "pexpireat %k %T lt",
+        "persist %k",
+        "rename %k %k",
+        "renamenx %k %k",
+        "copy %k %k",
+        "copy %k %k db %d",
+        "copy %k %k db %d replace",
+        "move %k %d",
+        "swapdb %d %d",
+        "select %d",
+        "mget %k %k",
+        "multi",
+        "exec",
+        "flushdb",
+        "flushall",
+    };
+    size_t template_count = sizeof(templates) / sizeof(templates[0]);
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct journal journal = {0};
+        struct dialog dialog;
+        struct random random;
+        struct buffer line = {0};
+        dialog_begin(&dialog);
+        dialog.world->journal = &journal;
+        random_seed(&random, seed);
+        for (int i = 0; i < 2000; i++) {
+            /* The last two empty everything: rarely. */
+            size_t choice = random_below(&random, template_count - (random_below(&random, 20) ? 2 : 0));
+            line_make(&random, templates[choice], dialog.now_ms, &line);
+            dialog_say(&dialog, line.data);
+            dialog.now_ms += (int64_t)random_below(&random, 10);
+        }
+        dialog_say(&dialog, "reset");
+
+        struct dialog again;
+        dialog_begin(&again);
+        again.session->replaying = true;
+        again.now_ms = dialog.now_ms + 1000000;
+        world_refresh_time(again.world);
+        stream_each(&journal, 0, replay_one, &again);
+        char *expected = world_dump(dialog.world);
+        char *replayed = world_dump(again.world);
+        if (strcmp(expected, replayed) != 0)
+            fail_msg("seed %d\n--- state\n%s--- replayed\n%s", (int)seed, expected, replayed);
+        mem_free(expected);
+        mem_free(replayed);
+        dialog.world->journal = NULL;
+        dialog_end(&dialog);
+        dialog_end(&again);
+        buffer_free(&line);
+        buffer_free(&journal.stream);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verbatim),  cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_no_effect), cmocka_unit_test(test_expired_first),
+        cmocka_unit_test(test_units),     cmocka_unit_test(test_replay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
