@@ -1,0 +1,132 @@
+/* What the files of this folder share with each other and with nobody else.
+ *
+ * A connection is in one of the run states and in one of the send states, independently of each other:
+ *
+ *   RUN_IDLE     all that is complete has run: waits to be readable
+ *   RUN_READY    there may be more to run: its turn comes in the next round, without a read
+ *   RUN_PAUSED   the journal could not take its next command: goes on after a wake
+ *   RUN_BLOCKED  its session waits for something (session->blocked)
+ *   RUN_STOPPED  nothing is read or run any more: closes when what is queued is sent
+ *
+ *   SEND_NOTHING nothing is queued
+ *   SEND_DUE     something is, and has to be looked at before the loop sleeps
+ *   SEND_HELD    what is queued waits for an LSN: looked at when the acknowledged one has grown
+ *   SEND_FULL    the socket is full: waits to be writable
+ *
+ * READY, PAUSED, BLOCKED, DUE and HELD are lists, so that no round looks at a connection it has nothing to do
+ * for. */
+#ifndef DKV_NET_INTERNAL_H
+#define DKV_NET_INTERNAL_H
+
+#include "net/input.h"
+#include "net/list.h"
+#include "net/net.h"
+#include "net/transport.h"
+
+enum run_state { RUN_IDLE, RUN_READY, RUN_PAUSED, RUN_BLOCKED, RUN_STOPPED, RUN_STATE_COUNT };
+enum send_state { SEND_NOTHING, SEND_DUE, SEND_HELD, SEND_FULL, SEND_STATE_COUNT };
+
+struct connection {
+    struct net *net;
+    struct session *session;
+    const struct transport *transport;
+    void *transport_state;
+    int fd;
+    uint32_t events; /* what epoll is asked for */
+    bool closed;     /* memory is all that is left of it, until the round is over */
+    bool condemned;  /* to be closed as soon as nobody is in the middle of using it, without sending anything
+                        more */
+    enum run_state run_state;
+    enum send_state send_state;
+    enum connection_class class;
+    struct parser *parser; /* NULL while no command is partly received */
+    struct input input;
+    struct output output;
+    int64_t touched_seconds;    /* when a byte came or went last */
+    int64_t over_soft_since_us; /* while in net->over_soft */
+    struct address peer;
+    struct list_node run_node;
+    struct list_node send_node;
+    struct list_node all_node;   /* when closed: in net->closed */
+    struct list_node touch_node; /* in net->by_touch */
+    struct list_node soft_node;
+};
+
+/* Bytes read from a socket at once, but for the bulk of a large argument. */
+#define READ_BUFFER_SIZE 65536
+/* Parsers without a connection that are kept for the next one. */
+#define PARSERS_KEPT 16
+
+/* The largest of something lately: within this period and the one before. */
+struct recent_max {
+    int64_t period;
+    uint64_t current;
+    uint64_t previous;
+};
+
+struct net {
+    struct loop *loop;
+    struct net_handler handler;
+    struct net_limits limits;
+    struct list all;      /* in the order they came */
+    struct list by_touch; /* longest untouched first, to the second */
+    struct list over_soft;
+    struct list closed;
+    struct list run_lists[RUN_STATE_COUNT];
+    struct list send_lists[SEND_STATE_COUNT];
+    uint64_t run_counts[RUN_STATE_COUNT];
+    bool woken;                 /* since the last round began */
+    struct connection *running; /* whose command is being executed */
+    struct slice running_input; /* what is left of its input */
+    bool draining;
+    lsn_t acknowledged; /* as of the last sending */
+    struct loop_timer idle_timer;
+    struct loop_timer block_timer;
+    struct loop_timer soft_timer;
+    struct parser *parsers[PARSERS_KEPT];
+    int parser_count;
+    char *read_buffer;
+    int64_t attack_logged_us; /* 0: never */
+    struct net_stats stats;
+    struct recent_max input_recent;
+    struct recent_max output_recent;
+};
+
+#define MICROSECONDS 1000000
+
+/* connection.c */
+/* Takes fd over. NULL when it cannot be watched; fd is closed then too. */
+struct connection *connection_new(struct net *net, int fd, const struct address *peer);
+void connection_set_run(struct connection *connection, enum run_state state);
+void connection_set_send(struct connection *connection, enum send_state state);
+/* Asks epoll for more events, and for fewer. */
+void connection_watch(struct connection *connection, uint32_t more, uint32_t fewer);
+/* Bytes came or went. */
+void connection_touch(struct connection *connection);
+/* Marks it to be closed before the loop sleeps; safe while somebody holds on to its session. */
+void connection_condemn(struct connection *connection);
+/* Frees what has been closed. */
+void connections_reap(struct net *net);
+/* "id=7 addr=192.0.2.1:40000 fd=12 name=x", for log lines. */
+#define CONNECTION_TEXT_MAX (ADDRESS_TEXT_MAX + 192)
+void connection_format(const struct connection *connection, char *out);
+
+/* receive.c */
+/* Reads once and runs what has come. */
+void connection_receive(struct connection *connection);
+/* Runs what is left of an earlier read. */
+void connection_continue(struct connection *connection);
+void connection_drop_input(struct connection *connection);
+void parsers_free(struct net *net);
+
+/* send.c */
+/* Sends to every connection that has something to be sent. */
+void net_send(struct net *net);
+/* Looks whether the connection's output is within its limits, and condemns it if not. */
+void connection_check_output(struct connection *connection);
+void net_soft_timer(void *net);
+
+/* net.c */
+void recent_max_note(const struct net *net, struct recent_max *recent, uint64_t value);
+
+#endif

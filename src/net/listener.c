@@ -1,0 +1,390 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+
+/* Connections accepted in one round from one socket: a storm of new ones must not starve those that are
+ * there. */
+#define ACCEPTS_PER_ROUND 128
+/* How long accepting rests when there are no descriptors or there is no memory: the queue would keep epoll
+ * awake. */
+#define ACCEPT_REST_US 100000
+/* Failures that are closer together than this are one burst, and logged once. */
+#define ACCEPT_BURST_US 5000000
+
+struct listener {
+    struct listener *next;
+    struct listeners *set;
+    int fd;
+    int port;
+    char *path;   /* of a unix socket */
+    dev_t device; /* and which file that was when it was made */
+    ino_t inode;
+};
+
+struct listeners {
+    struct loop *loop;
+    listener_accept *accept;
+    void *context;
+    struct listener *first;
+    struct listener **last_next;
+    struct loop_timer rest;
+    int64_t failed_us; /* when accepting failed last; 0: never */
+    bool resting;
+    bool paused;
+};
+
+/* --- accepting --------------------------------------------------------------------------------------- */
+
+static void accepting_update(struct listeners *listeners)
+{
+    uint32_t events = listeners->resting || listeners->paused ? 0 : EPOLLIN;
+    for (struct listener *listener = listeners->first; listener != NULL; listener = listener->next)
+        loop_modify(listeners->loop, listener->fd, events);
+}
+
+static void rest_over(void *context)
+{
+    struct listeners *listeners = context;
+    listeners->resting = false;
+    accepting_update(listeners);
+}
+
+static void accept_failed(struct listeners *listeners, int error)
+{
+    int64_t now_us = loop_time_us(listeners->loop);
+    if (listeners->failed_us == 0 || now_us - listeners->failed_us > ACCEPT_BURST_US)
+        diag(DIAG_WARNING, "Cannot accept connections for now: %s. They wait in the queue of the kernel.",
+             strerror(error));
+    listeners->failed_us = now_us;
+    listeners->resting = true;
+    accepting_update(listeners);
+    loop_timer_set(listeners->loop, &listeners->rest, now_us + ACCEPT_REST_US);
+}
+
+/* Whether a failed accept is about that one connection only, or nothing at all. */
+static bool accept_error_passes(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
+           error == EPROTO || error == ENETDOWN || error == EHOSTDOWN || error == EHOSTUNREACH ||
+           error == ENETUNREACH || error == EPERM;
+}
+
+static void listener_ready(void *context, uint32_t events)
+{
+    struct listener *listener = context;
+    struct listeners *listeners = listener->set;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
+        struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+        socklen_t size = sizeof(storage);
+        int fd = accept4(listener->fd, (struct sockaddr *)&storage, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (!accept_error_passes(errno))
+                accept_failed(listeners, errno);
+            return;
+        }
+        struct address peer;
+        address_set(&peer, &storage);
+        listeners->accept(listeners->context, fd, &peer);
+    }
+}
+
+/* --- the set ----------------------------------------------------------------------------------------- */
+
+struct listeners *listeners_new(struct loop *loop, listener_accept *accept, void *context)
+{
+    struct listeners *listeners = mem_alloc_zero(sizeof(*listeners));
+    listeners->loop = loop;
+    listeners->accept = accept;
+    listeners->context = context;
+    listeners->last_next = &listeners->first;
+    listeners->rest = (struct loop_timer){.callback = rest_over, .context = listeners};
+    return listeners;
+}
+
+/* Removes a unix socket's file, unless another server has put its own in its place. */
+static void socket_file_remove(const struct listener *listener)
+{
+    struct stat status;
+    if (lstat(listener->path, &status) == 0 && status.st_dev == listener->device &&
+        status.st_ino == listener->inode && unlink(listener->path) != 0)
+        diag(DIAG_WARNING, "Cannot remove the unix socket %s: %s", listener->path, strerror(errno));
+}
+
+static void listener_close(struct listener *listener)
+{
+    loop_remove(listener->set->loop, listener->fd);
+    close(listener->fd);
+    if (listener->path != NULL)
+        socket_file_remove(listener);
+    mem_free(listener->path);
+    mem_free(listener);
+}
+
+/* Closes those from *from on. */
+static void listeners_close_from(struct listeners *listeners, struct listener **from)
+{
+    struct listener *listener = *from;
+    *from = NULL;
+    listeners->last_next = from;
+    while (listener != NULL) {
+        struct listener *next = listener->next;
+        listener_close(listener);
+        listener = next;
+    }
+}
+
+void listeners_free(struct listeners *listeners)
+{
+    if (listeners == NULL)
+        return;
+    loop_timer_cancel(listeners->loop, &listeners->rest);
+    listeners_close_from(listeners, &listeners->first);
+    mem_free(listeners);
+}
+
+/* Takes over a socket that listens. 0 or a negative errno, then the socket is still the caller's. */
+static int listeners_adopt(struct listeners *listeners, int fd, struct listener **made)
+{
+    struct listener *listener = mem_alloc_zero(sizeof(*listener));
+    struct address address;
+    address_of_socket(&address, fd);
+    *listener = (struct listener){.set = listeners, .fd = fd, .port = address_port(&address)};
+    uint32_t events = listeners->resting || listeners->paused ? 0 : EPOLLIN;
+    int error = loop_add(listeners->loop, fd, events, listener_ready, listener);
+    if (error != 0) {
+        mem_free(listener);
+        return error;
+    }
+    *listeners->last_next = listener;
+    listeners->last_next = &listener->next;
+    *made = listener;
+    return 0;
+}
+
+int listeners_count(const struct listeners *listeners)
+{
+    int count = 0;
+    for (struct listener *listener = listeners->first; listener != NULL; listener = listener->next)
+        count++;
+    return count;
+}
+
+int listeners_port(const struct listeners *listeners, int index)
+{
+    struct listener *listener = listeners->first;
+    for (; index > 0 && listener != NULL; index--)
+        listener = listener->next;
+    ASSERT(listener != NULL);
+    return listener->port;
+}
+
+void listeners_pause(struct listeners *listeners, bool pause)
+{
+    listeners->paused = pause;
+    accepting_update(listeners);
+}
+
+/* --- TCP --------------------------------------------------------------------------------------------- */
+
+/* Where opening a socket failed: the call's name, and errno, or the name service's error when errno is 0. */
+struct open_failure {
+    const char *step;
+    int error;
+};
+
+static bool option_set(int fd, int level, int name)
+{
+    int on = 1;
+    return setsockopt(fd, level, name, &on, sizeof(on)) == 0;
+}
+
+/* A listening socket for one resolved address, or -1. */
+static int tcp_open_address(const struct addrinfo *info, int backlog, struct open_failure *failure)
+{
+    failure->step = "socket";
+    int fd = socket(info->ai_family, info->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, info->ai_protocol);
+    if (fd < 0) {
+        failure->error = errno;
+        return -1;
+    }
+    failure->step = NULL;
+    if (info->ai_family == AF_INET6 && !option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY))
+        failure->step = "setsockopt IPV6_V6ONLY";
+    else if (!option_set(fd, SOL_SOCKET, SO_REUSEADDR))
+        failure->step = "setsockopt SO_REUSEADDR";
+    else if (bind(fd, info->ai_addr, info->ai_addrlen) != 0)
+        failure->step = "bind";
+    else if (listen(fd, backlog) != 0)
+        failure->step = "listen";
+    if (failure->step == NULL)
+        return fd;
+    failure->error = errno;
+    close(fd);
+    return -1;
+}
+
+/* A listening socket for the first of an address' meanings that works, or -1. */
+static int tcp_open(const char *address, int port, int backlog, struct open_failure *failure)
+{
+    bool v6 = strchr(address, ':') != NULL;
+    const char *host = address;
+    if (strcmp(address, "*") == 0 || strcmp(address, "::*") == 0)
+        host = NULL; /* with AI_PASSIVE: all of the family */
+    char service[16];
+    snprintf(service, sizeof(service), "%d", port);
+    struct addrinfo hints = {.ai_family = v6 ? AF_INET6 : AF_INET,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *all;
+    int verdict = getaddrinfo(host, service, &hints, &all);
+    if (verdict != 0) {
+        *failure = (struct open_failure){verdict == EAI_SYSTEM ? strerror(errno) : gai_strerror(verdict), 0};
+        return -1;
+    }
+    int fd = -1;
+    for (const struct addrinfo *info = all; info != NULL && fd < 0; info = info->ai_next)
+        fd = tcp_open_address(info, backlog, failure);
+    freeaddrinfo(all);
+    return fd;
+}
+
+static void tcp_failure_format(struct listen_error *error, const char *address, int port,
+                               const struct open_failure *failure)
+{
+    snprintf(error->text, sizeof(error->text), "Could not create server TCP listening socket %s:%d: %s%s%s",
+             address, port, failure->step, failure->error != 0 ? ": " : "",
+             failure->error != 0 ? strerror(failure->error) : "");
+}
+
+/* Whether a server can live without this address: it is optional and not there, or of a protocol not spoken
+ * here. */
+static bool tcp_failure_is_fine(int error, bool optional)
+{
+    return (optional && error == EADDRNOTAVAIL) || error == EAFNOSUPPORT || error == EPFNOSUPPORT ||
+           error == EPROTONOSUPPORT || error == ESOCKTNOSUPPORT || error == ENOPROTOOPT;
+}
+
+/* One address of listeners_add_tcp. */
+static bool tcp_add(struct listeners *listeners, const char *address, int port, int backlog,
+                    struct listen_error *error)
+{
+    bool optional = address[0] == '-';
+    if (optional)
+        address++;
+    struct open_failure failure = {NULL, 0};
+    int fd = tcp_open(address, port, backlog, &failure);
+    if (fd < 0) {
+        tcp_failure_format(error, address, port, &failure);
+        if (!tcp_failure_is_fine(failure.error, optional))
+            return false;
+        diag(DIAG_NOTICE, "%s. Going on without it.", error->text);
+        return true;
+    }
+    struct listener *listener;
+    int added = listeners_adopt(listeners, fd, &listener);
+    if (added == 0)
+        return true;
+    failure = (struct open_failure){"epoll_ctl", -added};
+    tcp_failure_format(error, address, port, &failure);
+    close(fd);
+    return false;
+}
+
+bool listeners_add_tcp(struct listeners *listeners, const char *const *addresses, int count, int port,
+                       int backlog, struct listen_error *error)
+{
+    struct listener **from = listeners->last_next;
+    for (int i = 0; i < count; i++) {
+        if (!tcp_add(listeners, addresses[i], port, backlog, error)) {
+            listeners_close_from(listeners, from);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- unix sockets ------------------------------------------------------------------------------------ */
+
+/* Whether the file is a socket that its server left behind: nobody answers. */
+static bool socket_file_is_stale(const struct sockaddr_un *name)
+{
+    struct stat status;
+    if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool stale = connect(fd, (const struct sockaddr *)name, sizeof(*name)) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return stale;
+}
+
+/* Makes the socket and its file, listening; the failed step's name with errno, or NULL. The permissions are
+ * set before anybody can connect. */
+static const char *unix_listen(int fd, const struct sockaddr_un *name, unsigned mode, int backlog)
+{
+    if (socket_file_is_stale(name) && unlink(name->sun_path) != 0)
+        return "unlink";
+    if (bind(fd, (const struct sockaddr *)name, sizeof(*name)) != 0)
+        return "bind";
+    const char *step = NULL;
+    if (mode != 0 && chmod(name->sun_path, mode) != 0)
+        step = "chmod";
+    else if (listen(fd, backlog) != 0)
+        step = "listen";
+    if (step != NULL) {
+        int error = errno;
+        unlink(name->sun_path);
+        errno = error;
+    }
+    return step;
+}
+
+static bool unix_failed(struct listen_error *error, const char *path, const char *step, int number)
+{
+    snprintf(error->text, sizeof(error->text), "Failed opening Unix socket %s: %s: %s", path, step,
+             strerror(number));
+    return false;
+}
+
+bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned mode, int backlog,
+                        struct listen_error *error)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(name.sun_path))
+        return unix_failed(error, path, "bind", ENAMETOOLONG);
+    memcpy(name.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return unix_failed(error, path, "socket", errno);
+    const char *step = unix_listen(fd, &name, mode, backlog);
+    if (step != NULL) {
+        int number = errno;
+        close(fd);
+        return unix_failed(error, path, step, number);
+    }
+    struct listener *listener;
+    int added = listeners_adopt(listeners, fd, &listener);
+    if (added != 0) {
+        close(fd);
+        unlink(path);
+        return unix_failed(error, path, "epoll_ctl", -added);
+    }
+    listener->path = mem_strdup(path);
+    struct stat status;
+    if (lstat(path, &status) == 0) {
+        listener->device = status.st_dev;
+        listener->inode = status.st_ino;
+    }
+    return true;
+}

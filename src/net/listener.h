@@ -1,0 +1,42 @@
+/* Listening sockets: TCP on several addresses, and unix sockets. Accepts connections and hands them on. */
+#ifndef DKV_NET_LISTENER_H
+#define DKV_NET_LISTENER_H
+
+#include "net/address.h"
+#include "net/loop.h"
+
+/* Sockets that are accepted from by the same function; a server has one set, or makes a new one when it
+ * moves. */
+struct listeners;
+
+/* Takes an accepted socket over, non-blocking and closed on exec. */
+typedef void listener_accept(void *context, int fd, const struct address *peer);
+
+/* What went wrong, for people: "Could not create server TCP listening socket 127.0.0.1:6379: bind: Address
+ * already in use". */
+struct listen_error {
+    char text[512];
+};
+
+struct listeners *listeners_new(struct loop *loop, listener_accept *accept, void *context);
+/* Closes them, removes the files of unix sockets. NULL is fine. What was accepted lives on. */
+void listeners_free(struct listeners *listeners);
+
+/* Listens on every address: a name or number, "*" for all of IPv4, "::*" for all of IPv6. One that begins
+ * with "-" is optional: when this machine does not have it, that is logged and no error; nor is a protocol
+ * that the machine does not speak. No addresses: no sockets. port 0 takes one that is free. All or none:
+ * false on failure. */
+bool listeners_add_tcp(struct listeners *listeners, const char *const *addresses, int count, int port,
+                       int backlog, struct listen_error *error);
+/* mode: permissions to set, 0: as the umask has it. A socket file that nobody listens on any more is
+ * replaced; one that somebody does listen on, or anything else of that name, is an error. */
+bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned mode, int backlog,
+                        struct listen_error *error);
+
+int listeners_count(const struct listeners *listeners);
+/* The port of the index-th socket; 0 for a unix socket. */
+int listeners_port(const struct listeners *listeners, int index);
+/* While paused, connections wait in the kernel's queue. */
+void listeners_pause(struct listeners *listeners, bool pause);
+
+#endif

@@ -1,0 +1,337 @@
+/* From a readable socket to executed commands.
+ *
+ * Where bytes lie. All sockets are read into one buffer, and requests run in place there. What is left over,
+ * usually the beginning of a command whose rest has not come, is copied to the connection's own input, and
+ * the next time put in front of what is read then. Only when that input has become large, because a large
+ * argument is on its way, is the socket read directly behind it. It grows as bytes really come, at most
+ * doubling, whatever length a client has announced.
+ *
+ * Whose turn it is. A connection gets one read and a bounded number of commands a round; what is left waits
+ * for the next one, in which the others have their turn first. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+#include "net/internal.h"
+
+/* Commands run for one connection in a round, checked after each batch, and reply bytes queued for it,
+ * checked after each command. */
+#define TURN_COMMANDS_MAX 1024
+#define TURN_OUTPUT_MAX   (1024 * 1024)
+
+/* The own input goes through the read buffer while it is below the first, or while it and what its command is
+ * known to need are below the second. */
+#define SHARED_ALWAYS_MAX (READ_BUFFER_SIZE / 4)
+#define SHARED_WHOLE_MAX  (READ_BUFFER_SIZE / 4 * 3)
+/* Bytes to ask for when reading directly behind the own input. */
+#define DIRECT_READ_MIN (32 * 1024)
+#define DIRECT_READ_MAX (1024 * 1024)
+
+#define ATTACK_LOG_INTERVAL_US (60 * (int64_t)MICROSECONDS)
+
+/* --- parsers ----------------------------------------------------------------------------------------- */
+
+/* A parser has something to remember only while a command is partly received, so most connections have none.
+ */
+
+static void parser_take(struct connection *connection)
+{
+    struct net *net = connection->net;
+    if (connection->parser == NULL)
+        connection->parser = net->parser_count > 0 ? net->parsers[--net->parser_count] : parser_new();
+}
+
+static void parser_give_back(struct connection *connection)
+{
+    struct net *net = connection->net;
+    if (connection->parser == NULL)
+        return;
+    if (net->parser_count < PARSERS_KEPT) {
+        parser_rewind(connection->parser);
+        parser_trim(connection->parser);
+        net->parsers[net->parser_count++] = connection->parser;
+    } else {
+        parser_free(connection->parser);
+    }
+    connection->parser = NULL;
+}
+
+void parsers_free(struct net *net)
+{
+    while (net->parser_count > 0)
+        parser_free(net->parsers[--net->parser_count]);
+}
+
+void connection_drop_input(struct connection *connection)
+{
+    parser_give_back(connection);
+    input_free(&connection->input);
+}
+
+/* --- a turn ------------------------------------------------------------------------------------------ */
+
+enum turn_end {
+    TURN_GOES_ON,
+    TURN_HUNGRY,  /* all that is complete has run */
+    TURN_OVER,    /* there may be more, but others are waiting */
+    TURN_PAUSED,  /* the rest begins with a command that could not be run now */
+    TURN_BLOCKED, /* the session waits */
+    TURN_STOPPED  /* nothing more is to be run */
+};
+
+struct turn {
+    struct connection *connection;
+    struct slice rest; /* of the input: not yet run */
+    int commands_left;
+    uint64_t queued_max;
+};
+
+static void turn_advance(struct turn *turn, size_t size)
+{
+    turn->rest.data += size;
+    turn->rest.size -= size;
+    turn->connection->net->running_input = turn->rest;
+}
+
+static void attack_suspected(struct connection *connection)
+{
+    struct net *net = connection->net;
+    int64_t now_us = loop_time_us(net->loop);
+    if (net->attack_logged_us != 0 && now_us - net->attack_logged_us < ATTACK_LOG_INTERVAL_US)
+        return;
+    net->attack_logged_us = now_us;
+    char text[CONNECTION_TEXT_MAX];
+    connection_format(connection, text);
+    diag(DIAG_WARNING,
+         "Possible SECURITY ATTACK detected: somebody sends HTTP requests (POST or Host:) to this server, as "
+         "when a "
+         "web page makes its visitor's browser talk to it (cross protocol scripting). Connection closed: %s",
+         text);
+}
+
+static void protocol_error(struct connection *connection)
+{
+    char text[CONNECTION_TEXT_MAX];
+    if (parser_saw_http(connection->parser)) {
+        attack_suspected(connection);
+        connection_close(connection);
+        return;
+    }
+    const char *error = parser_error(connection->parser);
+    connection_format(connection, text);
+    diag(DIAG_VERBOSE, "%s from client %s", error, text);
+    output_append(&connection->output, "-ERR ", 5);
+    output_append(&connection->output, error, strlen(error));
+    output_append(&connection->output, "\r\n", 2);
+}
+
+/* What one command's result means for the rest of the turn. */
+static enum turn_end turn_after(struct turn *turn, enum dispatch_result result)
+{
+    struct connection *connection = turn->connection;
+    turn->commands_left--;
+    if (result == DISPATCH_WAIT)
+        return TURN_PAUSED;
+    connection_check_output(connection);
+    if (result == DISPATCH_CLOSE || connection->session->close_after_reply || connection->condemned)
+        return TURN_STOPPED;
+    if (result == DISPATCH_BLOCKED)
+        return TURN_BLOCKED;
+    return connection->output.queued < turn->queued_max ? TURN_GOES_ON : TURN_OVER;
+}
+
+/* Executes framed requests, up to the first after which the turn does not go on; *used: up to where. */
+static enum turn_end turn_execute(struct turn *turn, int count, size_t *used)
+{
+    struct connection *connection = turn->connection;
+    const struct net_handler *handler = &connection->net->handler;
+    const struct request *requests[REQUEST_BATCH_MAX];
+    struct prepared prepared[REQUEST_BATCH_MAX];
+    ASSERT(count <= REQUEST_BATCH_MAX);
+    for (int i = 0; i < count; i++)
+        requests[i] = parser_request(connection->parser, i);
+    handler->prepare(handler->context, connection->session, requests, prepared, count);
+    for (int i = 0; i < count; i++) {
+        enum dispatch_result result =
+            handler->execute(handler->context, connection->session, requests[i], &prepared[i]);
+        enum turn_end end = turn_after(turn, result);
+        if (end != TURN_GOES_ON) {
+            *used = end == TURN_PAUSED ? requests[i]->begin : requests[i]->end;
+            return end;
+        }
+    }
+    return TURN_GOES_ON;
+}
+
+static enum turn_end turn_batch(struct turn *turn)
+{
+    struct connection *connection = turn->connection;
+    struct parser_limits limits = connection->net->limits.parser;
+    limits.unauthenticated = !connection->session->authenticated;
+    int count = 0;
+    size_t used = 0;
+    enum parse_end parsed = parser_run(connection->parser, turn->rest, &limits, &count, &used);
+    enum turn_end end = count > 0 ? turn_execute(turn, count, &used) : TURN_GOES_ON;
+    ASSERT(used <= turn->rest.size);
+    turn_advance(turn, used);
+    if (end != TURN_GOES_ON)
+        return end;
+    switch (parsed) {
+    case PARSE_MORE: return TURN_HUNGRY;
+    case PARSE_FULL: return turn->commands_left > 0 ? TURN_GOES_ON : TURN_OVER;
+    case PARSE_ERROR: protocol_error(connection); return TURN_STOPPED;
+    }
+    return TURN_STOPPED;
+}
+
+/* Where a turn leaves its connection. */
+static enum run_state turn_state(const struct turn *turn, enum turn_end end)
+{
+    switch (end) {
+    case TURN_OVER: return turn->rest.size > 0 ? RUN_READY : RUN_IDLE;
+    case TURN_PAUSED: return RUN_PAUSED;
+    case TURN_BLOCKED: return RUN_BLOCKED;
+    case TURN_STOPPED: return RUN_STOPPED;
+    default: return RUN_IDLE;
+    }
+}
+
+static void out_of_memory(struct connection *connection)
+{
+    char text[CONNECTION_TEXT_MAX];
+    connection_format(connection, text);
+    diag(DIAG_WARNING, "Closing client %s: out of memory for its input (%zu bytes so far)", text,
+         input_size(&connection->input));
+    connection_close(connection);
+}
+
+static void turn_settle(const struct turn *turn, enum turn_end end)
+{
+    struct connection *connection = turn->connection;
+    if (connection->condemned) {
+        connection_close(connection);
+        return;
+    }
+    if (end == TURN_STOPPED) {
+        connection_drop_input(connection);
+    } else if (!input_keep(&connection->input, turn->rest)) {
+        out_of_memory(connection);
+        return;
+    }
+    /* Only a command that is partly there is worth remembering; the beginning of one that was put off is
+     * parsed again. */
+    if (end == TURN_HUNGRY && turn->rest.size > 0)
+        parser_trim(connection->parser);
+    else
+        parser_give_back(connection);
+    connection_set_run(connection, turn_state(turn, end));
+    connection_pushed(connection);
+}
+
+static void connection_run(struct connection *connection, struct slice input)
+{
+    struct net *net = connection->net;
+    struct turn turn = {.connection = connection,
+                        .rest = input,
+                        .commands_left = TURN_COMMANDS_MAX,
+                        .queued_max = connection->output.queued + TURN_OUTPUT_MAX};
+    recent_max_note(net, &net->input_recent, input.size);
+    parser_take(connection);
+    net->running = connection;
+    net->running_input = input;
+    enum turn_end end;
+    do {
+        end = turn_batch(&turn);
+    } while (end == TURN_GOES_ON);
+    net->running = NULL;
+    turn_settle(&turn, end);
+}
+
+void connection_continue(struct connection *connection)
+{
+    connection_run(connection, input_slice(&connection->input));
+}
+
+/* --- reading ----------------------------------------------------------------------------------------- */
+
+/* Reads into the common buffer, behind a copy of what the connection has. */
+static ssize_t read_shared(struct connection *connection, struct slice *input)
+{
+    struct slice old = input_slice(&connection->input);
+    char *buffer = connection->net->read_buffer;
+    if (old.size > 0)
+        memcpy(buffer, old.data, old.size);
+    ssize_t size = connection->transport->read(connection->transport_state, connection->fd, buffer + old.size,
+                                               READ_BUFFER_SIZE - old.size);
+    if (size > 0)
+        *input = slice_make(buffer, old.size + (size_t)size);
+    return size;
+}
+
+static size_t clamp(uint64_t value, size_t min, size_t max)
+{
+    return value < min ? min : value > max ? max : (size_t)value;
+}
+
+/* Reads behind what the connection has, in its own memory. */
+static ssize_t read_direct(struct connection *connection, uint64_t wants, struct slice *input)
+{
+    struct input *own = &connection->input;
+    size_t used = input_size(own);
+    size_t need = clamp(wants, 1, DIRECT_READ_MIN);
+    /* By a half at least, so that many arguments cost no more copying than one large one. */
+    if (own->capacity - used < need)
+        need = clamp(wants > used / 2 ? wants : used / 2, DIRECT_READ_MIN,
+                     used > READ_BUFFER_SIZE ? used : READ_BUFFER_SIZE);
+    if (!input_reserve(own, need)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    size_t room = own->capacity - own->end;
+    /* Not more than the large argument needs: what follows it is better read into the common buffer. */
+    if (wants >= DIRECT_READ_MIN && room > wants)
+        room = (size_t)wants;
+    ssize_t size = connection->transport->read(connection->transport_state, connection->fd,
+                                               own->data + own->end, clamp(room, 1, DIRECT_READ_MAX));
+    if (size > 0) {
+        own->end += (size_t)size;
+        *input = input_slice(own);
+    }
+    return size;
+}
+
+static ssize_t read_some(struct connection *connection, struct slice *input)
+{
+    size_t used = input_size(&connection->input);
+    uint64_t wants = connection->parser != NULL ? parser_wants(connection->parser) : 0;
+    if (used < SHARED_ALWAYS_MAX || (used < SHARED_WHOLE_MAX && wants < SHARED_WHOLE_MAX - used))
+        return read_shared(connection, input);
+    return read_direct(connection, wants, input);
+}
+
+/* The client sends nothing more. It may still be listening: somebody who pipes commands in shuts down his
+ * sending side at the end and waits for the replies. */
+static void input_ended(struct connection *connection)
+{
+    if (output_pending(&connection->output) > 0)
+        connection_close_after_reply(connection);
+    else
+        connection_close(connection);
+}
+
+void connection_receive(struct connection *connection)
+{
+    struct slice input;
+    ssize_t size = read_some(connection, &input);
+    if (size > 0) {
+        connection->net->stats.bytes_in += (uint64_t)size;
+        connection_touch(connection);
+        connection_run(connection, input);
+    } else if (size == 0) {
+        input_ended(connection);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        diag(DIAG_VERBOSE, "Reading from client: %s", strerror(errno));
+        connection_close(connection);
+    }
+}
