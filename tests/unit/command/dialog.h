@@ -26,8 +26,8 @@ struct dialog {
     struct buffer reply; /* to what was said last; NUL-terminated */
 };
 
-/* What is said, and what has to be answered. Three lines are for the dialog itself and have no answer: "@2" and "@3"
- * change the protocol, "@+<ms>" lets time pass. */
+/* What is said, and what has to be answered. Three lines are for the dialog itself and have no answer: "@2"
+ * and "@3" change the protocol, "@+<ms>" lets time pass. */
 struct turn {
     const char *line;
     const char *reply;
