@@ -144,17 +144,18 @@ static bool fail_set(struct config_error *error, const struct directive *directi
 }
 
 /* Whether CONFIG SET may touch the directive at all. */
-static bool check_settable(const struct config *config, const struct directive *directive,
+static bool check_settable(const struct config *config, bool local, const struct directive *directive,
                            struct config_error *error)
 {
     if (directive->flags & DIRECTIVE_IMMUTABLE)
         return fail_set(error, directive, "can't set immutable config");
-    if ((directive->flags & DIRECTIVE_PROTECTED) && config->enable_protected_configs != ACCESS_YES)
+    if ((directive->flags & DIRECTIVE_PROTECTED) && config->enable_protected_configs != ACCESS_YES &&
+        !(config->enable_protected_configs == ACCESS_LOCAL && local))
         return fail_set(error, directive, "can't set protected config");
     return true;
 }
 
-static bool name_changes(const struct config *config, int count, const struct slice *pairs,
+static bool name_changes(const struct config *config, bool local, int count, const struct slice *pairs,
                          struct change *changes, struct config_error *error)
 {
     for (int i = 0; i < count; i++) {
@@ -164,7 +165,7 @@ static bool name_changes(const struct config *config, int count, const struct sl
         if (directive == NULL)
             return config_fail(error, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                                (int)name.size, name.data);
-        if (!check_settable(config, directive, error))
+        if (!check_settable(config, local, directive, error))
             return false;
         for (int j = 0; j < i; j++) /* a name and its alias together are fine, and the last one counts */
             if (slice_equal_nocase(name, pairs[2 * j]))
@@ -232,10 +233,11 @@ static bool exchange_all(struct config *config, int count, struct change *change
     return false;
 }
 
-bool config_set(struct config *config, int count, const struct slice *pairs, struct config_error *error)
+bool config_set(struct config *config, bool local, int count, const struct slice *pairs,
+                struct config_error *error)
 {
     struct change *changes = mem_alloc_zero(sizeof(*changes) * (size_t)(count + 1));
-    bool ok = name_changes(config, count, pairs, changes, error) &&
+    bool ok = name_changes(config, local, count, pairs, changes, error) &&
               read_changes(config, count, changes, error) && exchange_all(config, count, changes, error);
     for (int i = 0; i < count; i++)
         if (changes[i].directive != NULL)

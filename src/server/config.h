@@ -154,9 +154,10 @@ struct config_hooks {
 /* hooks stay the caller's, and outlive config. */
 void config_set_hooks(struct config *config, const struct config_hooks *hooks);
 
-/* CONFIG SET: pairs of name and value, count of them, all or none. On failure the error is Redis's reply
- * text. */
-bool config_set(struct config *config, int count, const struct slice *pairs, struct config_error *error);
+/* CONFIG SET: pairs of name and value, count of them, all or none. local: whoever asks is on this machine,
+ * which enable-protected-configs may be about. On failure the error is Redis's reply text. */
+bool config_set(struct config *config, bool local, int count, const struct slice *pairs,
+                struct config_error *error);
 /* The value as CONFIG GET replies it, NULL for an unknown name. Valid until the next change. */
 const char *config_get(const struct config *config, struct slice name);
 /* CONFIG REWRITE: brings the file in line with the values in force. Lines that already say the right thing

@@ -64,7 +64,7 @@ static void set_command(struct call *call)
     struct config_error error;
     if (call->argc % 2 != 0)
         call_syntax_error(call);
-    else if (config_set(served, (call->argc - 2) / 2, call->argv + 2, &error))
+    else if (config_set(served, call->session->is_local, (call->argc - 2) / 2, call->argv + 2, &error))
         reply_ok(call->reply);
     else
         reply_error(call->reply, error.text);

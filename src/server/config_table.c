@@ -433,8 +433,8 @@ static int edit_distance(struct slice a, const char *b)
 const char *directive_nearest(struct slice name)
 {
     const char *nearest = NULL;
-    /* A third of the letters wrong is no likeness. */
-    int least = (int)name.size / 3 < 3 ? (int)name.size / 3 : 3;
+    /* Half of the letters wrong, or more than three, is no likeness. */
+    int least = (int)name.size / 2 < 3 ? (int)name.size / 2 : 3;
     for (size_t i = 0; i < directive_count; i++) {
         int distance = edit_distance(name, directives[i].name);
         if (distance <= least && (nearest == NULL || distance < least)) {
