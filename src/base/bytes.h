@@ -44,23 +44,29 @@ bool slice_is(struct slice a, const char *word);
 bool slice_equal_nocase(struct slice a, struct slice b);
 /* As memcmp over the common part, then the shorter first. */
 int slice_compare(struct slice a, struct slice b);
-/* A NUL-terminated copy, to be freed with mem_free. Bytes after an embedded NUL are kept but out of C's sight. */
+/* A NUL-terminated copy, to be freed with mem_free. Bytes after an embedded NUL are kept but out of C's
+ * sight. */
 char *slice_to_cstring(struct slice a);
 
-/* Glob matching as Redis does it: * ? [a-c] [^a] and \ to quote. Runs in O(pattern * text) at worst. */
+/* Glob matching as Redis does it: * ? [a-c] [^a] and \ to quote. Runs in O(pattern * text) at worst. One
+ * difference: stars match an empty text, while Redis lets only KEYS and SCAN see that, and only for a lone
+ * star. */
 bool glob_match(struct slice pattern, struct slice text, bool ignore_case);
 
-/* Makes room for extra more bytes and returns where they go; buffer->size is unchanged. Aborts when out of memory. */
+/* Makes room for extra more bytes and returns where they go; buffer->size is unchanged. Aborts when out of
+ * memory. */
 char *buffer_reserve(struct buffer *buffer, size_t extra);
 void buffer_append(struct buffer *buffer, const void *data, size_t size);
 void buffer_append_slice(struct buffer *buffer, struct slice slice);
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_char(struct buffer *buffer, char c);
 void buffer_append_int(struct buffer *buffer, int64_t value);
-void buffer_append_format(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void buffer_append_vformat(struct buffer *buffer, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
-/* Appends text as Redis's logs and CONFIG REWRITE print strings: in double quotes, escaped, binary as \xHH. */
+/* Appends text as Redis's logs and CONFIG REWRITE print strings: in double quotes, escaped, other bytes \xHH.
+ */
 void buffer_append_quoted(struct buffer *buffer, struct slice slice);
 /* Drops the first size bytes; the rest moves to the front. */
 void buffer_consume(struct buffer *buffer, size_t size);
@@ -74,9 +80,10 @@ static inline struct slice buffer_slice(const struct buffer *buffer)
     return (struct slice){buffer->data, buffer->size};
 }
 
-/* Splits a configuration or inline-command line into words, with "..." (escapes \n \r \t \b \a \xHH \\ \") and '...'
- * (escape \') quoting. Each word is a new buffer in *words (an array to be freed with words_free). Returns the number
- * of words, or -1 when quotes are unbalanced or a closing quote is followed by something other than white space. */
+/* Splits a configuration or inline-command line into words, with "..." (escapes \n \r \t \b \a \xHH \\ \")
+ * and '...' (escape \') quoting. Each word is a new buffer in *words (an array to be freed with words_free).
+ * Returns the number of words, or -1 when quotes are unbalanced or a closing quote is followed by something
+ * other than white space. A NUL ends the line. */
 int words_split(struct slice line, struct buffer **words);
 void words_free(struct buffer *words, int count);
 

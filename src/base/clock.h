@@ -1,4 +1,5 @@
-/* Time as an argument: everything that needs "now" is given a clock, so that the simulator can turn its hands. */
+/* Time as an argument: everything that needs "now" is given a clock, so that the simulator can turn its
+ * hands. */
 #ifndef DKV_BASE_CLOCK_H
 #define DKV_BASE_CLOCK_H
 

@@ -20,10 +20,10 @@ void diag(enum diag_level level, const char *format, ...) __attribute__((format(
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Checked in every build; the condition must be cheap. */
-#define ASSERT(condition)                                                                                    \
-    do {                                                                                                     \
-        if (__builtin_expect(!(condition), 0))                                                               \
-            panic("assertion failed: %s (%s:%d, %s)", #condition, __FILE__, __LINE__, __func__);             \
+#define ASSERT(condition)                                                                        \
+    do {                                                                                         \
+        if (__builtin_expect(!(condition), 0))                                                   \
+            panic("assertion failed: %s (%s:%d, %s)", #condition, __FILE__, __LINE__, __func__); \
     } while (0)
 
 #endif

@@ -1,7 +1,7 @@
 /* Memory: jemalloc behind malloc, with exact accounting from its own per-thread counters.
  *
- * Link with -ljemalloc. When built with DKV_SYSTEM_MALLOC (sanitizers, valgrind), the C library's allocator serves and
- * memory_used counts through malloc_usable_size instead. */
+ * Link with -ljemalloc. When built with DKV_SYSTEM_MALLOC (sanitizers, valgrind), the C library's allocator
+ * serves and memory_used counts through malloc_usable_size instead. */
 #ifndef DKV_BASE_MEMORY_H
 #define DKV_BASE_MEMORY_H
 
@@ -24,8 +24,8 @@ size_t mem_size(const void *memory);
 /* What an allocation of size bytes will really take. */
 size_t mem_good_size(size_t size);
 
-/* Every thread that allocates calls this once before, so that its share counts in memory_used. The main thread need
- * not. What a thread allocated still counts after it ended. */
+/* Every thread that allocates calls this once before, so that its share counts in memory_used. The main
+ * thread need not. What a thread allocated still counts after it ended. */
 void memory_thread_register(void);
 /* Bytes allocated and not freed, by the registered threads. Cheap enough to ask before every command. */
 size_t memory_used(void);

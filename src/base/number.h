@@ -16,12 +16,16 @@ size_t uint64_format(char *out, uint64_t value);
 bool int64_parse(struct slice text, int64_t *value);
 bool uint64_parse(struct slice text, uint64_t *value);
 
-/* A floating-point number as INCRBYFLOAT takes it: no spaces, no NaN, whole text used, in range of the type. */
+/* A floating-point number as INCRBYFLOAT takes it: no spaces, no NaN, whole text used, in range of the type,
+ * shorter than FLOAT_TEXT_MAX. Infinity is a number. */
 bool long_double_parse(struct slice text, long double *value);
-/* As many decimals as needed up to 17, no exponent, no trailing zeros: how INCRBYFLOAT prints. Infinity: inf, -inf. */
+/* As many decimals as needed up to 17, no exponent, no trailing zeros: how INCRBYFLOAT prints. Infinity: inf,
+ * -inf. */
 size_t long_double_format(char *out, long double value);
+/* The same for a double. */
 bool double_parse(struct slice text, double *value);
-/* The shortest text that reads back as the same double (RESP3 doubles). Infinity and NaN: inf, -inf, nan. */
+/* The shortest text that reads back as the same double, laid out as Redis 7.2 does: whole numbers up to 2^62
+ * in full, exponents for the very large and small. Infinity and NaN: inf, -inf, nan. */
 size_t double_format(char *out, double value);
 
 /* A size as in redis.conf: digits and b, k, kb, m, mb, g, gb in any case (k = 1000, kb = 1024, and so on). */

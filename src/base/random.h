@@ -1,4 +1,5 @@
-/* Random numbers: a fast seeded generator (xoshiro256**, Blackman and Vigna 2018) and the kernel's for secrets. */
+/* Random numbers: a fast seeded generator (xoshiro256**, Blackman and Vigna 2018) and the kernel's for
+ * secrets. */
 #ifndef DKV_BASE_RANDOM_H
 #define DKV_BASE_RANDOM_H
 

@@ -302,7 +302,6 @@ void output_sent(struct output *output, uint64_t size)
             return;
         }
         size -= unsent;
-        chunk->sent = chunk->size;
         if (chunk == output->last) {
             last_chunk_sent(output);
             return;

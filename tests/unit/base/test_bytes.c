@@ -73,6 +73,10 @@ static const struct {
     {"[abc]x", "bx", true, true},
     {"[^abc]x", "bx", false, false},
     {"[^abc]x", "dx", true, true},
+    {"[^a]", "^", true, true},
+    {"[a-c]", "a", true, true},
+    {"[a-c]", "c", true, true},
+    {"[a-c]", "d", false, false},
     {"[a-c]", "b", true, true},
     {"[c-a]", "b", true, true}, /* a range may be written backwards */
     {"[A-C]", "b", false, true},
@@ -165,6 +169,13 @@ static void buffers_format(void **state)
     buffer_append_format(&buffer, "%s%s", word, word);
     assert_int_equal(buffer.size, 5 + 2 * (sizeof(word) - 1));
     assert_int_equal(buffer.data[buffer.size - 1], 'w');
+    for (int length = 0; length < 600; length++) {
+        struct buffer exact = {0};
+        buffer_append_format(&exact, "%.*s", length, word);
+        assert_int_equal(exact.size, length);
+        assert_true(length == 0 || exact.data[length - 1] == 'w');
+        buffer_free(&exact);
+    }
     buffer_append_int(&buffer, INT64_MIN);
     buffer_consume(&buffer, buffer.size - 20);
     assert_slice(buffer_slice(&buffer), "-9223372036854775808");

@@ -37,9 +37,12 @@ static void seeded_numbers_repeat(void **state)
     struct random random;
     random_seed(&random, 42);
     uint64_t first = random_next(&random);
-    uint64_t second = random_next(&random);
     assert_true(first == 0x15780b2e0c2ec716);
-    assert_true(second == 0x6104d9866d113a7e);
+    assert_true(random_next(&random) == 0x6104d9866d113a7e);
+    uint64_t hundredth = 0;
+    for (int i = 2; i < 100; i++)
+        hundredth = random_next(&random);
+    assert_true(hundredth == 0xe67446e763165cd);
     random_seed(&random, 43);
     assert_true(random_next(&random) != first);
 }

@@ -208,6 +208,29 @@ static void marks_are_monotone(void **state)
     output_free(&output);
 }
 
+/* Each of many marks holds back its own bytes, also when marks came and went before. */
+static void marks_are_kept_apart(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    uint64_t lsn = 0;
+    uint64_t acknowledged = 0;
+    for (int more = 1; more < 100; more += 7) {
+        for (int i = 0; i < more; i++) {
+            append_text(&output, "+OK\r\n");
+            output_mark(&output, ++lsn);
+        }
+        for (int i = 0; i < more * 2 / 3; i++) {
+            assert_int_equal(output_sendable(&output, acknowledged), 0);
+            assert_int_equal(output_sendable(&output, ++acknowledged), 5);
+            output_sent(&output, 5);
+        }
+    }
+    assert_true(lsn > acknowledged + 100);
+    assert_int_equal(output_waits_for(&output), lsn);
+    output_free(&output);
+}
+
 /* However many marks there are, no byte goes out before its LSN, and all go out with the last one. */
 static void many_marks_stay_safe(void **state)
 {
@@ -267,6 +290,23 @@ static void gaps_are_filled_in_place(void **state)
             buffer_free(&received);
             output_free(&output);
         }
+}
+
+/* A gap in an output with nothing else stays where it is when what follows needs a chunk of its own. */
+static void gaps_stand_alone(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    struct output_gap gap = output_gap_open(&output);
+    memset(output_reserve(&output, 5000), 'z', 5000);
+    output_commit(&output, 5000);
+    output_gap_fill(&output, gap, "*1", 2);
+    struct buffer received = {0};
+    send_some(&output, UINT64_MAX, &received);
+    assert_int_equal(received.size, 5002);
+    assert_memory_equal(received.data, "*1zz", 4);
+    buffer_free(&received);
+    output_free(&output);
 }
 
 /* Writes n elements, each with a gap of its own, as nested arrays do. */
@@ -423,8 +463,10 @@ int main(void)
         cmocka_unit_test(discarding_drops),
         cmocka_unit_test(marks_hold_bytes_back),
         cmocka_unit_test(marks_are_monotone),
+        cmocka_unit_test(marks_are_kept_apart),
         cmocka_unit_test(many_marks_stay_safe),
         cmocka_unit_test(gaps_are_filled_in_place),
+        cmocka_unit_test(gaps_stand_alone),
         cmocka_unit_test(gaps_nest),
         cmocka_unit_test(gaps_move_marks),
         cmocka_unit_test(rewinding_forgets),
