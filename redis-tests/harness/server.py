@@ -62,8 +62,8 @@ class StartError(Exception):
 
 
 class Server:
-    """One server and its folder. Directives are keyword arguments, with _ for -: appendfsync="always". A list or tuple
-    is a directive given several times; None leaves one of the defaults out."""
+    """One server and its folder. Directives are keyword arguments, with _ for -: appendfsync="always". A tuple is a
+    directive of several words, a list one that is given several times; None leaves one of the defaults out."""
 
     def __init__(self, binary, arguments=(), **directives):
         self.binary = binary
@@ -95,9 +95,9 @@ class Server:
         merged.update({name.replace("_", "-"): value for name, value in directives.items()})
         words = [self.binary, *self.arguments]
         for name, value in merged.items():
-            for one in value if isinstance(value, (list, tuple)) else [value]:
+            for one in value if isinstance(value, list) else [value]:
                 if one is not None:
-                    words += ["--" + name, *([""] if one == "" else str(one).split(" "))]
+                    words += ["--" + name, *map(str, one if isinstance(one, tuple) else (one,))]
         return words
 
     def launch(self, **directives):

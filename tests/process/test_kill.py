@@ -41,7 +41,12 @@ def kill_and_restart(rounds):
     return kill
 
 
-@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+# Redis holds back the write itself while a sync runs, so a killed redis-server loses what it had acknowledged: these
+# rounds show it now and then.
+NO_LOSS_UNDER_EVERYSEC = pytest.mark.dkv("no loss in a process crash under everysec")
+
+
+@pytest.mark.parametrize("policy", ["always", pytest.param("everysec", marks=NO_LOSS_UNDER_EVERYSEC), "no"])
 def test_kill_under_load(rounds, policy):
     """Nothing acknowledged or shown is lost, nothing is torn, whatever the policy."""
     run = rounds(appendfsync=policy)
@@ -85,6 +90,7 @@ def test_kill_while_starting(rounds, flavor):
     run.run(run.default_count, kill)
 
 
+@NO_LOSS_UNDER_EVERYSEC
 def test_switching_policies(rounds):
     """CONFIG SET appendfsync under load changes when replies are due, not what they promise."""
     run = rounds(appendfsync="always")

@@ -13,7 +13,6 @@ static const char *const pieces[] = {
     "\\x41",
     "#",
     "\r",
-    "include",
     "loadmodule",
     "user",
     "default",

@@ -1,0 +1,41 @@
+"""npm's `redis` and `ioredis`, unchanged. Their versions are pinned in node/package-lock.json."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent / "node"
+
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory):
+    """The scripts and their packages, installed into a folder of this run."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("npm is not installed: the Node.js clients are not checked")
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "package-lock.json", ".npmrc", "check_redis.mjs", "check_ioredis.mjs"):
+        shutil.copy(HERE / name, folder)
+    install = subprocess.run(
+        ["npm", "ci", "--prefer-offline", "--loglevel=error"], cwd=folder, capture_output=True, text=True, timeout=600
+    )
+    assert install.returncode == 0, f"npm ci:\n{install.stdout}\n{install.stderr}"
+    return folder
+
+
+def run_script(folder, *arguments):
+    result = subprocess.run(
+        ["node", *[str(argument) for argument in arguments]], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "all as expected" in result.stdout
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_redis(node_folder, server, protocol):
+    run_script(node_folder, "check_redis.mjs", server.socket, server.port, protocol)
+
+
+def test_ioredis(node_folder, server):
+    run_script(node_folder, "check_ioredis.mjs", server.socket, server.port)

@@ -1,0 +1,137 @@
+"""Short differential runs, and proof that the comparison can fail. Long ones: differential.py."""
+
+import argparse
+import os
+
+import differential
+import pytest
+from harness import comparing, mix, servers_pair
+from harness.server import Server
+
+# Seeds that ever showed a difference, with what it was.
+SEEDS = {
+    1: "the tool's own: COMMAND is not ordered",
+    7: "the tool's own: EXEC with arguments ends a transaction",
+}
+
+
+def run(seed, commands, server, against, **options):
+    """The difference found, explained; None when there is none."""
+    arguments = differential.add_options(argparse.ArgumentParser()).parse_args([])
+    for name, value in {"commands": commands, "check_every": 2000, **options}.items():
+        assert hasattr(arguments, name)
+        setattr(arguments, name, value)
+    print(f"redis-tests/differential.py --seed {seed} --commands {commands} --check-every {arguments.check_every}"
+          + (f" --restart-every {arguments.restart_every}" if arguments.restart_every else ""))  # fmt: skip
+    with servers_pair.open_pair(server, against) as pair:
+        made = differential.Run(pair, seed, arguments)
+        try:
+            made.run()
+        except differential.Difference as difference:
+            return differential.explain(made, difference)
+    return None
+
+
+def test_fresh_seed(server_binary, reference_binary, seed, request):
+    """The same bytes get the same replies."""
+    commands = 1_000_000 if request.config.getoption("--full") else 20_000
+    assert run(seed, commands, server_binary, reference_binary) is None
+
+
+def test_with_restarts(server_binary, reference_binary, seed, request):
+    """And again after SIGKILL and a restart of the server under test alone."""
+    commands = 200_000 if request.config.getoption("--full") else 10_000
+    assert run(seed, commands, server_binary, reference_binary, restart_every=2000) is None
+
+
+@pytest.mark.parametrize("known", SEEDS)
+def test_seeds_that_failed_once(server_binary, reference_binary, known):
+    assert run(known, 20_000, server_binary, reference_binary) is None
+
+
+# --- the comparison can fail -----------------------------------------------------------------------------------------
+
+
+def test_a_differing_reply_is_found(reference_binary, tmp_path):
+    """Against a redis-server that does not know GETDEL, and the explanation is short."""
+    wrapper = tmp_path / "redis-server"
+    wrapper.write_text(f'#!/bin/sh\nexec {reference_binary} "$@" --rename-command GETDEL ""\n')
+    wrapper.chmod(0o755)
+    found = run(3, 20_000, str(wrapper), reference_binary)
+    assert "unknown command" in found
+    assert "1 commands that show it" in found, found
+
+
+@pytest.fixture
+def two(reference_binary):
+    with servers_pair.open_pair(reference_binary, reference_binary) as pair:
+        yield pair
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("SET", "key", "1"), ("DEL", "a"), ("PEXPIRE", "a", 10**9), ("APPEND", "a", ""), ("SELECT", 3, "SET", "key", "1")],
+    ids=["one more key", "one key less", "a time to live", "an encoding", "another database"],
+)
+def test_a_differing_state_is_found(two, command):
+    for server in (two.ours, two.theirs):
+        with server.connect() as connection:
+            connection.call("SET", "a", "1")
+    with two.ours.connect() as connection:
+        if command[0] == "SELECT":
+            connection.call(*command[:2])
+            command = command[2:]
+        connection.call(*command)
+        if command[0] == "APPEND":
+            connection.call("APPEND", "a", "x")
+            connection.call("SETRANGE", "a", 0, "1")
+    import random
+
+    with pytest.raises(differential.Difference):
+        differential.StateReader(two, random.Random(1)).compare(comparing.Rules())
+
+
+@pytest.mark.parametrize(
+    "args, ours, theirs, alike",
+    [
+        (["GET", "k"], b"$1\r\na\r\n", b"$1\r\na\r\n", True),
+        (["GET", "k"], b"$1\r\na\r\n", b"$1\r\nb\r\n", False),
+        (["GET", "k"], b"$-1\r\n", b"_\r\n", False),
+        (["TTL", "k"], b":100\r\n", b":101\r\n", True),
+        (["TTL", "k"], b":100\r\n", b":-1\r\n", False),
+        (["TTL", "k"], b":100\r\n", b":500\r\n", False),
+        (["PTTL", "k"], b":-1\r\n", b":-2\r\n", False),
+        (["KEYS", "*"], b"*2\r\n$1\r\na\r\n$1\r\nb\r\n", b"*2\r\n$1\r\nb\r\n$1\r\na\r\n", True),
+        (["KEYS", "*"], b"*2\r\n$1\r\na\r\n$1\r\na\r\n", b"*2\r\n$1\r\nb\r\n$1\r\na\r\n", False),
+        (["KEYS", "*"], b"*0\r\n", b"-ERR x\r\n", False),
+        (["TIME"], b"*2\r\n$1\r\n1\r\n$1\r\n2\r\n", b"*2\r\n$1\r\n3\r\n$1\r\n4\r\n", True),
+        (["TIME"], b"*2\r\n$1\r\n1\r\n$1\r\n2\r\n", b"*1\r\n$1\r\n3\r\n", False),
+        (["TTL"], b"-ERR a\r\n", b"-ERR b\r\n", False),
+        (["RANDOMKEY"], b"$1\r\na\r\n", b"$1\r\nb\r\n", True),
+        (["RANDOMKEY"], b"$1\r\na\r\n", b"$-1\r\n", False),
+        (["DBSIZE"], b":1\r\n", b":2\r\n", False),
+    ],
+)
+def test_what_counts_as_the_same(args, ours, theirs, alike):
+    command = mix.make([word.encode() for word in args])
+    assert comparing.same(command, ours, theirs, [], comparing.Rules()) is alike
+
+
+def test_random_keys_must_exist():
+    """RANDOMKEY and KEYS * in one transaction: a key that is not there is noticed."""
+    queue = [mix.make([b"RANDOMKEY"]), mix.make([b"KEYS", b"*"])]
+    right = b"*2\r\n$1\r\na\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+    also_right = b"*2\r\n$1\r\nb\r\n*2\r\n$1\r\nb\r\n$1\r\na\r\n"
+    wrong = b"*2\r\n$1\r\nc\r\n*2\r\n$1\r\nb\r\n$1\r\na\r\n"
+    assert comparing.same(mix.make([b"EXEC"]), also_right, right, queue, comparing.Rules())
+    assert not comparing.same(mix.make([b"EXEC"]), wrong, right, queue, comparing.Rules())
+
+
+def test_servers_do_not_outlive_their_test(reference_binary):
+    """Neither the folder nor the process of a removed server is left."""
+    server = Server(reference_binary).start()
+    pid, folder = server.pid, server.folder
+    server.remove()
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
