@@ -48,9 +48,6 @@ char *slice_to_cstring(struct slice a)
     return text;
 }
 
-/* ---- Glob matching
- * ------------------------------------------------------------------------------------------- */
-
 /* One character against the set that begins behind '[' at *position. Ends behind the ']', or at the end of
  * the pattern when there is none: an open set holds what it has. Characters compare as signed, which only
  * shows in ranges. */
@@ -128,9 +125,6 @@ bool glob_match(struct slice pattern, struct slice text, bool ignore_case)
         position++;
     return position == pattern.size;
 }
-
-/* ---- Buffers
- * ------------------------------------------------------------------------------------------------- */
 
 static void buffer_grow(struct buffer *buffer, size_t needed)
 {
@@ -257,9 +251,6 @@ void buffer_free(struct buffer *buffer)
     mem_free(buffer->data);
     *buffer = (struct buffer){0};
 }
-
-/* ---- Words
- * --------------------------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {

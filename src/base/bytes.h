@@ -65,8 +65,7 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buffer_append_vformat(struct buffer *buffer, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
-/* Appends text as Redis's logs and CONFIG REWRITE print strings: in double quotes, escaped, other bytes \xHH.
- */
+/* Appends text as Redis prints strings in logs and CONFIG REWRITE: in double quotes, the rest as \xHH. */
 void buffer_append_quoted(struct buffer *buffer, struct slice slice);
 /* Drops the first size bytes; the rest moves to the front. */
 void buffer_consume(struct buffer *buffer, size_t size);

@@ -10,8 +10,7 @@
 
 #include "base/diag.h"
 
-/* Nobody has this much in one piece. Refused here, because some allocators abort instead of answering NULL.
- */
+/* Nobody has this much in one piece. Refused here, as some allocators abort instead of answering NULL. */
 #define REQUEST_MAX ((size_t)1 << 39)
 
 size_t mem_size(const void *memory)
@@ -22,8 +21,7 @@ size_t mem_size(const void *memory)
 
 #ifdef DKV_SYSTEM_MALLOC
 
-/* ---- The C library's allocator: every allocation is counted as it passes
- * --------------------------------------- */
+/* The C library's allocator: every allocation is counted as it passes. */
 
 static _Atomic(int64_t) counted;
 
@@ -112,8 +110,7 @@ const char *memory_allocator_name(void)
 
 #include <jemalloc/jemalloc.h>
 
-/* ---- jemalloc: it counts for each thread what that allocated and freed in all, and lets us look at the
- * counters ---- */
+/* jemalloc: it counts for each thread what that allocated and freed in all, and shows the counters. */
 
 #define THREADS_MAX 64
 
@@ -289,9 +286,6 @@ const char *memory_allocator_name(void)
 }
 
 #endif
-
-/* ---- The same over both
- * -------------------------------------------------------------------------------------- */
 
 static void *allocated_or_panic(void *memory, size_t size)
 {

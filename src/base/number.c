@@ -97,9 +97,6 @@ bool int64_parse(struct slice text, int64_t *value)
     return true;
 }
 
-/* ---- Floating point
- * ------------------------------------------------------------------------------------------ */
-
 /* Copies text to out, with a NUL, for strtod and strtold; false for what they would read otherwise than the
  * protocol has it. */
 static bool float_text_copy(struct slice text, char out[FLOAT_TEXT_MAX])
@@ -267,9 +264,6 @@ size_t double_format(char *out, double value)
     return sign + (decimal_is_plain(&decimal) ? decimal_put_plain(out, &decimal)
                                               : decimal_put_scientific(out, &decimal));
 }
-
-/* ---- Sizes
- * --------------------------------------------------------------------------------------------------- */
 
 bool byte_size_parse(struct slice text, uint64_t *bytes)
 {

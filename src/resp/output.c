@@ -42,9 +42,6 @@ struct output_marks {
     struct output_mark ring[];
 };
 
-/* ---- Chunks
- * -------------------------------------------------------------------------------------------------- */
-
 static size_t chunk_room(const struct output_chunk *chunk)
 {
     return chunk->capacity - chunk->size - chunk->reserved;
@@ -130,9 +127,6 @@ void output_set_discard(struct output *output, bool discard)
     output->discard = discard;
 }
 
-/* ---- Gaps
- * ---------------------------------------------------------------------------------------------------- */
-
 /* An open gap takes no bytes where it is. Filling it moves what stands behind it in its chunk, which is
  * little for a small reply and at most a chunk for a large one; room for that is kept at the chunk's end. */
 struct output_gap output_gap_open(struct output *output)
@@ -168,9 +162,6 @@ void output_gap_fill(struct output *output, struct output_gap gap, const void *d
     output->queued += size;
     marks_shift(output, gap.position, size);
 }
-
-/* ---- Marks
- * --------------------------------------------------------------------------------------------------- */
 
 static struct output_mark *mark_last(const struct output *output)
 {
@@ -259,9 +250,6 @@ static void marks_rewind(struct output *output)
         marks->count--; /* nothing is left of what it alone guarded */
     }
 }
-
-/* ---- Sending
- * ------------------------------------------------------------------------------------------------- */
 
 int output_vectors(const struct output *output, uint64_t bytes_max, struct iovec *vectors, int vectors_max)
 {

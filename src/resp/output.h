@@ -63,8 +63,7 @@ static inline uint64_t output_pending(const struct output *output)
  * reply). Marks after it come back to it: what they guarded before it stays guarded. */
 void output_rewind(struct output *output, uint64_t position);
 size_t output_memory(const struct output *output);
-/* Frees the chunk that an output keeps for the next reply when everything is sent. For a connection at rest.
- */
+/* Frees what an output with everything sent keeps for the next reply. For a connection at rest. */
 void output_trim(struct output *output);
 void output_free(struct output *output);
 

@@ -103,9 +103,6 @@ static enum step parser_fail(struct parser *parser, const char *text)
     return STEP_ERROR;
 }
 
-/* ---- Arguments
- * ----------------------------------------------------------------------------------------------- */
-
 static __attribute__((noinline)) void args_grow(struct parser *parser)
 {
     parser->args_capacity = parser->args_capacity == 0 ? ARGS_FIRST : parser->args_capacity * 2;
@@ -145,9 +142,6 @@ void parser_trim(struct parser *parser)
         parser->args = mem_realloc(parser->args, ARGS_KEEP * sizeof(struct slice));
     }
 }
-
-/* ---- Lines
- * --------------------------------------------------------------------------------------------------- */
 
 /* Looks for the line end that is due from the position on and tells its distance from there. What was looked
  * at once is not looked at again. A NUL hides all that follows, which so counts as a line that is too long in
@@ -190,8 +184,7 @@ static inline size_t header_read_fast(const char *header, size_t size, int64_t *
     return 0;
 }
 
-/* The general case: any length, cut anywhere. *number is the text behind the type, for the caller to judge.
- */
+/* The general case: any length, cut anywhere. *number is the text behind the type, still to be judged. */
 static enum step header_read_slow(struct parser *parser, struct slice command, const char *too_long,
                                   struct slice *number)
 {
@@ -209,9 +202,6 @@ static enum step header_read_slow(struct parser *parser, struct slice command, c
     parser->scanned = 0;
     return STEP_DONE;
 }
-
-/* ---- Multi-bulk commands
- * ------------------------------------------------------------------------------------- */
 
 /* "*<count>\r\n". A count of 0 or below ends the command with no argument. */
 static enum step array_header_read(struct parser *parser, struct slice command,
@@ -318,9 +308,6 @@ static enum step multibulk_read(struct parser *parser, struct slice command,
     return STEP_DONE;
 }
 
-/* ---- Inline commands
- * ----------------------------------------------------------------------------------------- */
-
 /* Packs the words into one piece of memory and adds them as arguments. */
 static void inline_args_add(struct parser *parser, const struct buffer *words, int count)
 {
@@ -367,9 +354,6 @@ static enum step inline_read(struct parser *parser, struct slice command)
     words_free(words, count);
     return STEP_DONE;
 }
-
-/* ---- Batches
- * ------------------------------------------------------------------------------------------------- */
 
 static void requests_set_argv(struct parser *parser)
 {

@@ -28,9 +28,6 @@ static void header_write(struct reply *reply, char type, int64_t number)
 
 #define WRITE_LITERAL(reply, text) output_append((reply)->output, text, sizeof(text) - 1)
 
-/* ---- Status and errors
- * --------------------------------------------------------------------------------------- */
-
 void reply_ok(struct reply *reply)
 {
     WRITE_LITERAL(reply, "+OK\r\n");
@@ -81,9 +78,6 @@ void reply_error_format(struct reply *reply, const char *format, ...)
     reply_error_slice(reply, buffer_slice(&text));
     buffer_free(&text);
 }
-
-/* ---- Scalars
- * ------------------------------------------------------------------------------------------------- */
 
 void reply_int(struct reply *reply, int64_t value)
 {
@@ -182,9 +176,6 @@ void reply_big_number(struct reply *reply, struct slice digits)
     else
         reply_bulk(reply, digits);
 }
-
-/* ---- Aggregates
- * ---------------------------------------------------------------------------------------------- */
 
 void reply_array(struct reply *reply, int64_t count)
 {

@@ -160,9 +160,6 @@ static void discarding_drops(void **state)
     output_free(&output);
 }
 
-/* ---- Marks
- * ---------------------------------------------------------------------------------------------------- */
-
 /* Bytes go out when the first mark behind them is satisfied, and those behind the last mark with it. */
 static void marks_hold_bytes_back(void **state)
 {
@@ -257,9 +254,6 @@ static void many_marks_stay_safe(void **state)
     assert_true(output_memory(&output) < queued + 60000);
     output_free(&output);
 }
-
-/* ---- Gaps
- * ----------------------------------------------------------------------------------------------------- */
 
 /* A gap is filled in front of what was queued behind it, whether that is nothing, a little or many chunks. */
 static void gaps_are_filled_in_place(void **state)
@@ -368,9 +362,6 @@ static void gaps_move_marks(void **state)
     assert_sends(&output, "before***behindlater");
     output_free(&output);
 }
-
-/* ---- Rewinding
- * ------------------------------------------------------------------------------------------------ */
 
 /* What was queued after the position is gone, wherever chunks end; what comes then follows the rest. */
 static void rewinding_forgets(void **state)

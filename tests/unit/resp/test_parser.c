@@ -18,9 +18,6 @@ static const struct parser_limits roomy = {.bulk_max = 512 << 20, .query_max = 1
 
 #define PING "*1\r\n$4\r\nPING\r\n"
 
-/* ---- Running a parser over input in pieces, as a connection does
- * ---------------------------------------------- */
-
 /* Writes down all that came of some input as text: arguments, whether raw was there, the error, what was left
  * over. */
 struct transcript {
@@ -114,9 +111,6 @@ static size_t random_piece(void *context)
 {
     return 1 + random_below(context, 1 + random_below(context, 40));
 }
-
-/* ---- What is a request
- * ---------------------------------------------------------------------------------------- */
 
 struct example {
     const char *bytes;
@@ -232,9 +226,6 @@ static void cuts_make_no_difference(void **state)
     }
 }
 
-/* ---- Garbage
- * -------------------------------------------------------------------------------------------------- */
-
 /* Appends something that is, nearly always, a command or close to one. */
 static void append_fragment(struct buffer *bytes, struct random *random)
 {
@@ -277,9 +268,6 @@ static void garbage_is_handled(void **state)
         buffer_free(&bytes);
     }
 }
-
-/* ---- Limits
- * --------------------------------------------------------------------------------------------------- */
 
 /* prefix, then count times c, then suffix. */
 static struct buffer long_line(const char *prefix, size_t count, char c, const char *suffix)
@@ -384,9 +372,6 @@ static void unauthenticated_limits_are_tight(void **state)
     parser_free(parser);
 }
 
-/* ---- Batches
- * -------------------------------------------------------------------------------------------------- */
-
 /* A batch ends at its limit, and its requests' arguments are all valid though the array behind them grew
  * meanwhile. */
 static void batches_are_bounded_and_stable(void **state)
@@ -478,9 +463,6 @@ static void lacking_bytes_are_known(void **state)
     assert_int_equal(parser_wants(parser), 0);
     parser_free(parser);
 }
-
-/* ---- Cost
- * ----------------------------------------------------------------------------------------------------- */
 
 /* What a client announces takes no memory. */
 static void announcements_are_free(void **state)
