@@ -223,6 +223,8 @@ static void debug_protocol(struct call *call)
             reply_push(reply, 3);
         for (int i = 0; i < 3; i++)
             reply_int(reply, i);
+    } else if (slice_is(type, "attrib") && reply->protocol < 3) {
+        reply_error(reply, "ERR RESP2 is not supported by this command");
     } else if (slice_is(type, "map") || slice_is(type, "attrib")) {
         if (slice_is(type, "map"))
             reply_map(reply, 3);
