@@ -5,9 +5,24 @@
 FLOORS  := base store journal resp command engine net server
 BUILD   ?= build
 PREFIX  ?= /usr/local
-CC      ?= gcc
+# Where dkv.conf is installed.
+CONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+CLANG   ?= clang
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 # SANITIZE=address,undefined builds with sanitizers and the C library's allocator.
 SANITIZE ?=
+# V=1 shows whole commands.
+V ?= 0
+quiet = $(if $(filter 1,$(V)),,@echo '  $(1)' && )
+# How long each fuzzer runs.
+FUZZ_SECONDS ?= 10
+
+# As many jobs as there are processors, unless -j says otherwise. `make clean all` is done in that order.
+ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Werror
@@ -30,51 +45,118 @@ up_to    = $(if $(filter $(1),$(firstword $(2))),$(firstword $(2)),$(firstword $
 reverse  = $(if $(1),$(call reverse,$(wordlist 2,99,$(1))) $(firstword $(1)))
 stack    = $(foreach floor,$(call reverse,$(call up_to,$(1),$(FLOORS))),$(call library,$(floor)))
 
-SERVER      := $(BUILD)/dkv-server
+SERVER       := $(BUILD)/dkv-server
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
-UNIT_TESTS  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SOURCES))
+FORMATTED    := $(wildcard $(foreach depth,src/* tests/* tests/*/* redis-tests/*,$(depth)/*.c $(depth)/*.h))
 
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(SERVER) ## build the server
+all: $(SERVER) ## build the server: build/dkv-server
 
 $(SERVER): $(BUILD)/src/server/main.o $(call stack,server)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/%.o: %.c
+# Changes with the compiler and its flags, so that objects of two kinds never mix.
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC   $<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define floor_library
 $(call library,$(1)): $(filter-out $(BUILD)/src/server/main.o,$(call objects,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	@ar rcs $$@ $$^
 endef
 $(foreach floor,$(FLOORS),$(eval $(call floor_library,$(floor))))
 
 # tests/unit/<floor>/test_x.c links that floor and those before it.
 define unit_rule
 $(BUILD)/tests/unit/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(call stack,$(1))
-	$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
+	$$(call quiet,LINK $$@)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
 endef
 $(foreach floor,$(FLOORS),$(eval $(call unit_rule,$(floor))))
 
-unit: $(UNIT_TESTS) ## build and run the unit tests
-	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $$t; done
+# --- using it -----------------------------------------------------------------------------------------------
+
+run: ## install what is missing, build, and run the server with dkv.conf; ARGS="--port 7777" adds directives
+	@deps/install.sh build
+	@$(MAKE) --no-print-directory all
+	@exec $(SERVER) dkv.conf $(ARGS)
+
+install: $(SERVER) ## install into PREFIX (/usr/local), below DESTDIR if that is set
+	install -D -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/dkv-server
+	@if [ -e $(DESTDIR)$(CONFDIR)/dkv.conf ]; then echo "keeping $(DESTDIR)$(CONFDIR)/dkv.conf"; else \
+	    echo install -D -m 644 dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; \
+	    install -D -m 644 dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; fi
+
+uninstall: ## remove what install installed, but for a dkv.conf that was changed
+	rm -f $(DESTDIR)$(PREFIX)/bin/dkv-server
+	@if cmp -s dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; then rm -f $(DESTDIR)$(CONFDIR)/dkv.conf; fi
+
+# --- testing it ---------------------------------------------------------------------------------------------
+
+test: ## install what tests need, then build and run all of them
+	@deps/install.sh test
+	@BUILD=$(BUILD) tests/run.sh
+
+unit: $(UNIT_TESTS) ## build and run the unit tests (unit-<floor>: one floor's)
+	@tests/unit.sh $(UNIT_TESTS)
 
 # One floor's tests: make unit-store
 unit-%:
 	@$(MAKE) --no-print-directory UNIT_SOURCES="$(wildcard tests/unit/$*/test_*.c)" unit
 
+unit-build: $(UNIT_TESTS)
+
+clang: ## build the server and the unit tests with clang
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) all unit-build
+
+sanitize: ## build and run the unit tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit
+
+fuzz: ## build the fuzzers and run each for FUZZ_SECONDS
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) SANITIZE=address,undefined,fuzzer-no-link \
+	    fuzz-build
+	@tests/fuzz.sh $(FUZZ_SECONDS) $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/tests/fuzz/%,$(FUZZ_SOURCES))
+
+fuzz-build: $(FUZZERS)
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(call stack,server)
+	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# The load program of tests/process.
+load: $(BUILD)/tests/load
+
+$(BUILD)/tests/load: $(BUILD)/tests/process/load.o $(BUILD)/tests/process/model.o
+	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(LIBS)
+
+format: ## format the sources
+	clang-format -i $(FORMATTED)
+
+format-check: ## tell which sources are not formatted
+	clang-format --dry-run -Werror $(FORMATTED)
+
+# --- the rest -----------------------------------------------------------------------------------------------
+
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    awk -F '|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(wildcard src/*/*.c tests/*/*.c tests/*/*/*.c)))
 
-.PHONY: all unit clean help
+FORCE:
+
+.PHONY: all run install uninstall test unit unit-build clang sanitize fuzz fuzz-build load format format-check \
+        clean help FORCE
