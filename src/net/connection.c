@@ -77,6 +77,7 @@ struct connection *connection_new(struct net *net, int fd, const struct address 
     connection->touched_seconds = -1;
     connection_touch(connection);
     connection->session = net->handler.session_new(net->handler.context, &connection->output, connection);
+    connection_log(connection, "Accepted", 0);
     return connection;
 }
 
@@ -236,6 +237,15 @@ void connection_format(const struct connection *connection, char *out)
     const char *name = connection->session->name;
     snprintf(out, CONNECTION_TEXT_MAX, "id=%llu addr=%s fd=%d name=%.100s",
              (unsigned long long)connection->session->id, peer, connection->fd, name != NULL ? name : "");
+}
+
+void connection_log(const struct connection *connection, const char *what, int error)
+{
+    if (diag_get_level() > DIAG_VERBOSE)
+        return;
+    char text[CONNECTION_TEXT_MAX];
+    connection_format(connection, text);
+    diag(DIAG_VERBOSE, "%s: %s%s%s", what, text, error != 0 ? ": " : "", error != 0 ? strerror(error) : "");
 }
 
 void connection_describe(const struct connection *connection, struct connection_info *info)

@@ -110,6 +110,8 @@ void connections_reap(struct net *net);
 /* "id=7 addr=192.0.2.1:40000 fd=12 name=x", for log lines. */
 #define CONNECTION_TEXT_MAX (ADDRESS_TEXT_MAX + 192)
 void connection_format(const struct connection *connection, char *out);
+/* Logs what happened to it, where such detail is wanted. error: an errno, 0 for none. */
+void connection_log(const struct connection *connection, const char *what, int error);
 
 /* receive.c */
 /* Reads once and runs what has come. */

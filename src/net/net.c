@@ -154,7 +154,7 @@ static void idle_timer_due(void *context)
             connection_touch(connection);
             continue;
         }
-        diag(DIAG_VERBOSE, "Closing idle client");
+        connection_log(connection, "Closing idle client", 0);
         net->stats.closed_idle++;
         connection_close(connection);
     }

@@ -112,15 +112,13 @@ static void attack_suspected(struct connection *connection)
 
 static void protocol_error(struct connection *connection)
 {
-    char text[CONNECTION_TEXT_MAX];
     if (parser_saw_http(connection->parser)) {
         attack_suspected(connection);
         connection_close(connection);
         return;
     }
     const char *error = parser_error(connection->parser);
-    connection_format(connection, text);
-    diag(DIAG_VERBOSE, "%s from client %s", error, text);
+    connection_log(connection, error, 0);
     output_append(&connection->output, "-ERR ", 5);
     output_append(&connection->output, error, strlen(error));
     output_append(&connection->output, "\r\n", 2);
@@ -133,7 +131,6 @@ static enum turn_end turn_after(struct turn *turn, enum dispatch_result result)
     turn->commands_left--;
     if (result == DISPATCH_WAIT)
         return TURN_PAUSED;
-    connection_check_output(connection);
     if (result == DISPATCH_CLOSE || connection->session->close_after_reply || connection->condemned)
         return TURN_STOPPED;
     if (result == DISPATCH_BLOCKED)
@@ -314,6 +311,7 @@ static ssize_t read_some(struct connection *connection, struct slice *input)
  * sending side at the end and waits for the replies. */
 static void input_ended(struct connection *connection)
 {
+    connection_log(connection, "Client closed connection", 0);
     if (output_pending(&connection->output) > 0)
         connection_close_after_reply(connection);
     else
@@ -331,7 +329,7 @@ void connection_receive(struct connection *connection)
     } else if (size == 0) {
         input_ended(connection);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-        diag(DIAG_VERBOSE, "Reading from client: %s", strerror(errno));
+        connection_log(connection, "Reading from client", errno);
         connection_close(connection);
     }
 }

@@ -47,10 +47,10 @@ static enum sent write_once(struct connection *connection, uint64_t bytes_max)
     int count = output_vectors(&connection->output, bytes_max, vectors, SEND_VECTORS_MAX);
     ASSERT(count > 0);
     ssize_t size = connection->transport->write(connection->transport_state, connection->fd, vectors, count);
+    if (size < 0 && errno == EINTR)
+        return SENT_ENOUGH;
     if (size < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK ? SENT_FULL
-               : errno == EINTR                        ? SENT_ENOUGH
-                                                       : SENT_FAILED;
+        return errno == EAGAIN || errno == EWOULDBLOCK ? SENT_FULL : SENT_FAILED;
     output_sent(&connection->output, (uint64_t)size);
     net->stats.bytes_out += (uint64_t)size;
     return (uint64_t)size < vectors_size(vectors, count) ? SENT_FULL : SENT_ALL;
@@ -99,7 +99,7 @@ static void connection_send(struct connection *connection)
         connection_touch(connection);
     switch (sent) {
     case SENT_FAILED:
-        diag(DIAG_VERBOSE, "Writing to client: %s", strerror(errno));
+        connection_log(connection, "Writing to client", errno);
         connection_close(connection);
         return;
     case SENT_FULL:

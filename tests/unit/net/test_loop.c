@@ -249,6 +249,27 @@ static void test_hooks(void **state)
     loop_free(loop);
 }
 
+static int wake_at_end(void *context)
+{
+    loop_wake(context);
+    return -1;
+}
+
+/* Shows: a wake that comes when the round is over, but the loop does not sleep yet, is not slept over. */
+static void test_wake_before_sleep(void **state)
+{
+    (void)state;
+    struct loop *loop = test_loop_new(&test_clock);
+    struct hooked hooked = {.sleep_ms = -1};
+    loop_hook_add(loop, &(struct loop_hook){.context = &hooked, .woken = hooked_woken});
+    loop_hook_add(loop, &(struct loop_hook){.context = loop, .end = wake_at_end});
+    loop_round(loop, -1);
+    loop_round(loop, -1);
+    assert_true(slice_is(buffer_slice(&hooked.order), "ww"));
+    buffer_free(&hooked.order);
+    loop_free(loop);
+}
+
 #define WAKES 20000
 
 struct waking {
@@ -336,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_sleep_until_timer),
         cmocka_unit_test(test_remove_in_round),
         cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_wake_before_sleep),
         cmocka_unit_test(test_wake_from_thread),
         cmocka_unit_test(test_stop_from_signal),
     };
