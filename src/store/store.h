@@ -1,10 +1,10 @@
 /* The keyspace: numbered databases of keys with typed values and times to live. Memory only; one thread.
  *
- * Time is an argument everywhere: nothing in here expires by itself. An entry whose time has passed stays findable
- * until its owner deletes it, because that deletion is a change that must reach the log.
+ * Time is an argument everywhere: nothing in here expires by itself. An entry whose time has passed stays
+ * findable until its owner deletes it, because that deletion is a change that must reach the log.
  *
- * An entry pointer is valid until the next call that may change the same key (functions that change an entry return
- * its new address). Slices into an entry are valid as long. */
+ * An entry pointer is valid until the next call that may change the same key (functions that change an entry
+ * return its new address). Slices into an entry are valid as long. */
 #ifndef DKV_STORE_STORE_H
 #define DKV_STORE_STORE_H
 
@@ -19,7 +19,8 @@ struct entry;
 /* Bytes in a key at the most: what an argument may have by default. */
 #define KEY_SIZE_MAX (UINT64_C(1) << 32)
 
-/* What TYPE answers. New types take the next number, a name in value_type_name and a set of value_operations. */
+/* What TYPE answers. New types take the next number and a set of value_operations (entry.h), their name among
+ * them. */
 enum value_type { VALUE_STRING, VALUE_TYPE_COUNT };
 
 /* How a string is kept, as OBJECT ENCODING tells it. */
@@ -35,11 +36,11 @@ struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
 int store_database_count(const struct store *store);
 struct database *store_database(struct store *store, int index);
-/* Exchanges the contents of two databases: whoever uses index a now sees what was in b. Pointers from store_database
- * stay what they are: index a's struct database now holds b's contents. */
+/* Exchanges the contents of two databases: whoever uses index a now sees what was in b. Pointers from
+ * store_database stay what they are: index a's struct database now holds b's contents. */
 void store_swap(struct store *store, int a, int b);
-/* While frozen, tables neither grow, shrink nor move: for the time in which a forked child shares the pages. Correct
- * all the same, with longer chains; the work is caught up in small steps afterwards. */
+/* While frozen, tables neither grow, shrink nor move: for the time in which a forked child shares the pages.
+ * Correct all the same, with longer chains; the work is caught up in small steps afterwards. */
 void store_freeze_tables(struct store *store, bool frozen);
 /* Bytes that tables and expiry wheels take, all databases: memory that is not entries. */
 size_t store_overhead(const struct store *store);
@@ -47,10 +48,11 @@ size_t store_overhead(const struct store *store);
 /* The hash under which a key is kept and with which the functions below want it. */
 uint64_t store_hash(const struct store *store, struct slice key);
 
-/* --- one database ----------------------------------------------------------------------------------------------- */
+/* --- one database --- */
 
 size_t database_size(const struct database *db);
-/* Bytes of all keys and values, without any overhead: about what writing them out takes. Kept up to date, O(1). */
+/* Bytes of all keys and values, without any overhead: about what writing them out takes (an integer counts as
+ * 8 bytes). Kept up to date, O(1). */
 size_t database_payload(const struct database *db);
 /* Keys with a time to live, and an estimate of the mean time left in ms (0 when there is none). */
 size_t database_volatile_size(const struct database *db);
@@ -64,10 +66,13 @@ void database_prefetch_entry(const struct database *db, uint64_t hash);
 struct entry *database_find(struct database *db, struct slice key, uint64_t hash);
 /* Removes and frees. Returns whether the key was there. */
 bool database_delete(struct database *db, struct slice key, uint64_t hash);
-/* Moves an entry to another database, or to another key (to_key may be the same), with value, type and time to live.
- * Whatever was under to_key is replaced. No copy of a large value is made. */
-void database_move_entry(struct database *from, struct entry *entry, struct database *to, struct slice to_key);
-/* A copy of the value, type and time to live under another key, which must not be there. */
+/* Moves an entry to another database, or to another key (to_key may be the same), with value, type and time
+ * to live. Whatever was under to_key is replaced, also where the slice lies in that entry or in this one. No
+ * copy of a large value is made. */
+void database_move_entry(struct database *from, struct entry *entry, struct database *to,
+                         struct slice to_key);
+/* A copy of the value, type and time to live under another key, which must not be there. NULL, and nothing
+ * done, when there is not enough memory for a large value or key. */
 struct entry *database_copy_entry(struct database *from, struct entry *entry, struct database *to,
                                   struct slice to_key);
 
@@ -77,29 +82,31 @@ struct entry *database_set_expire(struct database *db, struct entry *entry, int6
 /* A random entry, about uniformly; NULL when empty. */
 struct entry *database_random(struct database *db);
 
-/* One step of a scan: calls visit for the entries of a small group of buckets and returns the next cursor, 0 at the
- * end. visit must not change the database. Every entry that is there from the first step to the last is visited at
- * least once, however the table grows and shrinks in between (reverse-binary cursors, after Pieter Noordhuis). */
+/* One step of a scan: calls visit for the entries of a small group of buckets and returns the next cursor, 0
+ * at the end. visit must not change the database. Every entry that is there from the first step to the last
+ * is visited at least once, however the table grows and shrinks in between (reverse-binary cursors, after
+ * Pieter Noordhuis). */
 typedef void database_visit(void *context, struct entry *entry);
 uint64_t database_scan(struct database *db, uint64_t cursor, database_visit *visit, void *context);
 /* Every entry once; visit must not change the database. */
 void database_each(struct database *db, database_visit *visit, void *context);
 
-/* The next entry whose time has passed, NULL when none is due or when *budget (steps of work, decreased by what was
- * done) is used up. The caller deletes it, or changes its time to live, before asking again. */
+/* The next entry whose time has passed, NULL when none is due or when *budget (steps of work, decreased by
+ * what was done) is used up. The caller deletes it, or changes its time to live, before asking again. */
 struct entry *database_next_expired(struct database *db, int64_t now_ms, int *budget);
 
-/* A little work that was put off (growing and shrinking after a freeze). Returns whether more is left. */
+/* A little work that was put off: growing and shrinking after a freeze, the last memory of a database that
+ * became empty. Returns whether more is left. */
 bool database_step(struct database *db, int steps);
 
-/* Takes the whole contents away in O(1), leaving the database empty; what was taken is freed by contents_free, which
- * may run on any thread that called memory_thread_register. */
+/* Takes the whole contents away in O(1), leaving the database empty; what was taken is freed by
+ * contents_free, which may run on any thread that called memory_thread_register. */
 struct database_contents;
 struct database_contents *database_take(struct database *db);
 void contents_free(struct database_contents *contents);
 size_t contents_size(const struct database_contents *contents);
 
-/* --- entries ----------------------------------------------------------------------------------------------------- */
+/* --- entries --- */
 
 struct slice entry_key(const struct entry *entry);
 enum value_type entry_type(const struct entry *entry);
@@ -113,11 +120,12 @@ static inline bool expire_has_passed(int64_t expire_ms, int64_t now_ms)
 
 /* Bytes it takes in all, with its share of nothing else. */
 size_t entry_memory(const struct entry *entry);
-/* When it was last used: seconds, wrapping at 2^24; set by entry_touch. */
+/* When it was last used: seconds, wrapping at 2^24; set by entry_touch. Kept when the value is replaced,
+ * moved or copied; a new entry begins at 0. */
 void entry_touch(struct entry *entry, int64_t now_ms);
 int64_t entry_idle_ms(const struct entry *entry, int64_t now_ms);
 
-/* --- strings ----------------------------------------------------------------------------------------------------- */
+/* --- strings --- */
 
 /* Room that string_value needs for an integer's digits. */
 #define STRING_SCRATCH 24
@@ -136,14 +144,18 @@ enum string_form {
     STRING_FORM_RAW    /* as bytes that were changed in place: OBJECT ENCODING says raw */
 };
 
-/* Inserts or replaces (a value of any type), with this time to live. Returns the entry. */
+/* Inserts or replaces (a value of any type), with this time to live. Returns the entry. The slices may lie in
+ * any entry, also in the one that is replaced; they are not valid afterwards then. NULL, and nothing changed,
+ * when there is not enough memory for a large value or key (from 1 KiB and 64 KiB on; when there is not
+ * enough for a small one, the process ends). database_set_int: for a large key. */
 struct entry *database_set_string(struct database *db, struct slice key, uint64_t hash, struct slice value,
                                   enum string_form form, int64_t expire_ms);
 struct entry *database_set_int(struct database *db, struct slice key, uint64_t hash, int64_t value,
                                int64_t expire_ms);
-/* Changes a string in place, keeping its time to live: writes value at offset, filling with zero bytes in between.
- * offset == string_size appends, in amortised constant time a byte. Returns the entry's new address, NULL (nothing
- * changed) when there is not enough memory. */
-struct entry *database_write_string(struct database *db, struct entry *entry, size_t offset, struct slice value);
+/* Changes a string in place, keeping its time to live: writes value at offset, filling with zero bytes in
+ * between. offset == string_size appends, in amortised constant time a byte. The value must not lie in this
+ * entry. Returns the entry's new address, NULL (nothing changed) when there is not enough memory. */
+struct entry *database_write_string(struct database *db, struct entry *entry, size_t offset,
+                                    struct slice value);
 
 #endif

@@ -1,0 +1,290 @@
+#include "store/database.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "store/value_string.h"
+
+/* Every entry of a database is in its table and counted in its payload; those with a time to live are in its
+ * wheel, too. What changes an entry's address or its time goes through the first few functions here, which
+ * keep all that in step. */
+
+static uint64_t key_hash(const struct database *db, struct slice key)
+{
+    return store_hash(db->store, key);
+}
+
+static struct table *db_table(struct database *db)
+{
+    return &db->contents.table;
+}
+
+static struct wheel *db_wheel(struct database *db)
+{
+    if (db->contents.wheel == NULL)
+        db->contents.wheel = wheel_new();
+    return db->contents.wheel;
+}
+
+static void entry_add(struct database *db, struct entry *entry, uint64_t hash, int64_t expire_ms)
+{
+    if (entry_expires(entry))
+        wheel_insert(db_wheel(db), entry_node(entry), expire_ms);
+    table_insert(db_table(db), entry, hash);
+    db->contents.payload += entry_payload(entry);
+}
+
+/* Takes an entry out of its database without freeing it. */
+static void entry_remove(struct database *db, struct entry *entry, uint64_t hash)
+{
+    table_remove(db_table(db), entry, hash);
+    db->contents.payload -= entry_payload(entry);
+    if (entry_expires(entry))
+        wheel_remove(db_wheel(db), entry_node(entry));
+}
+
+/* Puts one entry in the place of another with the same key, which is not freed. */
+static void entry_replace(struct database *db, struct entry *old, struct entry *entry, uint64_t hash,
+                          int64_t expire_ms)
+{
+    table_replace(db_table(db), old, entry, hash);
+    db->contents.payload += entry_payload(entry) - entry_payload(old);
+    if (entry_expires(old) && entry_expires(entry)) {
+        wheel_relocate(entry_node(old), entry_node(entry));
+        wheel_change(db_wheel(db), entry_node(entry), expire_ms);
+    } else if (entry_expires(old)) {
+        wheel_remove(db_wheel(db), entry_node(old));
+    } else if (entry_expires(entry)) {
+        wheel_insert(db_wheel(db), entry_node(entry), expire_ms);
+    }
+}
+
+/* For entries that are only made anew to change their form: there is no way to report that it failed. */
+static struct entry *entry_or_panic(struct entry *entry, struct slice key)
+{
+    if (entry == NULL)
+        panic("out of memory for a key of %zu bytes", key.size);
+    return entry;
+}
+
+/* --- Looking --- */
+
+size_t database_size(const struct database *db)
+{
+    return db->contents.table.size;
+}
+
+size_t database_payload(const struct database *db)
+{
+    return db->contents.payload;
+}
+
+size_t database_volatile_size(const struct database *db)
+{
+    return db->contents.wheel == NULL ? 0 : wheel_count(db->contents.wheel);
+}
+
+int64_t database_mean_ttl_ms(const struct database *db, int64_t now_ms)
+{
+    if (database_volatile_size(db) == 0)
+        return 0;
+    int64_t mean_ms = wheel_mean_ms(db->contents.wheel);
+    return mean_ms > now_ms ? mean_ms - now_ms : 0;
+}
+
+void database_prefetch_bucket(const struct database *db, uint64_t hash)
+{
+    table_prefetch_bucket(&db->contents.table, hash);
+}
+
+void database_prefetch_entry(const struct database *db, uint64_t hash)
+{
+    table_prefetch_entry(&db->contents.table, hash);
+}
+
+struct entry *database_find(struct database *db, struct slice key, uint64_t hash)
+{
+    return table_find(db_table(db), key, hash);
+}
+
+struct entry *database_random(struct database *db)
+{
+    return table_random(db_table(db), &db->store->random);
+}
+
+uint64_t database_scan(struct database *db, uint64_t cursor, database_visit *visit, void *context)
+{
+    return table_scan(db_table(db), cursor, visit, context);
+}
+
+void database_each(struct database *db, database_visit *visit, void *context)
+{
+    table_each(db_table(db), visit, context);
+}
+
+/* --- Deleting, moving, copying --- */
+
+bool database_delete(struct database *db, struct slice key, uint64_t hash)
+{
+    struct entry *entry = database_find(db, key, hash);
+    if (entry == NULL)
+        return false;
+    entry_remove(db, entry, hash);
+    entry_free(entry);
+    return true;
+}
+
+void database_move_entry(struct database *from, struct entry *entry, struct database *to, struct slice to_key)
+{
+    uint64_t hash = key_hash(from, entry_key(entry));
+    uint64_t to_hash = key_hash(to, to_key);
+    bool same_key = slice_equal(entry_key(entry), to_key);
+    if (from == to && same_key)
+        return;
+
+    /* The new entry comes first: to_key may be the key of the one that is replaced. */
+    int64_t expire_ms = entry_expire_ms(entry);
+    struct entry *moved = entry;
+    if (!same_key)
+        moved = entry_or_panic(entry_rebuild(entry, to_key, entry_expires(entry)), to_key);
+    entry_remove(from, entry, hash);
+    if (!same_key)
+        entry_free_shell(entry);
+    database_delete(to, entry_key(moved), to_hash);
+    entry_add(to, moved, to_hash, expire_ms);
+}
+
+struct entry *database_copy_entry(struct database *from, struct entry *entry, struct database *to,
+                                  struct slice to_key)
+{
+    (void)from;
+    uint64_t to_hash = key_hash(to, to_key);
+    ASSERT(database_find(to, to_key, to_hash) == NULL);
+    struct entry *copy = entry_rebuild(entry, to_key, entry_expires(entry));
+    if (copy == NULL || !entry_duplicate_value(copy))
+        return NULL;
+    entry_add(to, copy, to_hash, entry_expire_ms(entry));
+    return copy;
+}
+
+/* --- Time to live --- */
+
+struct entry *database_set_expire(struct database *db, struct entry *entry, int64_t expire_ms)
+{
+    bool expires = expire_ms != EXPIRE_NEVER;
+    if (expires && entry_expires(entry)) {
+        wheel_change(db_wheel(db), entry_node(entry), expire_ms);
+        return entry;
+    }
+    if (!expires && !entry_expires(entry))
+        return entry;
+    struct slice key = entry_key(entry);
+    struct entry *rebuilt = entry_or_panic(entry_rebuild(entry, key, expires), key);
+    entry_replace(db, entry, rebuilt, key_hash(db, key), expire_ms);
+    entry_free_shell(entry);
+    return rebuilt;
+}
+
+struct entry *database_next_expired(struct database *db, int64_t now_ms, int *budget)
+{
+    if (db->contents.wheel == NULL)
+        return NULL;
+    struct wheel_node *node = wheel_next(db->contents.wheel, now_ms, budget);
+    return node == NULL ? NULL : entry_of_node(node);
+}
+
+/* --- Strings --- */
+
+static struct entry *database_set_content(struct database *db, struct slice key, uint64_t hash,
+                                          const struct string_content *content, int64_t expire_ms)
+{
+    struct entry *old = database_find(db, key, hash);
+    bool expires = expire_ms != EXPIRE_NEVER;
+    if (old != NULL && entry_expires(old) == expires) {
+        size_t payload = entry_value_payload(old);
+        enum string_status status = string_overwrite(old, content);
+        db->contents.payload += entry_value_payload(old) - payload;
+        if (status == STRING_NO_MEMORY)
+            return NULL;
+        if (status == STRING_DONE)
+            return database_set_expire(db, old, expire_ms);
+    }
+
+    struct entry *entry = string_entry_new(key, content, expires);
+    if (entry == NULL)
+        return NULL;
+    if (old == NULL) {
+        entry_add(db, entry, hash, expire_ms);
+        return entry;
+    }
+    entry->used_s = old->used_s;
+    entry_replace(db, old, entry, hash, expire_ms);
+    entry_free(old);
+    return entry;
+}
+
+struct entry *database_set_string(struct database *db, struct slice key, uint64_t hash, struct slice value,
+                                  enum string_form form, int64_t expire_ms)
+{
+    struct string_content content = string_content_of(value, form);
+    return database_set_content(db, key, hash, &content, expire_ms);
+}
+
+struct entry *database_set_int(struct database *db, struct slice key, uint64_t hash, int64_t value,
+                               int64_t expire_ms)
+{
+    struct string_content content = string_content_int(value);
+    return database_set_content(db, key, hash, &content, expire_ms);
+}
+
+struct entry *database_write_string(struct database *db, struct entry *entry, size_t offset,
+                                    struct slice value)
+{
+    size_t payload = entry_value_payload(entry);
+    enum string_status status = string_write(entry, offset, value);
+    db->contents.payload += entry_value_payload(entry) - payload;
+    if (status == STRING_DONE)
+        return entry;
+    if (status == STRING_NO_MEMORY)
+        return NULL;
+    struct entry *written = string_entry_written(entry, offset, value);
+    if (written == NULL)
+        return NULL;
+    entry_replace(db, entry, written, key_hash(db, entry_key(entry)), entry_expire_ms(entry));
+    entry_free(entry);
+    return written;
+}
+
+/* --- The whole contents --- */
+
+bool database_step(struct database *db, int steps)
+{
+    struct wheel *wheel = db->contents.wheel;
+    if (wheel != NULL && wheel_count(wheel) == 0) {
+        wheel_free(wheel);
+        db->contents.wheel = NULL;
+    }
+    return table_settle(db_table(db), steps);
+}
+
+struct database_contents *database_take(struct database *db)
+{
+    struct database_contents *taken = mem_alloc(sizeof(*taken));
+    *taken = db->contents;
+    db->contents = (struct database_contents){.wheel = NULL};
+    table_init(db_table(db), db->store->hash_seed, taken->table.frozen);
+    return taken;
+}
+
+void contents_free(struct database_contents *contents)
+{
+    if (contents == NULL)
+        return;
+    table_free(&contents->table);
+    wheel_free(contents->wheel);
+    mem_free(contents);
+}
+
+size_t contents_size(const struct database_contents *contents)
+{
+    return contents->table.size;
+}

@@ -1,0 +1,71 @@
+#include "store/store.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "store/database.h"
+
+struct store *store_new(const struct store_options *options)
+{
+    ASSERT(options->databases >= 1);
+    size_t count = (size_t)options->databases;
+    struct store *store = mem_alloc_zero(sizeof(*store) + count * sizeof(store->databases[0]));
+    store->hash_seed = options->hash_seed;
+    store->database_count = options->databases;
+    random_seed(&store->random, options->random_seed);
+    for (size_t i = 0; i < count; i++) {
+        store->databases[i].store = store;
+        table_init(&store->databases[i].contents.table, options->hash_seed, false);
+    }
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (store == NULL)
+        return;
+    for (int i = 0; i < store->database_count; i++)
+        contents_free(database_take(&store->databases[i]));
+    mem_free(store);
+}
+
+int store_database_count(const struct store *store)
+{
+    return store->database_count;
+}
+
+struct database *store_database(struct store *store, int index)
+{
+    ASSERT(index >= 0 && index < store->database_count);
+    return &store->databases[index];
+}
+
+void store_swap(struct store *store, int a, int b)
+{
+    struct database *first = store_database(store, a);
+    struct database *second = store_database(store, b);
+    struct database_contents contents = first->contents;
+    first->contents = second->contents;
+    second->contents = contents;
+}
+
+void store_freeze_tables(struct store *store, bool frozen)
+{
+    for (int i = 0; i < store->database_count; i++)
+        store->databases[i].contents.table.frozen = frozen;
+}
+
+size_t store_overhead(const struct store *store)
+{
+    size_t total = 0;
+    for (int i = 0; i < store->database_count; i++) {
+        const struct database_contents *contents = &store->databases[i].contents;
+        total += table_memory(&contents->table);
+        total += contents->wheel == NULL ? 0 : wheel_memory(contents->wheel);
+    }
+    return total;
+}
+
+uint64_t store_hash(const struct store *store, struct slice key)
+{
+    return hash_slice(key, store->hash_seed);
+}

@@ -1,0 +1,39 @@
+/* Strings: how bytes are kept in an entry. Works on entries alone; the database keeps table and wheel in
+ * step. */
+#ifndef DKV_STORE_VALUE_STRING_H
+#define DKV_STORE_VALUE_STRING_H
+
+#include "store/entry.h"
+
+/* Longer values get a block of their own, so that a time to live, a rename and a growing value need not copy
+ * them. The block is exactly as long as the value: with the key in front, a value of 1024, 2048 or 4096 bytes
+ * would fall into the allocator's next class, a quarter larger. A block costs 16 bytes in the entry and one
+ * more cache miss. */
+#define STRING_INLINE_MAX 1023
+
+/* A value on its way into an entry. */
+struct string_content {
+    enum entry_form form;
+    bool raw;
+    int64_t number;     /* FORM_INT */
+    struct slice bytes; /* the others */
+};
+
+struct string_content string_content_of(struct slice value, enum string_form form);
+struct string_content string_content_int(int64_t number);
+
+enum string_status { STRING_DONE, STRING_NO_ROOM, STRING_NO_MEMORY };
+
+/* A new entry with this value, in no table and no wheel. The content may alias any entry. NULL: out of
+ * memory. */
+struct entry *string_entry_new(struct slice key, const struct string_content *content, bool expires);
+/* Puts the content in place of the entry's value, if it is of the same form and fits without waste;
+ * otherwise, and when memory is out, nothing is changed. The content may alias the entry. */
+enum string_status string_overwrite(struct entry *entry, const struct string_content *content);
+/* As database_write_string, as far as the entry has room where it is. */
+enum string_status string_write(struct entry *entry, size_t offset, struct slice value);
+/* A new entry with key, expiry fields and time of use of this one and the value that writing gives, with room
+ * to grow; for an entry in which string_write found no room, which is as it was. NULL: out of memory. */
+struct entry *string_entry_written(const struct entry *entry, size_t offset, struct slice value);
+
+#endif
