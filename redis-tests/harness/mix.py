@@ -569,7 +569,7 @@ def server(mix):
     return mix.pick(
         [
             [b"INFO", mix.pick([b"server", b"clients", b"memory", b"persistence", b"stats", b"keyspace", b"all"])],
-            [b"CONFIG", b"GET", mix.pick([b"maxmemory", b"databases", b"nosuch*", b"maxmemory-policy", b"NOSUCH"])],
+            [b"CONFIG", b"GET", mix.pick([b"maxmemory", b"databases", b"nosuch*", b"maxmemory-policy", b"DataBases"])],
             [b"CONFIG", b"GET", b"databases", b"proto-max-bulk-len", b"maxmemory-s?mples"],
             [b"CONFIG", b"GET"],
             [b"CONFIG", b"SET", b"nosuch-directive", b"1"],

@@ -65,7 +65,7 @@ class Server:
     """One server and its folder. Directives are keyword arguments, with _ for -: appendfsync="always". A tuple is a
     directive of several words, a list one that is given several times; None leaves one of the defaults out."""
 
-    def __init__(self, binary, arguments=(), **directives):
+    def __init__(self, binary, arguments=(), standard_input=b"", **directives):
         self.binary = binary
         self.flavor = flavor_of(binary)
         self.folder = Path(tempfile.mkdtemp(prefix="dkv-test-", dir="/tmp"))
@@ -75,6 +75,7 @@ class Server:
         self.log_path = self.folder / "log"
         self.port = free_port()
         self.arguments = list(arguments)
+        self.standard_input = standard_input
         self.directives = {
             "port": self.port,
             "bind": "127.0.0.1",
@@ -103,10 +104,12 @@ class Server:
     def launch(self, **directives):
         """Starts the process and returns at once."""
         assert self.process is None, "already running"
-        with open(self.log_path, "ab") as log:
+        with open(self.log_path, "ab") as log, tempfile.TemporaryFile() as given:
+            given.write(self.standard_input)
+            given.seek(0)
             self.process = subprocess.Popen(
                 self.command_line(**directives),
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
