@@ -1,0 +1,226 @@
+"""The command line and the configuration file: the syntax of redis-server."""
+
+import re
+import subprocess
+
+import pytest
+from harness.resp import pairs
+from harness.server import Server, StartError
+
+
+def run(binary, *arguments, **options):
+    return subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+@pytest.fixture
+def start(server_binary):
+    """start(*arguments, **directives): a running server."""
+    started = []
+
+    def make(*arguments, **options):
+        started.append(Server(server_binary, arguments=arguments, **options))
+        return started[-1].start()
+
+    yield make
+    for server in started:
+        server.remove()
+
+
+def setting(server, name):
+    with server.connect() as connection:
+        return pairs(connection.call("CONFIG", "GET", name))[name.encode()].decode()
+
+
+@pytest.mark.parametrize("option", ["--version", "-v"])
+def test_version(server_binary, option):
+    result = run(server_binary, option)
+    assert result.returncode == 0
+    assert re.search(r"v=7\.\d+\.\d+", result.stdout)
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help(server_binary, option):
+    result = run(server_binary, option)
+    assert "Usage:" in result.stdout + result.stderr
+
+
+@pytest.mark.dkv("exit status and version of its own")
+def test_version_and_help_of_dkv(server_binary):
+    assert run(server_binary, "--help").returncode == 0
+    version = run(server_binary, "--version")
+    assert "v=7.2.4" in version.stdout and "dkv" in version.stdout and version.stdout.count("\n") == 1
+
+
+def test_configuration_file(start, tmp_path):
+    """Comments, quotes, several values, include; the command line comes last."""
+    included = tmp_path / "included.conf"
+    included.write_text("maxmemory-samples 9\ntimeout 30\n")
+    path = tmp_path / "server.conf"
+    path.write_text(
+        "# a comment\n\n"
+        'requirepass "a \\"b\\" \\x41"\n'
+        "  timeout   10  \n"
+        f"include {included}\n"
+        "TCP-KEEPALIVE 55\n"
+        "client-output-buffer-limit normal 1mb 2mb 3\n"
+        "save 900 1 300 10\n"
+    )
+    server = start(path, port=0, save=None)
+    with server.connect() as connection:
+        assert connection.call("AUTH", 'a "b" A') == b"OK"
+        told = pairs(connection.call("CONFIG", "GET", "*"))
+    assert told[b"timeout"] == b"30" and told[b"maxmemory-samples"] == b"9" and told[b"tcp-keepalive"] == b"55"
+    assert told[b"client-output-buffer-limit"].startswith(b"normal 1048576 2097152 3 ")
+    assert told[b"save"] == b"900 1 300 10"
+
+
+def test_command_line_overrides_the_file(start, tmp_path):
+    path = tmp_path / "server.conf"
+    path.write_text("timeout 10\n")
+    assert setting(start(path, timeout=20), "timeout") == "20"
+
+
+def test_configuration_on_standard_input(start):
+    assert setting(start("-", standard_input=b"timeout 44\n"), "timeout") == "44"
+
+
+def test_several_values(start):
+    server = start(client_output_buffer_limit=("normal", "1mb", "1mb", "1"), save=("900", "1"))
+    assert setting(server, "client-output-buffer-limit").startswith("normal 1048576 1048576 1")
+    assert setting(server, "save") == "900 1"
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("nosuch-directive 1\n", ["nosuch-directive"]),
+        ("timeout 1\ntimeout abc\n", ["timeout", "2"]),
+        ("timeout\n", ["timeout", "1"]),
+        ('requirepass "open\n', ["1"]),
+        ("appendfsync sometimes\n", ["appendfsync"]),
+        ("port 70000\n", ["port"]),
+        ("include /nonexistent/file\n", ["/nonexistent/file"]),
+        ("maxmemory 1xb\n", ["maxmemory"]),
+    ],
+)
+def test_bad_configuration(server_binary, tmp_path, text, told):
+    """Exit status 1, and the message names what and where."""
+    path = tmp_path / "server.conf"
+    path.write_text(text)
+    result = run(server_binary, path, "--port", "0", cwd=tmp_path)
+    assert result.returncode == 1, result
+    for word in told:
+        assert word in result.stdout + result.stderr, result
+
+
+@pytest.mark.dkv("one line that names file and line")
+def test_bad_configuration_is_one_clear_line(server_binary, tmp_path):
+    path = tmp_path / "server.conf"
+    path.write_text("# fine\ntimeout abc\n")
+    result = run(server_binary, path, "--port", "0", cwd=tmp_path)
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1 and str(path) in lines[0] and "2" in lines[0] and "timeout" in lines[0], result
+
+
+@pytest.mark.parametrize("arguments", [("/nonexistent.conf",), ("--timeout", "abc"), ("--nosuch", "1")])
+def test_bad_command_line(server_binary, tmp_path, arguments):
+    assert run(server_binary, *arguments, cwd=tmp_path).returncode == 1
+
+
+def test_port_in_use(server, new_server):
+    """The one that was there stays; the other says why it cannot, and exits with 1."""
+    other = new_server(port=server.port)
+    with pytest.raises(StartError) as refusal:
+        other.start()
+    assert "exit status 1" in str(refusal.value) and str(server.port) in str(refusal.value)
+    with server.connect() as connection:
+        assert connection.call("PING") == b"PONG"
+
+
+def test_data_folder_that_is_not_there(new_server, tmp_path):
+    with pytest.raises(StartError) as refusal:
+        new_server(dir=tmp_path / "no" / "such" / "folder").start()
+    assert "exit status 1" in str(refusal.value)
+
+
+@pytest.mark.dkv("a warning that names them all")
+def test_directives_that_do_nothing_yet(start):
+    """Kept for CONFIG GET, and named in one warning."""
+    server = start(cluster_node_timeout=15001, activedefrag="no", slowlog_max_len=99)
+    assert setting(server, "cluster-node-timeout") == "15001"
+    assert setting(server, "slowlog-max-len") == "99"
+    warnings = [line for line in server.log().splitlines() if "cluster-node-timeout" in line]
+    assert len(warnings) == 1 and "slowlog-max-len" in warnings[0]
+
+
+def test_pidfile(start, tmp_path):
+    path = tmp_path / "server.pid"
+    server = start(pidfile=path, daemonize="no")
+    if server.flavor == "redis":
+        pytest.skip("written by a daemon only, in redis")
+    assert int(path.read_text()) == server.pid
+    server.stop()
+    assert not path.exists()
+
+
+def test_daemonize(server_binary, tmp_path):
+    """Returns when it has begun, goes on in the background, ends by SHUTDOWN."""
+    import os
+    import time
+
+    from harness.resp import Connection, wait_until
+
+    (tmp_path / "data").mkdir()
+    folder = tmp_path / "data"
+    socket = str(tmp_path / "s")
+    pidfile = tmp_path / "pid"
+    if len(socket) > 100:
+        pytest.skip("the temporary folder's path is too long for a socket")
+    result = run(
+        server_binary, "--port", "0", "--unixsocket", socket, "--dir", folder, "--daemonize", "yes", "--pidfile", pidfile,
+        "--logfile", tmp_path / "log", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result
+    try:
+        wait_until(lambda: os.path.exists(socket) and pidfile.exists())
+        pid = int(pidfile.read_text())
+        with Connection(socket) as connection:
+            wait_until(lambda: connection.call("PING") == b"PONG")
+            connection.send("SHUTDOWN", "NOSAVE")
+            assert connection.read_until_closed() == b""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                os.kill(pid, 0)
+                time.sleep(0.01)
+            except ProcessLookupError:
+                break
+        else:
+            raise AssertionError("it is still there")
+    finally:
+        if pidfile.exists():
+            try:
+                os.kill(int(pidfile.read_text()), 9)
+            except ProcessLookupError:
+                pass
+
+
+def test_supervised_by_systemd(start, tmp_path):
+    """Says READY=1 on the socket of $NOTIFY_SOCKET."""
+    import os
+    import socket
+
+    path = str(tmp_path / "notify")
+    if len(path) > 100:
+        pytest.skip("the temporary folder's path is too long for a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        listener.settimeout(30)
+        os.environ["NOTIFY_SOCKET"] = path
+        try:
+            start(supervised="systemd")
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        told = b""
+        while b"READY=1" not in told:
+            told = listener.recv(4096)
