@@ -80,6 +80,11 @@ struct fixture {
     struct client other;
 };
 
+static void no_wake(void *context)
+{
+    (void)context;
+}
+
 static void client_open(struct fixture *fixture, struct client *client)
 {
     *client = (struct client){.parser = parser_new()};
@@ -107,7 +112,8 @@ static void fixture_open(struct fixture *fixture)
                     .policy = SYNC_ALWAYS,
                     .segment_size = 1 << 20,
                     .unsynced_max = 64 << 20,
-                    .random_seed = 11},
+                    .random_seed = 11,
+                    .wake = no_wake},
         .host = {.context = &fixture->host,
                  .start_child = host_start,
                  .child_running = host_running,
