@@ -54,6 +54,7 @@ struct session {
     size_t queue_capacity;
     size_t queue_bytes;
     struct watch *watches;
+    size_t watch_bytes; /* that they take */
 
     /* What has to be durable before "my writes are": the LSN of its last write. */
     lsn_t last_write_lsn;

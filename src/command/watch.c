@@ -70,6 +70,7 @@ void watch_add(struct watch_table *table, struct session *session, int database,
         (*bucket)->link = &watch->next_in_bucket;
     *bucket = watch;
     session->watches = watch;
+    session->watch_bytes += sizeof(*watch) + key.size;
     table->count++;
 }
 
@@ -85,6 +86,7 @@ void watch_remove_all(struct watch_table *table, struct session *session)
         table->count--;
     }
     session->watches = NULL;
+    session->watch_bytes = 0;
 }
 
 void watch_touch(struct watch_table *table, int database, struct slice key, uint64_t hash, bool expired)
