@@ -15,23 +15,6 @@
 #define MANIFEST_SIZE_MAX (64u << 20)
 #define HEX_DIGITS        16
 
-bool errno_is_full(int error)
-{
-    return error == -ENOSPC || error == -EDQUOT;
-}
-
-enum io_result io_sync_error(struct journal_error *error, int rc, const char *what, const char *name)
-{
-    snprintf(error->text, sizeof(error->text), "cannot %s %s: %s", what, name, strerror(-rc));
-    return IO_FAILED;
-}
-
-enum io_result io_error(struct journal_error *error, int rc, const char *what, const char *name)
-{
-    io_sync_error(error, rc, what, name);
-    return errno_is_full(rc) ? IO_FULL : IO_FAILED;
-}
-
 /* --- text --------------------------------------------------------------------------------------------- */
 
 static void format_base(struct buffer *out, const char *word, const struct manifest_base *base)
@@ -241,8 +224,7 @@ bool manifest_parse(struct manifest *manifest, struct slice text, struct journal
               parse_checksum(&parser, text);
     const char *wrong = ok ? check_structure(manifest) : parser.wrong;
     if (wrong) {
-        snprintf(error->text, sizeof(error->text), "%s is damaged, line %d: %s", MANIFEST_NAME, parser.line,
-                 wrong);
+        error_set(error, "%s is damaged, line %d: %s", MANIFEST_NAME, parser.line, wrong);
         return false;
     }
     manifest->sequence = sequence;
@@ -366,7 +348,7 @@ static enum io_result write_temporary(struct disk *disk, struct slice text, stru
     if (rc < 0)
         result = io_error(error, rc, "write", MANIFEST_TEMPORARY);
     else if ((rc = disk_sync(file)) < 0)
-        result = io_sync_error(error, rc, "sync", MANIFEST_TEMPORARY);
+        result = io_final_error(error, rc, "sync", MANIFEST_TEMPORARY);
     disk_close(file);
     return result;
 }
@@ -384,5 +366,5 @@ enum io_result manifest_store(struct disk *disk, struct manifest *manifest, stru
     if (rc < 0)
         return io_error(error, rc, "replace", MANIFEST_NAME);
     rc = disk_sync_folder(disk);
-    return rc < 0 ? io_sync_error(error, rc, "sync the folder of", MANIFEST_NAME) : IO_DONE;
+    return rc < 0 ? io_final_error(error, rc, "sync the folder of", MANIFEST_NAME) : IO_DONE;
 }

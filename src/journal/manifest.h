@@ -21,7 +21,7 @@
 #ifndef DKV_JOURNAL_MANIFEST_H
 #define DKV_JOURNAL_MANIFEST_H
 
-#include "journal/journal.h"
+#include "journal/failure.h"
 
 struct manifest_base {
     lsn_t lsn;
@@ -43,20 +43,6 @@ struct manifest {
     struct manifest_segment *segments; /* at least one */
     size_t segment_count;
 };
-
-/* What a step that may lack space came to. */
-enum io_result {
-    IO_DONE,
-    IO_FULL,  /* nothing is lost: it can be tried again when there is room */
-    IO_FAILED /* final */
-};
-
-/* Whether a negative errno means that space is lacking. */
-bool errno_is_full(int error);
-/* IO_FULL or IO_FAILED, with "cannot <what> <name>: <why>" in error. A sync that fails is final whatever its
- * errno. */
-enum io_result io_error(struct journal_error *error, int rc, const char *what, const char *name);
-enum io_result io_sync_error(struct journal_error *error, int rc, const char *what, const char *name);
 
 void manifest_format(const struct manifest *manifest, struct buffer *out);
 /* On failure returns false, with the line and what is wrong with it in error. manifest is to be freed in both

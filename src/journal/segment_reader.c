@@ -12,8 +12,7 @@
 static bool read_error(const struct segment_reader *reader, uint64_t offset, int rc,
                        struct journal_error *error)
 {
-    snprintf(error->text, sizeof(error->text), "%s cannot be read at offset %" PRIu64 ": %s", reader->name,
-             offset, strerror(-rc));
+    error_set(error, "%s cannot be read at offset %" PRIu64 ": %s", reader->name, offset, strerror(-rc));
     return false;
 }
 
@@ -86,7 +85,7 @@ bool segment_reader_open(struct segment_reader *reader, struct disk *disk, const
     snprintf(reader->name, sizeof(reader->name), "%s", name);
     int rc = disk_open(disk, name, DISK_READ, &reader->file);
     if (rc < 0) {
-        snprintf(error->text, sizeof(error->text), "%s cannot be opened: %s", name, strerror(-rc));
+        error_set(error, "%s cannot be opened: %s", name, strerror(-rc));
         return false;
     }
     rc = disk_size(reader->file, &reader->size);
@@ -95,7 +94,7 @@ bool segment_reader_open(struct segment_reader *reader, struct disk *disk, const
     bool ok =
         rc == 0 ? window_at(reader, 0, FILE_HEADER_SIZE, &bytes, error) : read_error(reader, 0, rc, error);
     if (ok && (wrong = file_header_decode(&reader->header, bytes)) != NULL)
-        snprintf(error->text, sizeof(error->text), "%s is damaged at offset 0: %s", name, wrong);
+        error_set(error, "%s is damaged at offset 0: %s", name, wrong);
     if (!ok || wrong) {
         segment_reader_close(reader);
         return false;

@@ -3,7 +3,7 @@
 #ifndef DKV_JOURNAL_SEGMENT_READER_H
 #define DKV_JOURNAL_SEGMENT_READER_H
 
-#include "journal/journal.h"
+#include "journal/failure.h"
 #include "journal/names.h"
 
 struct segment_reader {

@@ -1,0 +1,134 @@
+/* Writes a base: the state at one LSN, as frames of units, usually in a forked child.
+ *
+ * The child is a copy of a process whose other threads it does not have, and any lock may have been held at
+ * the fork: so nothing here takes a lock or touches what the committer owns. Until the file is whole and
+ * durable it has another name, which nobody ever reads. */
+#include <errno.h>
+
+#include "base/diag.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "journal/journal_private.h"
+
+/* Frames of about this size: large enough to cost nothing, small enough to be replayed in steps. */
+#define BASE_FRAME_SIZE ((size_t)1 << 20)
+
+struct base_writer {
+    const struct journal *journal;
+    struct disk_file *file;
+    lsn_t lsn;
+    uint64_t salt;
+    uint64_t offset;
+    lsn_t payload;       /* bytes written: what positions count within a base */
+    int database;        /* selected where the buffer begins */
+    struct buffer bytes; /* room for the frame's header, then units */
+    int error;
+};
+
+static bool is_empty(const struct base_writer *writer)
+{
+    return writer->bytes.size == FRAME_HEADER_SIZE;
+}
+
+static int write_bytes(struct base_writer *writer, const char *bytes, size_t size)
+{
+    int rc = disk_write(writer->file, bytes, size, writer->offset);
+    writer->offset += size;
+    return rc;
+}
+
+static int write_frame(struct base_writer *writer, enum frame_kind kind)
+{
+    struct frame frame = {.kind = kind,
+                          .database = writer->database,
+                          .lsn = writer->payload,
+                          .time_ms = clock_wall_ms(writer->journal->clock),
+                          .payload = {NULL, writer->bytes.size - FRAME_HEADER_SIZE}};
+    frame_seal(&frame, writer->salt, writer->bytes.data);
+    writer->payload += frame.payload.size;
+    int rc = write_bytes(writer, writer->bytes.data, writer->bytes.size);
+    writer->bytes.size = FRAME_HEADER_SIZE;
+    return rc;
+}
+
+static int write_header(struct base_writer *writer)
+{
+    char bytes[FILE_HEADER_SIZE];
+    struct file_header header = {.kind = FILE_BASE,
+                                 .salt = writer->salt,
+                                 .lsn = writer->lsn,
+                                 .time_ms = clock_wall_ms(writer->journal->clock)};
+    memcpy(header.stream_id, writer->journal->stream_id, STREAM_ID_SIZE);
+    file_header_encode(&header, bytes);
+    return write_bytes(writer, bytes, sizeof(bytes));
+}
+
+struct base_writer *base_writer_new(const struct journal *journal, lsn_t lsn, int *error)
+{
+    char name[FILE_NAME_SIZE];
+    base_temporary_name(name, lsn);
+    *error = disk_unlink(journal->disk, name); /* of an earlier try at the same LSN */
+    if (*error < 0 && *error != -ENOENT)
+        return NULL;
+    struct disk_file *file;
+    *error = disk_open(journal->disk, name, DISK_CREATE, &file);
+    if (*error < 0)
+        return NULL;
+    struct base_writer *writer = mem_alloc_zero(sizeof(*writer));
+    uint64_t words[] = {journal->random_seed, lsn, (uint64_t)clock_wall_us(journal->clock)};
+    *writer = (struct base_writer){
+        .journal = journal, .file = file, .lsn = lsn, .salt = hash_bytes(words, sizeof(words), 0)};
+    memset(buffer_reserve(&writer->bytes, FRAME_HEADER_SIZE), 0, FRAME_HEADER_SIZE);
+    writer->bytes.size = FRAME_HEADER_SIZE;
+    writer->error = write_header(writer);
+    return writer;
+}
+
+struct buffer *base_writer_buffer(struct base_writer *writer)
+{
+    return &writer->bytes;
+}
+
+int base_writer_flush(struct base_writer *writer, int next_database, bool last)
+{
+    ASSERT(writer->bytes.size >= FRAME_HEADER_SIZE);
+    if (writer->error == 0 && !is_empty(writer) && (last || writer->bytes.size >= BASE_FRAME_SIZE))
+        writer->error = write_frame(writer, FRAME_DATA);
+    if (is_empty(writer))
+        writer->database = next_database;
+    return writer->error;
+}
+
+/* Under its final name, durably, whatever a child of a server that was killed may have left there. Only the
+ * base that MANIFEST names stays: when nothing was written since that one it holds the same state. */
+static int put_in_place(struct base_writer *writer, const char *temporary)
+{
+    struct disk *disk = writer->journal->disk;
+    char name[FILE_NAME_SIZE];
+    base_name(name, writer->lsn);
+    if (writer->journal->base_is_current)
+        return disk_unlink(disk, temporary);
+    int rc = disk_rename(disk, temporary, name);
+    return rc < 0 ? rc : disk_sync_folder(disk);
+}
+
+int base_writer_finish(struct base_writer *writer, uint64_t *bytes)
+{
+    char temporary[FILE_NAME_SIZE];
+    base_temporary_name(temporary, writer->lsn);
+    base_writer_flush(writer, 0, true);
+    int rc = writer->error;
+    if (rc == 0)
+        rc = write_frame(writer, FRAME_BASE_END);
+    if (rc == 0)
+        rc = disk_sync(writer->file);
+    disk_close(writer->file);
+    if (rc == 0)
+        rc = put_in_place(writer, temporary);
+    if (rc < 0)
+        disk_unlink(writer->journal->disk, temporary);
+    *bytes = writer->offset;
+    buffer_free(&writer->bytes);
+    mem_free(writer);
+    return rc;
+}

@@ -1,0 +1,449 @@
+/* The committer: writes what the loop hands over, syncs it as the policy says, and tells the loop.
+ *
+ * Everything it does is a task with two functions: one says when the task is due, one does it. The thread
+ * runs whatever is due and sleeps until the next is; journal_work does the same without sleeping. Nothing
+ * here knows the time but from the clock it was given.
+ *
+ * As one thread both writes and syncs, nothing is written, and under SYNC_EVERYSEC nothing acknowledged,
+ * while a sync is under way. That is what keeps D3: the acknowledged writes that a power failure takes are
+ * those since the last sync was begun, and a sync is begun when the first of them is half a second old. A
+ * sync that takes long delays acknowledgements; it never widens the window. */
+#include <inttypes.h>
+#include <signal.h>
+#include <time.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+#include "journal/journal_private.h"
+
+/* --- syncing ------------------------------------------------------------------------------------------ */
+
+static void count_sync(struct journal *journal, int64_t took_us)
+{
+    struct journal_stats *stats = &journal->stats;
+    uint64_t us = took_us > 0 ? (uint64_t)took_us : 0;
+    int bucket = us > 0 ? 63 - __builtin_clzll(us) : 0;
+    stats->syncs++;
+    stats->sync_us_last = us;
+    stats->sync_us_total += us;
+    if (us > stats->sync_us_max)
+        stats->sync_us_max = us;
+    stats->sync_latency[bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1]++;
+    stats->last_sync_ms = clock_wall_ms(journal->clock);
+}
+
+enum io_result committer_sync(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    int64_t begin_us = clock_monotonic_us(journal->clock);
+    enum io_result result = segment_writer_sync(&committer->writer, error);
+    if (result != IO_DONE)
+        return result;
+    committer->durable = committer->written;
+    committer->oldest_unsynced_us = NEVER_US;
+    int64_t took_us = clock_monotonic_us(journal->clock) - begin_us;
+    pthread_mutex_lock(&journal->lock);
+    count_sync(journal, took_us);
+    pthread_mutex_unlock(&journal->lock);
+    return IO_DONE;
+}
+
+static int64_t sync_due(const struct journal *journal, int64_t now_us)
+{
+    const struct committer *committer = &journal->committer;
+    if (committer->written == committer->durable)
+        return NEVER_US;
+    /* Asked for, and all of it is written. */
+    if (journal->sync_target > committer->durable && journal->sync_target <= committer->written)
+        return now_us;
+    switch (journal_policy(journal)) {
+    case SYNC_ALWAYS:
+        /* What was waiting already when the last frame was taken is covered by the same sync. */
+        return committer->backlog && !committer->current ? NEVER_US : now_us;
+    case SYNC_EVERYSEC: return committer->oldest_unsynced_us + SYNC_AGE_US;
+    default: return NEVER_US;
+    }
+}
+
+/* --- writing ------------------------------------------------------------------------------------------ */
+
+static enum io_result write_frame(struct journal *journal, enum frame_kind kind, int database,
+                                  struct buffer *bytes, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    struct frame frame = {.kind = kind,
+                          .database = database,
+                          .lsn = committer->written,
+                          .durable_lsn = committer->durable,
+                          .time_ms = clock_wall_ms(journal->clock),
+                          .payload = {NULL, bytes->size - FRAME_HEADER_SIZE}};
+    frame_seal(&frame, committer->writer.salt, bytes->data);
+    int64_t begin_us = clock_monotonic_us(journal->clock);
+    enum io_result result = segment_writer_append(&committer->writer, bytes->data, bytes->size, error);
+    if (result != IO_DONE)
+        return result;
+    committer->written += frame.payload.size;
+    committer->recorded = frame.durable_lsn;
+    committer->last_write_us = begin_us;
+    committer->last_frame_size = bytes->size;
+    if (committer->oldest_unsynced_us == NEVER_US)
+        committer->oldest_unsynced_us = begin_us;
+    pthread_mutex_lock(&journal->lock);
+    journal->stats.frames++;
+    journal->stats.bytes += bytes->size;
+    pthread_mutex_unlock(&journal->lock);
+    return IO_DONE;
+}
+
+static enum io_result write_batch(struct journal *journal, struct batch *batch, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    ASSERT(batch->lsn == committer->written);
+    enum io_result result = IO_DONE;
+    if (segment_writer_room(&committer->writer) < batch->bytes.size)
+        result = space_make(journal, batch->bytes.size, error);
+    if (result == IO_DONE)
+        result = write_frame(journal, FRAME_DATA, batch->database, &batch->bytes, error);
+    if (result != IO_DONE)
+        return result;
+    int64_t age_us = clock_monotonic_us(journal->clock) - committer->oldest_unsynced_us;
+    if (journal_policy(journal) == SYNC_EVERYSEC && age_us >= SYNC_AGE_LATE_US)
+        return committer_sync(journal, error);
+    return IO_DONE;
+}
+
+static bool take_batch(struct journal *journal)
+{
+    struct committer *committer = &journal->committer;
+    pthread_mutex_lock(&journal->lock);
+    struct batch *batch = journal->queue_first;
+    if (batch) {
+        journal->queue_first = batch->next;
+        if (!batch->next)
+            journal->queue_last = NULL;
+        committer->backlog = batch->next && !batch->next->is_cut;
+        committer->current = batch;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return batch != NULL;
+}
+
+static int64_t queue_due(const struct journal *journal, int64_t now_us)
+{
+    return journal->committer.current || journal->queue_first ? now_us : NEVER_US;
+}
+
+static enum io_result queue_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    if (!committer->current && !take_batch(journal))
+        return IO_DONE; /* the loop took it back */
+    struct batch *batch = committer->current;
+    enum io_result result;
+    if (!batch->is_cut)
+        result = write_batch(journal, batch, error);
+    else if (committer->writer.lsn == batch->lsn)
+        result = IO_DONE; /* nothing was written since the segment began */
+    else
+        result = space_rotate(journal, space_slack(&committer->limits), error);
+    if (result != IO_DONE)
+        return result;
+    pthread_mutex_lock(&journal->lock);
+    committer->current = NULL;
+    batch_release(journal, batch);
+    pthread_mutex_unlock(&journal->lock);
+    return IO_DONE;
+}
+
+/* --- closing ------------------------------------------------------------------------------------------ */
+
+static int64_t close_due(const struct journal *journal, int64_t now_us)
+{
+    (void)now_us;
+    const struct committer *committer = &journal->committer;
+    if (journal_policy(journal) == SYNC_NO || committer->written != committer->durable ||
+        committer->recorded == committer->durable)
+        return NEVER_US;
+    return committer->last_write_us + QUIET_US;
+}
+
+static enum io_result close_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    struct buffer bytes = {0};
+    memset(buffer_reserve(&bytes, FRAME_HEADER_SIZE), 0, FRAME_HEADER_SIZE);
+    bytes.size = FRAME_HEADER_SIZE;
+    enum io_result result = IO_FULL;
+    if (segment_writer_room(&committer->writer) >= FRAME_HEADER_SIZE)
+        result = write_frame(journal, FRAME_CLOSE, 0, &bytes, error);
+    buffer_free(&bytes);
+    if (result == IO_DONE)
+        return committer_sync(journal, error);
+    /* It is a courtesy to the next recovery, not worth any effort on a full disk. */
+    committer->recorded = committer->durable;
+    return result == IO_FULL ? IO_DONE : result;
+}
+
+/* --- tasks -------------------------------------------------------------------------------------------- */
+
+static const struct {
+    /* With the lock held: the monotonic time at which it is due; now_us or less for at once, NEVER_US for
+     * never. */
+    int64_t (*due)(const struct journal *journal, int64_t now_us);
+    /* Without the lock. After IO_DONE it is not due again for the same reason; after IO_FULL it is tried
+     * again. */
+    enum io_result (*run)(struct journal *journal, struct journal_error *error);
+} tasks[TASK_COUNT] = {
+    [TASK_SYNC] = {sync_due, committer_sync},    [TASK_ROOM] = {room_due, room_run},
+    [TASK_AHEAD] = {ahead_due, ahead_run},       [TASK_QUEUE] = {queue_due, queue_run},
+    [TASK_REWRITE] = {rewrite_due, rewrite_run}, [TASK_CLOSE] = {close_due, close_run},
+    [TASK_HISTORY] = {history_due, history_run},
+};
+
+/* The first task that is due now; TASK_COUNT when none is, and *due_us is when one will be. */
+static enum task find_due(const struct journal *journal, int64_t now_us, int64_t *due_us)
+{
+    *due_us = NEVER_US;
+    if (atomic_load(&journal->has_failed))
+        return TASK_COUNT;
+    for (enum task task = 0; task < TASK_COUNT; task++) {
+        int64_t due = tasks[task].due(journal, now_us);
+        if (due < journal->committer.retry_us[task])
+            due = journal->committer.retry_us[task];
+        if (due <= now_us)
+            return task;
+        if (due < *due_us)
+            *due_us = due;
+    }
+    return TASK_COUNT;
+}
+
+/* Whether a task that found the disk full keeps writes from being admitted. The others can wait for room. */
+static bool holds_writes_up(enum task task)
+{
+    return task == TASK_QUEUE || task == TASK_ROOM;
+}
+
+/* With the lock held. */
+static void note_full(struct journal *journal, enum task task, const struct journal_error *error)
+{
+    journal->committer.retry_us[task] = clock_monotonic_us(journal->clock) + RETRY_US;
+    if (!holds_writes_up(task))
+        return;
+    journal->full_tasks |= 1u << task;
+    if (task == TASK_ROOM)
+        room_note_full(journal);
+    if (!atomic_exchange(&journal->is_full, true))
+        diag(DIAG_WARNING, "%s. Writes are refused until there is room; it is tried again ten times a second",
+             error->text);
+}
+
+static void note_done(struct journal *journal, enum task task)
+{
+    journal->committer.retry_us[task] = 0;
+    if (!holds_writes_up(task) || !journal->full_tasks)
+        return;
+    journal->full_tasks &= ~(1u << task);
+    /* Where one found room, the other may: what waits need not wait longer. */
+    journal->committer.retry_us[TASK_ROOM] = 0;
+    if (!journal->full_tasks) {
+        atomic_store(&journal->is_full, false);
+        diag(DIAG_NOTICE, "there is room for the log again: writes are taken");
+    }
+}
+
+static void note_failed(struct journal *journal, const struct journal_error *error)
+{
+    error_set(&journal->failure,
+              "%s. Nothing after LSN %" PRIu64
+              " is acknowledged any more; see the disk and the system's log, then start "
+              "again: what was acknowledged is safe",
+              error->text, journal->committer.durable);
+    atomic_store_explicit(&journal->has_failed, true, memory_order_release);
+    diag(DIAG_WARNING, "the log has failed: %s", journal->failure.text);
+}
+
+bool committer_publish(struct journal *journal)
+{
+    struct committer *committer = &journal->committer;
+    lsn_t acknowledged = journal_acknowledged(journal);
+    lsn_t durable = journal_durable(journal);
+    /* durable never passes written for whoever looks in between. */
+    atomic_store_explicit(&journal->written, committer->written, memory_order_release);
+    atomic_store_explicit(&journal->durable, committer->durable, memory_order_release);
+
+    uint64_t room = segment_writer_room(&committer->writer);
+    uint64_t slack = space_slack(&committer->limits);
+    lsn_t limit = committer->written + (room > slack ? room - slack : 0);
+    /* What follows a cut does not go to this segment. */
+    if (committer->current && committer->current->is_cut)
+        limit = committer->written;
+    for (struct batch *batch = journal->queue_first; batch; batch = batch->next)
+        if (batch->is_cut && batch->lsn < limit)
+            limit = batch->lsn;
+    atomic_store_explicit(&journal->room, limit, memory_order_release);
+    journal->stats.segment_reserved = room;
+    journal->stats.spare_files = committer->spare_count;
+
+    bool sync_was_asked = journal->sync_target > durable && journal->sync_target <= committer->durable;
+    bool wake = journal->loop_waits || sync_was_asked || journal_acknowledged(journal) > acknowledged;
+    journal->loop_waits = false;
+    return wake;
+}
+
+bool committer_step(struct journal *journal, int64_t *due_us)
+{
+    struct journal_error error = {""};
+    bool was_rewriting = atomic_load(&journal->rewriting);
+    journal->committer.limits = journal->limits;
+    enum task task = find_due(journal, clock_monotonic_us(journal->clock), due_us);
+    if (task == TASK_COUNT)
+        return false;
+    pthread_mutex_unlock(&journal->lock);
+    enum io_result result = tasks[task].run(journal, &error);
+    pthread_mutex_lock(&journal->lock);
+    switch (result) {
+    case IO_DONE: note_done(journal, task); break;
+    case IO_FULL: note_full(journal, task, &error); break;
+    case IO_FAILED: note_failed(journal, &error); break;
+    }
+    bool wake = result == IO_FAILED;
+    /* A task that failed may have written without having synced: nothing of that is told. */
+    if (result != IO_FAILED)
+        wake = committer_publish(journal);
+    if (wake || (was_rewriting && !atomic_load(&journal->rewriting))) {
+        pthread_mutex_unlock(&journal->lock);
+        journal->wake(journal->wake_context);
+        pthread_mutex_lock(&journal->lock);
+    }
+    return true;
+}
+
+bool journal_work(struct journal *journal)
+{
+    ASSERT(journal->started && !journal->threaded);
+    int64_t due_us;
+    pthread_mutex_lock(&journal->lock);
+    bool worked = committer_step(journal, &due_us);
+    pthread_mutex_unlock(&journal->lock);
+    return worked;
+}
+
+int64_t journal_work_due_us(const struct journal *journal)
+{
+    ASSERT(journal->started && !journal->threaded);
+    int64_t due_us;
+    int64_t now_us = clock_monotonic_us(journal->clock);
+    return find_due(journal, now_us, &due_us) == TASK_COUNT ? due_us : now_us;
+}
+
+/* --- the thread --------------------------------------------------------------------------------------- */
+
+/* With the lock held, which is given up meanwhile. */
+static void wait_until(struct journal *journal, int64_t due_us)
+{
+    journal->committer_waits = true;
+    if (due_us == NEVER_US) {
+        pthread_cond_wait(&journal->changed, &journal->lock);
+    } else {
+        int64_t wait_us = due_us - clock_monotonic_us(journal->clock);
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        int64_t ns = until.tv_nsec + (wait_us > 0 ? wait_us % 1000000 : 0) * 1000;
+        until.tv_sec += (wait_us > 0 ? wait_us / 1000000 : 0) + ns / 1000000000;
+        until.tv_nsec = ns % 1000000000;
+        pthread_cond_timedwait(&journal->changed, &journal->lock, &until);
+    }
+    journal->committer_waits = false;
+}
+
+static void *commit_thread(void *argument)
+{
+    struct journal *journal = argument;
+    int64_t due_us;
+    memory_thread_register();
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->stopping)
+        if (!committer_step(journal, &due_us) && !journal->stopping)
+            wait_until(journal, due_us);
+    pthread_mutex_unlock(&journal->lock);
+    return NULL;
+}
+
+bool committer_start_thread(struct journal *journal)
+{
+    /* Signals are for the loop. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    journal->has_thread = pthread_create(&journal->thread, NULL, commit_thread, journal) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (journal->has_thread)
+        pthread_setname_np(journal->thread, "dkv-commit");
+    return journal->has_thread;
+}
+
+void committer_stop_thread(struct journal *journal)
+{
+    if (!journal->has_thread)
+        return;
+    pthread_mutex_lock(&journal->lock);
+    journal->stopping = true;
+    committer_signal(journal);
+    pthread_mutex_unlock(&journal->lock);
+    pthread_join(journal->thread, NULL);
+    journal->has_thread = false;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------ */
+
+static enum io_result finish_tasks(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    enum io_result result = IO_DONE;
+    while (result == IO_DONE && queue_due(journal, 0) != NEVER_US)
+        result = queue_run(journal, error);
+    /* What was written is worth a sync even if the rest found no room. */
+    if (result != IO_FAILED && committer->written != committer->durable) {
+        struct journal_error sync_error;
+        if (committer_sync(journal, &sync_error) == IO_FAILED) {
+            *error = sync_error;
+            result = IO_FAILED;
+        }
+    }
+    if (result == IO_DONE && committer->recorded != committer->durable)
+        result = close_run(journal, error);
+    if (result == IO_DONE && rewrite_due(journal, 0) != NEVER_US)
+        result = rewrite_run(journal, error);
+    return result;
+}
+
+bool committer_finish(struct journal *journal)
+{
+    ASSERT(!journal->has_thread);
+    if (atomic_load(&journal->has_failed))
+        return false;
+    struct journal_error error = {""};
+    enum io_result result = finish_tasks(journal, &error);
+    pthread_mutex_lock(&journal->lock);
+    if (result == IO_FAILED)
+        note_failed(journal, &error);
+    else
+        committer_publish(journal);
+    pthread_mutex_unlock(&journal->lock);
+    if (result == IO_FULL)
+        diag(DIAG_WARNING, "%s: %" PRIu64 " bytes from LSN %" PRIu64 " on could not be written and are lost",
+             error.text, journal_executed(journal) - journal->committer.durable, journal->committer.durable);
+    return result == IO_DONE;
+}
+
+void committer_free(struct journal *journal)
+{
+    struct committer *committer = &journal->committer;
+    segment_writer_close(&committer->writer);
+    manifest_free(&committer->manifest);
+    if (committer->current)
+        batch_free(committer->current);
+    committer->current = NULL;
+}

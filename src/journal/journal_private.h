@@ -1,0 +1,240 @@
+/* What the journal's own files share.
+ *
+ * Two sides work on it: the loop, which calls journal.h, and the committer, which is the commit thread or,
+ * without one, whoever calls journal_work. Each field below says by which side, or under which lock, it is
+ * used. The committer does all work in tasks (committer.c). It holds the lock while it looks for the next one
+ * and while it publishes what came of it, never while it reads or writes files. */
+#ifndef DKV_JOURNAL_PRIVATE_H
+#define DKV_JOURNAL_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/random.h"
+#include "journal/journal.h"
+#include "journal/manifest.h"
+#include "journal/segment_writer.h"
+#include "journal/stream_reader.h"
+
+/* Space kept out of what is admitted: for estimates of a change's size that were too low, for frame headers
+ * and for closing frames. */
+#define SLACK_MAX ((uint64_t)8 << 10)
+/* How far ahead of the write position space is reserved: at first, and at most under load. */
+#define AHEAD_MIN ((uint64_t)64 << 10)
+#define AHEAD_MAX ((uint64_t)4 << 20)
+/* Buffers larger than this are not kept. */
+#define BATCH_KEEP   ((size_t)1 << 20)
+#define BATCHES_KEPT 3
+/* A batch that has grown to this waits for the committer as it is; what follows goes to another. */
+#define BATCH_ENOUGH ((size_t)4 << 20)
+/* When a full disk is tried again. */
+#define RETRY_US 100000
+/* Under SYNC_EVERYSEC: a sync is begun when the oldest unsynced write is this old; and when a write itself
+ * took so long that it is this old already, what was written is synced before it is acknowledged. */
+#define SYNC_AGE_US      500000
+#define SYNC_AGE_LATE_US 900000
+/* When this long nothing followed, the last promise is put on record by a closing frame. */
+#define QUIET_US 100000
+/* Spare files kept at most; they are also no more bytes than the last log was or, as long as that is not
+ * known, than so many segments. */
+#define SPARES_MAX     16
+#define SPARES_AT_OPEN 4
+
+#define NEVER_US INT64_MAX
+
+/* What is handed from the loop to the committer, in order. */
+struct batch {
+    struct batch *next;
+    bool is_cut;         /* begin a new segment at lsn; otherwise a frame to write */
+    int database;        /* selected where it begins */
+    lsn_t lsn;           /* of its first byte */
+    struct buffer bytes; /* room for the frame's header, then units */
+};
+
+enum rewrite_state {
+    REWRITE_NONE,
+    REWRITE_RUNNING,   /* from the cut until the child has ended */
+    REWRITE_SUCCEEDED, /* the new base is to be taken into use */
+    REWRITE_GIVEN_UP   /* what the child left is to be removed */
+};
+
+/* In the order of their urgency. */
+enum task {
+    TASK_SYNC,
+    TASK_ROOM,
+    TASK_AHEAD,
+    TASK_QUEUE,
+    TASK_REWRITE,
+    TASK_CLOSE,
+    TASK_HISTORY,
+    TASK_COUNT
+};
+
+struct limits {
+    uint64_t segment_size;
+    int history_bases;
+    int64_t history_seconds;
+};
+
+struct spare {
+    uint64_t number;
+    uint64_t bytes;
+};
+
+/* The committer's own. */
+struct committer {
+    struct manifest manifest;
+    struct segment_writer writer;
+    struct random random;
+    struct limits limits;  /* as of the task's beginning */
+    struct batch *current; /* taken from the queue and not done yet: there was no room */
+    bool backlog;          /* another frame was in the queue already when current was taken */
+    lsn_t written;
+    lsn_t durable;
+    lsn_t recorded;             /* the highest durable LSN that a frame on disk names */
+    int64_t oldest_unsynced_us; /* when the first write was begun that is not synced yet */
+    int64_t last_write_us;
+    size_t last_frame_size;
+    uint64_t ahead;      /* bytes to reserve ahead of the write position */
+    uint64_t room_tried; /* the size that room was last made for */
+    struct spare spares[SPARES_MAX];
+    size_t spare_count;
+    uint64_t spare_bytes_max;
+    uint64_t next_spare;
+    int64_t history_check_us;     /* when history may have become too old */
+    int64_t retry_us[TASK_COUNT]; /* not before: the last try found the disk full */
+};
+
+struct journal {
+    /* Set at open, then read by both sides. */
+    struct disk *disk;
+    struct clock *clock;
+    char *folder;
+    char *full_text; /* what journal_full says */
+    bool threaded;
+    void (*wake)(void *context);
+    void *wake_context;
+    uint64_t random_seed;
+    uint8_t stream_id[STREAM_ID_SIZE];
+
+    /* The loop's. */
+    bool is_fresh; /* the folder is empty */
+    bool recovered;
+    struct stream_reader *reader; /* until recovery is done */
+    struct recover_progress progress;
+    struct batch *open; /* being filled; NULL: none is */
+    bool unit_is_open;
+    bool base_is_current; /* when the rewrite began, MANIFEST named a base of the same LSN */
+    uint64_t unsynced_max;
+    bool started;
+    bool has_thread;
+    pthread_t thread;
+
+    /* Written by one side, read by the other without the lock. Whoever sees an LSN here may rely on what was
+     * done before it was stored (release), so it is read with acquire. */
+    _Atomic lsn_t
+        executed; /* written by the loop, the others by the committer, except that a cut lowers room */
+    _Atomic lsn_t written;
+    _Atomic lsn_t durable;
+    _Atomic lsn_t room;     /* up to here, what is executed is sure to find space */
+    atomic_int policy;      /* written by the loop */
+    atomic_bool has_failed; /* failure is set and will not change */
+    atomic_bool is_full;
+    atomic_bool rewriting;
+
+    /* Under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* the committer waits on it */
+    bool committer_waits;
+    bool stopping;
+    struct batch *queue_first;
+    struct batch *queue_last;
+    struct batch *free_batches;
+    int free_batch_count;
+    struct limits limits;
+    lsn_t sync_target;   /* somebody asked for a sync up to here */
+    uint64_t want;       /* bytes of a change that waits for room; 0: none does */
+    bool loop_waits;     /* journal_admit said ADMIT_WAIT since the last wake */
+    bool want_asked;     /* somebody asked for it since the last try */
+    int unasked_tries;   /* in a row */
+    unsigned full_tasks; /* bits of those tasks that hold writes up because the disk is full */
+    uint64_t full_size;  /* changes from this size on found no room at the last try */
+    struct journal_error failure;
+    enum rewrite_state rewrite;
+    lsn_t rewrite_lsn;
+    bool recheck_history;
+    struct journal_stats stats;
+
+    struct committer committer;
+};
+
+/* --- append.c ----------------------------------------------------------------------------------------- */
+
+/* Puts what the loop has gathered into the queue. Called with the lock held, by the loop. */
+void queue_push_open(struct journal *journal);
+/* Puts a cut into the queue: what follows begins a new segment. Called with the lock held. */
+void queue_push_cut(struct journal *journal, lsn_t lsn);
+/* Wakes the committer. Called with the lock held. */
+void committer_signal(struct journal *journal);
+/* Gives a batch back; the caller holds the lock. */
+void batch_release(struct journal *journal, struct batch *batch);
+void batch_free(struct batch *batch);
+
+/* --- committer.c -------------------------------------------------------------------------------------- */
+
+/* Runs one task that is due, if any; *due_us is when the next is otherwise. Called with the lock held, which
+ * is given up meanwhile. */
+bool committer_step(struct journal *journal, int64_t *due_us);
+/* Makes what the committer did visible to the loop. Called with the lock held; returns whether to wake the
+ * loop. */
+bool committer_publish(struct journal *journal);
+/* Syncs the segment being appended to, if anything in it is not durable. */
+enum io_result committer_sync(struct journal *journal, struct journal_error *error);
+/* Writes and syncs all that was handed over and ends it with a closing frame. Only after the thread has
+ * ended. */
+bool committer_finish(struct journal *journal);
+bool committer_start_thread(struct journal *journal);
+void committer_stop_thread(struct journal *journal);
+void committer_free(struct journal *journal);
+
+/* --- space.c ------------------------------------------------------------------------------------------ */
+
+/* Space to keep out of what is admitted: SLACK_MAX, less when segments are tiny. */
+uint64_t space_slack(const struct limits *limits);
+/* Makes room for so many bytes in one piece, and some ahead if possible: in the current segment, or in a new
+ * one. */
+enum io_result space_make(struct journal *journal, uint64_t bytes, struct journal_error *error);
+/* Begins a new segment at the end of what is written, with so much room. */
+enum io_result space_rotate(struct journal *journal, uint64_t bytes, struct journal_error *error);
+uint64_t space_new_salt(struct journal *journal, lsn_t lsn);
+/* Makes manifest the one in use, for the statistics too. */
+void space_adopt(struct journal *journal, struct manifest *manifest);
+/* Whether a file of so many bytes is worth keeping as a spare, next to those that are there. */
+bool space_wants_spare(const struct journal *journal, uint64_t bytes);
+/* Renames a file to be a spare for new segments, or removes it. */
+void space_retire(struct journal *journal, const char *name, uint64_t bytes);
+void space_remove(struct journal *journal, const char *name);
+/* Removes spares until they are at most so many bytes. Returns whether any was. */
+bool space_drop_spares(struct journal *journal, uint64_t bytes_max);
+
+int64_t room_due(const struct journal *journal, int64_t now_us);
+enum io_result room_run(struct journal *journal, struct journal_error *error);
+/* With the lock held, after room_run found none. */
+void room_note_full(struct journal *journal);
+int64_t ahead_due(const struct journal *journal, int64_t now_us);
+enum io_result ahead_run(struct journal *journal, struct journal_error *error);
+
+/* --- retire.c ----------------------------------------------------------------------------------------- */
+
+int64_t rewrite_due(const struct journal *journal, int64_t now_us);
+enum io_result rewrite_run(struct journal *journal, struct journal_error *error);
+int64_t history_due(const struct journal *journal, int64_t now_us);
+enum io_result history_run(struct journal *journal, struct journal_error *error);
+
+/* --- leftovers.c -------------------------------------------------------------------------------------- */
+
+/* Removes the files of ours that no manifest names, and finds the spares. Refuses to remove what holds data
+ * that the manifest ought to know. */
+bool leftovers_remove(struct journal *journal, struct journal_error *error);
+
+#endif

@@ -1,0 +1,267 @@
+/* Taking a new base into use, and letting go of what it replaces.
+ *
+ * The child has written base-<lsn> and made it durable, name and all. MANIFEST is replaced first; only then
+ * are files that it names no more removed or renamed. A crash in between leaves files that no manifest names,
+ * which the next start removes. */
+#include <stdio.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+#include "journal/journal_private.h"
+
+/* History is looked at again after this long at the latest: the wall clock may jump. */
+#define HISTORY_CHECK_US ((int64_t)60 * 1000000)
+
+/* --- history ------------------------------------------------------------------------------------------ */
+
+/* How many of the oldest states are neither among those to keep nor needed to go back as far as asked. A
+ * state is needed for the times from its own until the next one's. */
+static size_t history_surplus(const struct manifest *manifest, const struct limits *limits, int64_t now_ms)
+{
+    size_t surplus = 0;
+    while (surplus + 1 < manifest->base_count) {
+        size_t newer_kept = manifest->base_count - 2 - surplus; /* history entries behind this one */
+        if (newer_kept < (size_t)limits->history_bases)
+            break;
+        if (limits->history_seconds > 0 &&
+            manifest->bases[surplus + 1].time_ms > now_ms - limits->history_seconds * 1000)
+            break;
+        surplus++;
+    }
+    return surplus;
+}
+
+/* The size of a file that is going to be a spare; 0 when it cannot be had. */
+static uint64_t file_size(struct journal *journal, const char *name)
+{
+    struct disk_file *file;
+    uint64_t size = 0;
+    if (disk_open(journal->disk, name, DISK_READ, &file) < 0)
+        return 0;
+    if (disk_size(file, &size) < 0)
+        size = 0;
+    disk_close(file);
+    return size;
+}
+
+/* Removes or recycles the files that the old manifest named and the new one does not. */
+static void retire_files(struct journal *journal, const struct manifest *old, const struct manifest *new)
+{
+    char name[FILE_NAME_SIZE];
+    for (size_t i = 0; i < old->base_count && old->bases[i].lsn < new->bases[0].lsn; i++) {
+        base_name(name, old->bases[i].lsn);
+        if (old->bases[i].bytes > 0)
+            space_remove(journal, name);
+    }
+    for (size_t i = 0; i < old->segment_count && old->segments[i].lsn < new->segments[0].lsn; i++) {
+        log_name(name, old->segments[i].lsn);
+        space_retire(journal, name, file_size(journal, name));
+    }
+}
+
+/* Puts a manifest into force, and lets go of what it names no more. Consumes it. */
+static enum io_result replace_manifest(struct journal *journal, struct manifest *manifest,
+                                       struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    enum io_result result = manifest_store(journal->disk, manifest, error);
+    if (result != IO_DONE) {
+        manifest_free(manifest);
+        return result;
+    }
+    struct manifest old;
+    manifest_copy(&old, &committer->manifest);
+    space_adopt(journal, manifest);
+    lsn_t old_lsn = manifest_base_in_use(&old)->lsn;
+    lsn_t new_lsn = manifest_base_in_use(&committer->manifest)->lsn;
+    if (new_lsn > old_lsn) {
+        /* The next log will hardly be longer than the last one was. */
+        committer->spare_bytes_max = new_lsn - old_lsn;
+        space_drop_spares(journal, committer->spare_bytes_max);
+    }
+    retire_files(journal, &old, &committer->manifest);
+    manifest_free(&old);
+    return IO_DONE;
+}
+
+static int64_t next_history_check(struct journal *journal)
+{
+    const struct committer *committer = &journal->committer;
+    const struct manifest *manifest = &committer->manifest;
+    /* Nothing is kept for its age alone. */
+    if (manifest->base_count < 2 || manifest->base_count - 2 < (size_t)committer->limits.history_bases ||
+        committer->limits.history_seconds == 0)
+        return NEVER_US;
+    int64_t until_ms =
+        manifest->bases[1].time_ms + committer->limits.history_seconds * 1000 - clock_wall_ms(journal->clock);
+    int64_t wait_us = until_ms > HISTORY_CHECK_US / 1000 ? HISTORY_CHECK_US
+                      : until_ms > 0                     ? until_ms * 1000
+                                                         : 0;
+    return clock_monotonic_us(journal->clock) + wait_us;
+}
+
+int64_t history_due(const struct journal *journal, int64_t now_us)
+{
+    return journal->recheck_history ? now_us : journal->committer.history_check_us;
+}
+
+enum io_result history_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    pthread_mutex_lock(&journal->lock);
+    journal->recheck_history = false;
+    pthread_mutex_unlock(&journal->lock);
+    size_t surplus = history_surplus(&committer->manifest, &committer->limits, clock_wall_ms(journal->clock));
+    enum io_result result = IO_DONE;
+    if (surplus > 0) {
+        struct manifest manifest;
+        manifest_copy(&manifest, &committer->manifest);
+        manifest_drop_history(&manifest, surplus);
+        result = replace_manifest(journal, &manifest, error);
+    }
+    committer->history_check_us = result == IO_FULL ? 0 : next_history_check(journal);
+    return result;
+}
+
+/* --- the end of a rewrite ----------------------------------------------------------------------------- */
+
+/* Whether the file ends as a base does, with a base end frame. Whether all before it is whole, recovery finds
+ * out. */
+static bool base_has_end(const struct segment_reader *base)
+{
+    char bytes[FRAME_HEADER_SIZE];
+    struct frame frame;
+    size_t need;
+    if (base->size < FILE_HEADER_SIZE + FRAME_HEADER_SIZE ||
+        disk_read(base->file, bytes, sizeof(bytes), base->size - sizeof(bytes)) != (ssize_t)sizeof(bytes))
+        return false;
+    return frame_decode(&frame, slice_make(bytes, sizeof(bytes)), sizeof(bytes), base->header.salt, &need) ==
+               FRAME_VALID &&
+           frame.kind == FRAME_BASE_END;
+}
+
+/* Looks at what the child left: fills in the base, or says what is wrong with it. */
+static bool inspect_base(struct journal *journal, lsn_t lsn, struct manifest_base *base,
+                         struct journal_error *error)
+{
+    struct segment_reader reader;
+    char name[FILE_NAME_SIZE];
+    base_name(name, lsn);
+    if (!segment_reader_open(&reader, journal->disk, name, error))
+        return false;
+    const char *wrong = NULL;
+    if (reader.header.kind != FILE_BASE || reader.header.lsn != lsn ||
+        memcmp(reader.header.stream_id, journal->stream_id, STREAM_ID_SIZE) != 0)
+        wrong = "its header is not that of the base that was to be written";
+    else if (!base_has_end(&reader))
+        wrong = "it has no end";
+    *base = (struct manifest_base){lsn, reader.size, reader.header.salt, reader.header.time_ms};
+    segment_reader_close(&reader);
+    if (wrong)
+        error_set(error, "%s cannot be used: %s", name, wrong);
+    return wrong == NULL;
+}
+
+/* Removes what the child may have left. MANIFEST may name a base of that LSN already: nothing was written
+ * between two rewrites. */
+static void remove_unused_base(struct journal *journal, lsn_t lsn)
+{
+    char name[FILE_NAME_SIZE];
+    base_temporary_name(name, lsn);
+    space_remove(journal, name);
+    const struct manifest_base *base = manifest_base_in_use(&journal->committer.manifest);
+    if (base->lsn == lsn && base->bytes > 0)
+        return;
+    base_name(name, lsn);
+    space_remove(journal, name);
+}
+
+/* A cut that no rewrite needs any more may be left out, which matters when the disk is too full for a new
+ * segment. */
+static void drop_cut(struct journal *journal, lsn_t lsn)
+{
+    struct committer *committer = &journal->committer;
+    pthread_mutex_lock(&journal->lock);
+    struct batch *dropped = NULL;
+    if (committer->current && committer->current->is_cut && committer->current->lsn == lsn) {
+        dropped = committer->current;
+        committer->current = NULL;
+    }
+    struct batch *before = NULL;
+    for (struct batch *batch = journal->queue_first; batch && !dropped; before = batch, batch = batch->next) {
+        if (!batch->is_cut || batch->lsn != lsn)
+            continue;
+        dropped = batch;
+        *(before ? &before->next : &journal->queue_first) = batch->next;
+        if (journal->queue_last == batch)
+            journal->queue_last = before;
+        break;
+    }
+    if (dropped) {
+        committer->retry_us[TASK_QUEUE] = 0;
+        batch_release(journal, dropped);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static void rewrite_is_over(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->rewrite = REWRITE_NONE;
+    journal->recheck_history = true;
+    atomic_store(&journal->rewriting, false);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static enum io_result take_base(struct journal *journal, const struct manifest_base *base,
+                                struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    struct manifest manifest;
+    manifest_copy(&manifest, &committer->manifest);
+    if (manifest_base_in_use(&manifest)->lsn == base->lsn)
+        manifest.base_count--; /* the same state, at the stream's beginning, which had no file */
+    manifest_add_base(&manifest, base);
+    manifest_drop_history(&manifest,
+                          history_surplus(&manifest, &committer->limits, clock_wall_ms(journal->clock)));
+    return replace_manifest(journal, &manifest, error);
+}
+
+int64_t rewrite_due(const struct journal *journal, int64_t now_us)
+{
+    const struct manifest *manifest = &journal->committer.manifest;
+    switch (journal->rewrite) {
+    case REWRITE_GIVEN_UP: return now_us;
+    case REWRITE_SUCCEEDED:
+        /* Not before the cut is done: the segment that carries the stream on from the base is there then, and
+         * what lies before it is durable. */
+        return manifest_find_segment(manifest, journal->rewrite_lsn) < manifest->segment_count ? now_us
+                                                                                               : NEVER_US;
+    default: return NEVER_US;
+    }
+}
+
+enum io_result rewrite_run(struct journal *journal, struct journal_error *error)
+{
+    /* Neither changes while a rewrite has ended. */
+    lsn_t lsn = journal->rewrite_lsn;
+    bool succeeded = journal->rewrite == REWRITE_SUCCEEDED;
+    const struct manifest_base *in_use = manifest_base_in_use(&journal->committer.manifest);
+    struct manifest_base base;
+    if (succeeded && (in_use->lsn != lsn || in_use->bytes == 0)) {
+        if (inspect_base(journal, lsn, &base, error)) {
+            enum io_result result = take_base(journal, &base, error);
+            if (result != IO_DONE)
+                return result;
+        } else {
+            diag(DIAG_WARNING, "the rewrite failed: %s", error->text);
+            succeeded = false;
+        }
+    }
+    if (!succeeded) {
+        drop_cut(journal, lsn);
+        remove_unused_base(journal, lsn);
+    }
+    rewrite_is_over(journal);
+    return IO_DONE;
+}

@@ -1,0 +1,277 @@
+/* Space: kept reserved ahead of the write position, in the current segment or in a new one.
+ *
+ * What journal_admit lets through has to find room, so it looks only at space that exists in the current
+ * segment. When that does not do, it says ADMIT_WAIT and leaves the size wanted; the committer makes that
+ * much room in one piece, growing the segment or beginning the next, and publishes how far it reaches. So a
+ * segment ends where a change would not fit into it any more, and a change larger than a segment gets a
+ * segment of its own size. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/diag.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "journal/journal_private.h"
+
+/* Zeros are written ahead in steps between these. Frames from the smallest step on need no zeros: writing
+ * them is more work than what the file system then does once. */
+#define FILL_MIN ((uint64_t)64 << 10)
+#define FILL_MAX ((uint64_t)512 << 10)
+/* After so many tries without anybody asking, a size that found no room is no longer tried. */
+#define UNASKED_TRIES_MAX 10
+
+static bool segment_is_empty(const struct committer *committer)
+{
+    return committer->written == committer->writer.lsn;
+}
+
+uint64_t space_slack(const struct limits *limits)
+{
+    uint64_t share = limits->segment_size / 4;
+    return share < SLACK_MAX ? share : SLACK_MAX;
+}
+
+/* Bytes that a segment's file may have at most, unless one change is larger. */
+static uint64_t segment_bytes_max(const struct committer *committer)
+{
+    return committer->limits.segment_size + space_slack(&committer->limits);
+}
+
+/* --- spares ------------------------------------------------------------------------------------------- */
+
+void space_remove(struct journal *journal, const char *name)
+{
+    int rc = disk_unlink(journal->disk, name);
+    /* Only space is lost: the next start removes what no manifest names. */
+    if (rc < 0 && rc != -ENOENT)
+        diag(DIAG_WARNING, "cannot remove %s: %s", name, strerror(-rc));
+}
+
+bool space_wants_spare(const struct journal *journal, uint64_t bytes)
+{
+    const struct committer *committer = &journal->committer;
+    uint64_t held = 0;
+    for (size_t i = 0; i < committer->spare_count; i++)
+        held += committer->spares[i].bytes;
+    /* Less than half a segment is not worth a file. */
+    return committer->spare_count < SPARES_MAX && bytes >= committer->limits.segment_size / 2 &&
+           bytes <= segment_bytes_max(committer) && held + bytes <= committer->spare_bytes_max;
+}
+
+void space_retire(struct journal *journal, const char *name, uint64_t bytes)
+{
+    struct committer *committer = &journal->committer;
+    if (!space_wants_spare(journal, bytes)) {
+        space_remove(journal, name);
+        return;
+    }
+    struct spare spare = {committer->next_spare++, bytes};
+    char as[FILE_NAME_SIZE];
+    spare_name(as, spare.number);
+    int rc = disk_rename(journal->disk, name, as);
+    if (rc < 0)
+        diag(DIAG_WARNING, "cannot rename %s to %s: %s", name, as, strerror(-rc));
+    else
+        committer->spares[committer->spare_count++] = spare;
+}
+
+bool space_drop_spares(struct journal *journal, uint64_t bytes_max)
+{
+    struct committer *committer = &journal->committer;
+    uint64_t held = 0;
+    size_t keep = 0;
+    while (keep < committer->spare_count && held + committer->spares[keep].bytes <= bytes_max)
+        held += committer->spares[keep++].bytes;
+    bool dropped = keep < committer->spare_count;
+    while (committer->spare_count > keep) {
+        char name[FILE_NAME_SIZE];
+        spare_name(name, committer->spares[--committer->spare_count].number);
+        space_remove(journal, name);
+    }
+    return dropped;
+}
+
+/* --- segments ----------------------------------------------------------------------------------------- */
+
+/* Random, and another one for every use of a file even if two lives of the journal were given the same seed:
+ * frames of an earlier use of a recycled file must not pass for new ones. */
+uint64_t space_new_salt(struct journal *journal, lsn_t lsn)
+{
+    struct committer *committer = &journal->committer;
+    uint64_t words[] = {random_next(&committer->random), committer->manifest.sequence, lsn};
+    return hash_bytes(words, sizeof(words), hash_bytes(journal->stream_id, STREAM_ID_SIZE, 0));
+}
+
+void space_adopt(struct journal *journal, struct manifest *manifest)
+{
+    struct committer *committer = &journal->committer;
+    manifest_free(&committer->manifest);
+    committer->manifest = *manifest;
+    *manifest = (struct manifest){0};
+    const struct manifest_base *base = manifest_base_in_use(&committer->manifest);
+    size_t first = manifest_find_segment(&committer->manifest, base->lsn);
+    size_t history = first;
+    for (size_t i = 0; i + 1 < committer->manifest.base_count; i++)
+        history += committer->manifest.bases[i].bytes > 0;
+    pthread_mutex_lock(&journal->lock);
+    journal->stats.base_lsn = base->lsn;
+    journal->stats.base_bytes = base->bytes;
+    journal->stats.segments = committer->manifest.segment_count - first;
+    journal->stats.history_files = history;
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* The new segment's file, of a spare if there is one. */
+static enum io_result create_segment(struct journal *journal, struct segment_writer *next, uint64_t reserve,
+                                     struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    struct file_header header = {.kind = FILE_LOG,
+                                 .salt = space_new_salt(journal, committer->written),
+                                 .lsn = committer->written,
+                                 .time_ms = clock_wall_ms(journal->clock)};
+    memcpy(header.stream_id, journal->stream_id, STREAM_ID_SIZE);
+    char spare[FILE_NAME_SIZE];
+    bool recycle = committer->spare_count > 0;
+    if (recycle)
+        spare_name(spare, committer->spares[--committer->spare_count].number);
+    return segment_writer_create(next, journal->disk, &header, recycle ? spare : NULL, reserve, error);
+}
+
+/* The order is what crash safety rests on: the old segment is synced, so that everything below the new one's
+ * start is durable; the new file and its name are durable before MANIFEST names it; and MANIFEST is durable
+ * before the first frame is written to it. */
+enum io_result space_rotate(struct journal *journal, uint64_t bytes, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    ASSERT(!segment_is_empty(committer));
+    enum io_result result = IO_DONE;
+    if (committer->durable != committer->written)
+        result = committer_sync(journal, error);
+    struct segment_writer next;
+    if (result == IO_DONE)
+        result = create_segment(journal, &next, bytes, error);
+    if (result != IO_DONE)
+        return result;
+    struct manifest manifest;
+    manifest_copy(&manifest, &committer->manifest);
+    manifest_add_segment(&manifest, next.lsn, next.salt);
+    result = manifest_store(journal->disk, &manifest, error);
+    if (result != IO_DONE) {
+        manifest_free(&manifest);
+        segment_writer_close(&next);
+        space_remove(journal, next.name);
+        return result;
+    }
+    space_adopt(journal, &manifest);
+    result = segment_writer_trim(&committer->writer, error);
+    segment_writer_close(&committer->writer);
+    committer->writer = next;
+    committer->recorded = committer->durable; /* MANIFEST says so */
+    return result;
+}
+
+static enum io_result make_once(struct journal *journal, uint64_t bytes, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    struct segment_writer *writer = &committer->writer;
+    uint64_t most = segment_bytes_max(committer);
+    if (!segment_is_empty(committer) && writer->offset + bytes > most)
+        return space_rotate(journal, bytes, error);
+    uint64_t wish = bytes + committer->ahead;
+    if (writer->offset + wish > most)
+        wish = most > writer->offset + bytes ? most - writer->offset : bytes;
+    enum io_result result = segment_writer_reserve(writer, wish, error);
+    return result == IO_FULL ? segment_writer_reserve(writer, bytes, error) : result;
+}
+
+enum io_result space_make(struct journal *journal, uint64_t bytes, struct journal_error *error)
+{
+    enum io_result result = make_once(journal, bytes, error);
+    if (result == IO_FULL && space_drop_spares(journal, 0))
+        result = make_once(journal, bytes, error);
+    return result;
+}
+
+/* --- room that somebody waits for --------------------------------------------------------------------- */
+
+int64_t room_due(const struct journal *journal, int64_t now_us)
+{
+    return journal->want > 0 ? now_us : NEVER_US;
+}
+
+enum io_result room_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    pthread_mutex_lock(&journal->lock);
+    uint64_t want = journal->want;
+    pthread_mutex_unlock(&journal->lock);
+    committer->room_tried = want;
+    /* What was executed since takes its place first. */
+    uint64_t pending = journal_executed(journal) - committer->written;
+    enum io_result result = space_make(journal, pending + want + space_slack(&committer->limits), error);
+    if (result != IO_DONE)
+        return result;
+    pthread_mutex_lock(&journal->lock);
+    if (journal->want == want)
+        journal->want = 0;
+    pthread_mutex_unlock(&journal->lock);
+    return IO_DONE;
+}
+
+void room_note_full(struct journal *journal)
+{
+    journal->full_size = journal->committer.room_tried;
+    journal->unasked_tries = journal->want_asked ? 0 : journal->unasked_tries + 1;
+    journal->want_asked = false;
+    /* Whoever wanted it has gone: it remains to be seen whether there is room for anything at all. */
+    if (journal->unasked_tries >= UNASKED_TRIES_MAX)
+        journal->want = 1;
+}
+
+/* --- space ahead -------------------------------------------------------------------------------------- */
+
+static uint64_t fill_step(const struct committer *committer)
+{
+    uint64_t step = committer->ahead / 4;
+    return step < FILL_MIN ? FILL_MIN : step > FILL_MAX ? FILL_MAX : step;
+}
+
+static bool reserve_is_low(const struct committer *committer)
+{
+    const struct segment_writer *writer = &committer->writer;
+    return writer->reserved_end < segment_bytes_max(committer) &&
+           segment_writer_room(writer) < space_slack(&committer->limits) + committer->ahead / 2;
+}
+
+static bool fill_is_low(const struct committer *committer)
+{
+    const struct segment_writer *writer = &committer->writer;
+    return committer->last_frame_size < FILL_MIN && writer->filled_end < writer->reserved_end &&
+           writer->filled_end < writer->offset + fill_step(committer) / 2;
+}
+
+int64_t ahead_due(const struct journal *journal, int64_t now_us)
+{
+    const struct committer *committer = &journal->committer;
+    return reserve_is_low(committer) || fill_is_low(committer) ? now_us : NEVER_US;
+}
+
+/* Reserves less than asked for at the segment's end: how the next begins is decided when something does not
+ * fit. */
+enum io_result ahead_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    struct segment_writer *writer = &committer->writer;
+    if (reserve_is_low(committer)) {
+        uint64_t most = segment_bytes_max(committer) - writer->offset;
+        uint64_t bytes = space_slack(&committer->limits) + committer->ahead;
+        enum io_result result = segment_writer_reserve(writer, bytes < most ? bytes : most, error);
+        if (result != IO_DONE)
+            return result;
+        /* Steps grow with what was used: a small server stays small, a busy one has room for long. */
+        if (committer->ahead < AHEAD_MAX && committer->ahead < writer->offset)
+            committer->ahead *= 2;
+    }
+    return fill_is_low(committer) ? segment_writer_fill(writer, fill_step(committer), error) : IO_DONE;
+}
