@@ -26,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import comparing, mix, resp, servers_pair  # noqa: E402
 
 ANSWER_SECONDS = 60
+# In a history: a wait that is longer than the short times to live before it.
+PAUSE = mix.Command((b"(wait)",), "pause")
+PAUSE_SECONDS = 0.06
 MINIMISE_SECONDS = 60
 
 
@@ -422,9 +425,9 @@ class Run:
             return
         commands = list(self.mix.short_lived())
         lane.start(commands, self._encode(commands))
-        self.history += [(lane, command) for command in commands]
+        self.history += [(lane, command) for command in [*commands, PAUSE]]
         lane.finish(self.rules)
-        time.sleep(0.06)
+        time.sleep(PAUSE_SECONDS)
 
     def check(self):
         self.keys_compared += self.state.compare(self.rules)
@@ -478,13 +481,12 @@ class Minimiser:
                 end = position
                 while end < len(history) and history[end][0] is history[position][0]:
                     end += 1
-                    if history[end - 1][1].kind == "quit":
+                    if history[end - 1][1].kind in ("quit", "pause"):
                         break
-                lane = lanes.setdefault(history[position][0], None) or Lane(self.pair)
-                lanes[history[position][0]] = lane
+                if history[position][0] not in lanes:
+                    lanes[history[position][0]] = Lane(self.pair)
                 commands = [command for _, command in history[position:end]]
-                lane.start(commands, [resp.encode(*command.args) for command in commands])
-                lane.finish(self.rules)
+                self.send(lanes[history[position][0]], commands)
                 position = end
             state.compare(self.rules)
         except Difference as difference:
@@ -494,6 +496,15 @@ class Minimiser:
                 lane.close()
             state.close()
         return None
+
+    def send(self, lane, commands):
+        pause = commands[-1] is PAUSE
+        if pause:
+            commands = commands[:-1]
+        lane.start(commands, [resp.encode(*command.args) for command in commands])
+        lane.finish(self.rules)
+        if pause:
+            time.sleep(PAUSE_SECONDS)
 
     def minimise(self):
         """(history, difference); None when it does not show again."""
