@@ -138,9 +138,6 @@ void database_move_entry(struct database *from, struct entry *entry, struct data
     uint64_t hash = key_hash(from, entry_key(entry));
     uint64_t to_hash = key_hash(to, to_key);
     bool same_key = slice_equal(entry_key(entry), to_key);
-    if (from == to && same_key)
-        return;
-
     /* The new entry comes first: to_key may be the key of the one that is replaced. */
     int64_t expire_ms = entry_expire_ms(entry);
     struct entry *moved = entry;

@@ -68,7 +68,7 @@ struct entry *database_find(struct database *db, struct slice key, uint64_t hash
 bool database_delete(struct database *db, struct slice key, uint64_t hash);
 /* Moves an entry to another database, or to another key (to_key may be the same), with value, type and time
  * to live. Whatever was under to_key is replaced, also where the slice lies in that entry or in this one. No
- * copy of a large value is made. */
+ * copy of a large value is made. The process ends when there is no memory for the key. */
 void database_move_entry(struct database *from, struct entry *entry, struct database *to,
                          struct slice to_key);
 /* A copy of the value, type and time to live under another key, which must not be there. NULL, and nothing
@@ -76,7 +76,8 @@ void database_move_entry(struct database *from, struct entry *entry, struct data
 struct entry *database_copy_entry(struct database *from, struct entry *entry, struct database *to,
                                   struct slice to_key);
 
-/* Sets or clears (EXPIRE_NEVER) the time to live; returns the entry's new address. */
+/* Sets or clears (EXPIRE_NEVER) the time to live, which may lie in the past; returns the entry's new address.
+ */
 struct entry *database_set_expire(struct database *db, struct entry *entry, int64_t expire_ms);
 
 /* A random entry, about uniformly; NULL when empty. */
@@ -92,7 +93,8 @@ uint64_t database_scan(struct database *db, uint64_t cursor, database_visit *vis
 void database_each(struct database *db, database_visit *visit, void *context);
 
 /* The next entry whose time has passed, NULL when none is due or when *budget (steps of work, decreased by
- * what was done) is used up. The caller deletes it, or changes its time to live, before asking again. */
+ * what was done) is used up. The caller deletes it, or changes its time to live, before asking again. Never
+ * early; up to 16 ms late, or a second where the clock was set back by less than that. */
 struct entry *database_next_expired(struct database *db, int64_t now_ms, int *budget);
 
 /* A little work that was put off: growing and shrinking after a freeze, the last memory of a database that

@@ -4,19 +4,17 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/* ---- Buckets
- * ------------------------------------------------------------------------------------------------------
- *
- * A bucket is a cache line:
+/* --- Buckets --- */
+
+/* A bucket is a cache line:
  *
  *     byte 0        meta: count of slots in use (4 bits), size class (2 bits), BUCKET_CHAINED
  *     bytes 1..9    a tag for each slot: 8 bits of the hash that choose no bucket
  *     bytes 10..63  9 slots of 6 bytes, the first one last: the low 48 bits of a pointer
  *
  * User space on x86-64 and aarch64 ends at 2^47 or 2^48 unless a program asks for more, so 48 bits hold any
- * pointer. Nine slots instead of the seven that whole pointers would leave is the most that this table does
- * for density: with seven, chains make 12 bytes a key the least that can be had, at 1.3 cache lines for a
- * hit; with nine it is 10.8 at 1.1 (Poisson arrivals, averaged over a doubling).
+ * pointer. That makes room for nine slots instead of seven: 12 bytes a key with seven come at up to 1.30
+ * cache lines for a hit, 10.7 with nine at up to 1.12 (LOAD_MAX).
  *
  * When more is to go into a full bucket, its last slot becomes a pointer to a chained bucket of the same
  * shape, which is only as long as it must be: size class n is 16 * (n + 1) bytes and has room for 2, 4, 6
@@ -151,8 +149,7 @@ static void bucket_push(uint8_t *bucket, uint64_t pointer, uint8_t tag)
     bucket[0]++;
 }
 
-/* Makes room in the last bucket of a chain, which is full: with a larger one in its place, or with one more.
- */
+/* Makes room in the last bucket of a chain, which is full: a larger one in its place, or one more. */
 static void tail_extend(struct table *table, struct tail *tail)
 {
     uint8_t *full = tail->bucket;
@@ -194,12 +191,11 @@ static void chain_take(struct table *table, uint8_t *first, uint8_t *bucket, uns
     chained_free(table, tail.bucket);
 }
 
-/* ---- Segments and addresses
- * ---------------------------------------------------------------------------------------
- *
- * The first segment grows by doubling until it is whole, so that a small database is small. The others come
- * one at a time. A segment is large enough for the directory to stay in the cache (8 bytes for about 6,700
- * keys) and for the page that the allocator adds to an allocation of its size not to matter. */
+/* --- Segments and addresses --- */
+
+/* The first segment grows by doubling until it is whole, so that a small database is small. The others
+ * come one at a time. A segment is large enough for the directory to stay in the cache (8 bytes for about
+ * 6,700 keys) and for the page that the allocator adds to an allocation of its size not to matter. */
 #define SEGMENT_BUCKETS ((size_t)1024)
 
 static uint8_t *bucket_at(const struct table *table, size_t index)
@@ -281,11 +277,10 @@ size_t table_memory(const struct table *table)
            segments * mem_good_size(SEGMENT_BUCKETS * BUCKET_SIZE) + table->chained_bytes;
 }
 
-/* ---- Growing and shrinking
- * ----------------------------------------------------------------------------------------
- *
- * The load is entries for each bucket that is not a chained one. It steers rather than the memory for a key,
- * which it keeps steady enough. Measured from 1 to 2 million keys, as a mean (least to greatest):
+/* --- Growing and shrinking --- */
+
+/* The load is entries for each bucket that is not a chained one. It steers rather than the memory for a
+ * key, which it keeps steady enough. Measured from 1 to 2 million keys, as a mean (least to greatest):
  *
  *     load   bytes for a key     cache lines for a hit, for a miss
  *     5.5    12.2 (12.0-12.3)    1.06 (-1.07)   1.12 (-1.17)
@@ -398,8 +393,7 @@ void table_prefetch_entry(const struct table *table, uint64_t hash)
     unsigned matches = bucket_match(bucket, hash_tag(hash));
     if (matches == 0 && bucket_is_chained(bucket))
         __builtin_prefetch(bucket_child(bucket));
-    /* Two lines hold all of most small entries; the second one is worth 10 ns where the value is read, too.
-     */
+    /* Two lines hold all of most small entries; where the value is read, too, the second saves 10 ns. */
     for (; matches != 0; matches &= matches - 1) {
         const char *entry = (const char *)slot_entry(bucket, (unsigned)__builtin_ctz(matches));
         __builtin_prefetch(entry);
