@@ -13,9 +13,9 @@ CC      := gcc
 endif
 # SANITIZE=address,undefined builds with sanitizers and the C library's allocator.
 SANITIZE ?=
-# V=1 shows whole commands.
+# V=1 shows whole commands, V=q nothing but what goes wrong.
 V ?= 0
-quiet = $(if $(filter 1,$(V)),,@echo '  $(1)' && )
+quiet = $(if $(filter 1,$(V)),,@$(if $(filter q,$(V)),,echo '  $(1)' && ))
 # How long each fuzzer runs.
 FUZZ_SECONDS ?= 10
 
@@ -140,10 +140,10 @@ $(BUILD)/tests/load: $(BUILD)/tests/process/load.o $(BUILD)/tests/process/model.
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(LIBS)
 
 format: ## format the sources
-	clang-format -i $(FORMATTED)
+	@clang-format -i $(FORMATTED)
 
 format-check: ## tell which sources are not formatted
-	clang-format --dry-run -Werror $(FORMATTED)
+	@clang-format --dry-run -Werror $(FORMATTED)
 
 # --- the rest -----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# A make of our own, with its own jobs.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 export BUILD=${BUILD:-build}
 logs=$BUILD/test-logs
 mkdir -p "$logs"
@@ -66,7 +68,7 @@ pytest() {
     return "$status"
 }
 
-make=(make --no-print-directory)
+make=(make --no-print-directory V=q)
 
 step format "clang-format agrees with every source" quietly "${make[@]}" format-check
 if step build "gcc, no warnings" quietly "${make[@]}" all unit-build load; then

@@ -111,6 +111,16 @@ bool config_read_words(struct config *config, const struct directive *directive,
     return true;
 }
 
+void config_correct(struct config *config, const char *name, const char *value)
+{
+    const struct directive *directive = directive_find(slice_of(name), NULL);
+    struct slice word = slice_of(value);
+    struct config_error error;
+    ASSERT(directive != NULL);
+    if (!config_read_words(config, directive, false, 1, &word, &error))
+        panic("%s cannot be %s: %s", name, value, error.text);
+}
+
 bool config_is_default(const struct config *config, const struct directive *directive)
 {
     struct config_value standard;

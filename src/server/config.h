@@ -141,6 +141,10 @@ int config_inactive(const struct config *config, struct buffer *names);
  * */
 bool config_enter_dir(struct config *config, struct config_error *error);
 
+/* Puts a value in force that the system had to correct (maxclients, where fewer files can be open), so that
+ * CONFIG GET tells the truth. The value has to be one that the directive takes. */
+void config_correct(struct config *config, const char *name, const char *value);
+
 /* --- while running ---------------------------------------------------------------------------------- */
 
 struct config_hooks {

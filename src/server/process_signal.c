@@ -125,8 +125,7 @@ static void handle_crash(int signal_, siginfo_t *info, void *context)
     ssize_t written = write(descriptor, line, (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1);
     void *frames[FRAMES_MAX];
     backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), descriptor);
-    static const char end[] =
-        "=== What was acknowledged is in the log on disk; the next start reads it back.\n";
+    static const char end[] = "=== End of the report.\n";
     written = write(descriptor, end, sizeof(end) - 1);
     (void)written;
     /* The handler was taken off when it was entered. */

@@ -104,6 +104,17 @@ static void takes_what_is_so(void **state)
     config_free(config);
 }
 
+/* What the system corrects is what CONFIG GET shows from then on, and nobody is asked. */
+static void is_corrected(void **state)
+{
+    (void)state;
+    struct config *config = config_of("maxclients 50000");
+    config_correct(config, "maxclients", "4064");
+    assert_int_equal(config->maxclients, 4064);
+    assert_value(config, "maxclients", "4064");
+    config_free(config);
+}
+
 /* --- hooks ------------------------------------------------------------------------------------------ */
 
 struct recorder {
@@ -160,11 +171,9 @@ static void puts_back_what_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sets_values),
-        cmocka_unit_test(refuses_all_or_none),
-        cmocka_unit_test(takes_what_is_so),
-        cmocka_unit_test(tells_the_hook),
-        cmocka_unit_test(puts_back_what_is_refused),
+        cmocka_unit_test(sets_values),      cmocka_unit_test(refuses_all_or_none),
+        cmocka_unit_test(takes_what_is_so), cmocka_unit_test(is_corrected),
+        cmocka_unit_test(tells_the_hook),   cmocka_unit_test(puts_back_what_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
