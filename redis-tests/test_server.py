@@ -112,8 +112,8 @@ def test_config_get(connection):
         assert name in everything
 
 
-# Directives of 7.0 that 7.2 no longer has.
-GONE = {"list-max-ziplist-size", "rdb-key-save-delay", "key-load-delay", "loading-process-events-interval-bytes"}
+# For Redis's own tests, of its own files.
+NOT_WANTED = {"aof-disable-auto-gc"}
 
 
 def test_config_has_all_directives(connection, reference_binary):
@@ -125,7 +125,7 @@ def test_config_has_all_directives(connection, reference_binary):
     finally:
         reference.remove()
     ours = {name.decode() for name in pairs(connection.call("CONFIG", "GET", "*"))}
-    assert known - ours - GONE == set()
+    assert known - ours == NOT_WANTED - ours
 
 
 def test_config_set(connection):
@@ -204,7 +204,8 @@ def test_command_info_agrees_with_the_reference(connection, reference_binary):
     finally:
         reference.remove()
     ours = {entry[0]: entry for entry in connection.call("COMMAND")}
-    assert len(ours) == connection.call("COMMAND", "COUNT") == len(connection.call("COMMAND", "LIST"))
+    assert len(ours) == connection.call("COMMAND", "COUNT")
+    assert set(ours) == {name for name in connection.call("COMMAND", "LIST") if b"|" not in name}
     differing = []
     for name, entry in ours.items():
         if name in theirs:
@@ -393,7 +394,7 @@ def test_waitaof(durable_server):
         assert connection.call("WAITAOF", 1, 0, 5000) == [1, 0]
         assert connection.call("WAITAOF", 0, 0, 0) == [1, 0]
         assert connection.call("WAITAOF", 1, 1, 50) == [1, 0]
-        assert connection.call("WAITAOF", 2, 0, 0) == b"ERR value is out of range, must be between 0 and 1"
+        assert connection.call("WAITAOF", 2, 0, 0) == b"ERR value is out of range, value must between 0 and 1"
         assert connection.call("CONFIG", "SET", "appendfsync", "no") == b"OK"
         connection.call("SET", "k", "w")
         assert connection.call("WAITAOF", 1, 0, 10000) == [1, 0]

@@ -137,9 +137,11 @@ def test_port_in_use(server, new_server):
         assert connection.call("PING") == b"PONG"
 
 
-def test_data_folder_that_is_not_there(new_server, tmp_path):
+def test_data_folder_that_cannot_be(new_server, tmp_path):
+    """A file is in the way."""
+    (tmp_path / "file").write_text("")
     with pytest.raises(StartError) as refusal:
-        new_server(dir=tmp_path / "no" / "such" / "folder").start()
+        new_server(dir=tmp_path / "file" / "data").start()
     assert "exit status 1" in str(refusal.value)
 
 

@@ -1,6 +1,7 @@
 /* Many clients under which a server is killed, and the memory of what it had promised them.
  *
- *     load (--socket PATH | --port N) [--writers N] [--readers N] [--log FOLDER]
+ *     load (--socket PATH | --port N) [--writers N] [--readers N] [--promise shown|acknowledged] [--log
+ * FOLDER]
  *
  * Commands on standard input, one a line, and the last line of each answer:
  *
@@ -69,13 +70,14 @@ static struct {
     int port;
     int writer_count;
     int reader_count;
+    bool promise_shown;
     const char *log;
     struct writer writers[CLIENTS_MAX];
     struct reader readers[CLIENTS_MAX];
     atomic_bool stopping;
     atomic_int disconnected;
     atomic_int complaints;
-} load = {.writer_count = 12, .reader_count = 4};
+} load = {.writer_count = 12, .reader_count = 4, .promise_shown = true};
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -487,7 +489,7 @@ static bool shown_holds(const struct writer *writer, int slot, char complaint[CO
 static int shown_differs(const struct writer *writer, char complaint[COMPLAINT_MAX])
 {
     int wrong = 0;
-    for (int slot = 0; slot < slot_count(); slot++) {
+    for (int slot = 0; load.promise_shown && slot < slot_count(); slot++) {
         char text[COMPLAINT_MAX];
         if (!shown_holds(writer, slot, text) && wrong++ == 0) {
             memcpy(complaint, text, sizeof(text));
@@ -672,6 +674,8 @@ static void read_options(int argc, char **argv)
             load.writer_count = atoi(argv[i + 1]);
         } else if (strcmp(argv[i], "--readers") == 0) {
             load.reader_count = atoi(argv[i + 1]);
+        } else if (strcmp(argv[i], "--promise") == 0) {
+            load.promise_shown = strcmp(argv[i + 1], "shown") == 0;
         } else if (strcmp(argv[i], "--log") == 0) {
             load.log = argv[i + 1];
         } else {

@@ -24,8 +24,9 @@ def build_load(folder):
 class Load:
     """Its commands, one method each. See load.c."""
 
-    def __init__(self, binary, server, logs, writers=12, readers=4):
-        options = ["--socket", server.socket, "--writers", str(writers), "--readers", str(readers), "--log", str(logs)]
+    def __init__(self, binary, server, logs, writers=12, readers=4, promise="shown"):
+        options = ["--socket", server.socket, "--writers", str(writers), "--readers", str(readers)]
+        options += ["--promise", promise, "--log", str(logs)]
         self.process = subprocess.Popen(
             [binary, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
