@@ -1,6 +1,7 @@
 /* What commands ask of their arguments, each with the error that Redis replies. */
 #include <ctype.h>
 
+#include "base/memory.h"
 #include "base/number.h"
 #include "command/call.h"
 
@@ -60,6 +61,25 @@ bool call_check_type(struct call *call, const struct entry *entry, enum value_ty
         return true;
     reply_error(call->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
     return false;
+}
+
+/* Less than this is always taken to be there. */
+#define MEMORY_UNCHECKED_MAX ((size_t)1 << 20)
+
+void call_memory_error(struct call *call)
+{
+    reply_error(call->reply, "OOM not enough memory for a value of this size");
+}
+
+bool call_memory(struct call *call, size_t size)
+{
+    if (size <= MEMORY_UNCHECKED_MAX)
+        return true;
+    void *probe = mem_try_alloc(size);
+    if (!probe)
+        call_memory_error(call);
+    mem_free(probe);
+    return probe != NULL;
 }
 
 void call_syntax_error(struct call *call)

@@ -121,6 +121,9 @@ bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int6
                     const char *error);
 bool call_long_double(struct call *call, int index, long double *value);
 bool call_database_index(struct call *call, int index, int *database, const char *error);
+/* Whether there is memory for values of so many bytes, for commands that could not undo what they did. */
+bool call_memory(struct call *call, size_t size);
+void call_memory_error(struct call *call);
 void call_syntax_error(struct call *call);
 /* "ERR unknown subcommand or wrong number of arguments for 'x'. Try X HELP." */
 void call_subcommand_error(struct call *call);

@@ -54,8 +54,7 @@ bool call_persist(struct call *call, struct slice key, uint64_t hash, struct ent
     return true;
 }
 
-/* --- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT
- * -------------------------------------------------------------------------- */
+/* --- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT -------------------------------------------------------------- */
 
 enum expire_condition { IF_NONE = 1 << 0, IF_ANY = 1 << 1, IF_LATER = 1 << 2, IF_EARLIER = 1 << 3 };
 
@@ -145,8 +144,7 @@ static void persist_command(struct call *call)
     reply_int(call->reply, entry && call_persist(call, call->argv[1], hash, entry));
 }
 
-/* --- TTL, PTTL, EXPIRETIME, PEXPIRETIME
- * ---------------------------------------------------------------------------- */
+/* --- TTL, PTTL, EXPIRETIME, PEXPIRETIME ---------------------------------------------------------------- */
 
 /* -2: no such key. -1: no time to live. */
 static void ttl_generic(struct call *call, unsigned form)

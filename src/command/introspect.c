@@ -3,8 +3,7 @@
 #include "command/call.h"
 #include "command/families.h"
 
-/* --- names of bits, in the order in which they are told
- * ------------------------------------------------------------ */
+/* --- names of bits, in the order in which they are told ------------------------------------------------ */
 
 struct bit_name {
     unsigned bit;
@@ -105,8 +104,7 @@ static bool category_has(const struct category *category, const struct command *
     return (command->categories & category->categories) || (command->flags & category->flags);
 }
 
-/* --- COMMAND INFO
- * -------------------------------------------------------------------------------------------------- */
+/* --- COMMAND INFO -------------------------------------------------------------------------------------- */
 
 static void reply_categories(struct reply *reply, const struct command *command)
 {
@@ -237,8 +235,7 @@ static void command_count_command(struct call *call)
     reply_int(call->reply, (int64_t)command_table_count(call->world->commands));
 }
 
-/* --- COMMAND DOCS
- * -------------------------------------------------------------------------------------------------- */
+/* --- COMMAND DOCS -------------------------------------------------------------------------------------- */
 
 static void reply_docs(struct reply *reply, const struct command_entry *entry)
 {
@@ -278,8 +275,7 @@ static void command_docs_command(struct call *call)
     reply_map_at(call->reply, gap, found);
 }
 
-/* --- COMMAND LIST
- * -------------------------------------------------------------------------------------------------- */
+/* --- COMMAND LIST -------------------------------------------------------------------------------------- */
 
 /* Whether a command is listed, and by what. */
 typedef bool list_filter(const struct command_entry *entry, struct slice argument);
@@ -357,8 +353,7 @@ static void command_list_command(struct call *call)
     reply_array_at(call->reply, gap, listed);
 }
 
-/* --- COMMAND GETKEYS
- * ----------------------------------------------------------------------------------------------- */
+/* --- COMMAND GETKEYS ----------------------------------------------------------------------------------- */
 
 struct key_report {
     struct reply *reply;
@@ -447,8 +442,7 @@ static void command_help_command(struct call *call)
     call_help(call, lines);
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------------- */
 
 static const struct command command_subcommands[] = {
     {.name = "count",

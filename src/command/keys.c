@@ -7,8 +7,7 @@
 #include "command/call.h"
 #include "command/families.h"
 
-/* --- some keys
- * ----------------------------------------------------------------------------------------------------- */
+/* --- some keys ----------------------------------------------------------------------------------------- */
 
 static void del_command(struct call *call)
 {
@@ -61,8 +60,7 @@ static void type_command(struct call *call)
     reply_simple(call->reply, entry ? value_type_name(entry_type(entry)) : "none");
 }
 
-/* --- a key elsewhere
- * ----------------------------------------------------------------------------------------------- */
+/* --- a key elsewhere ----------------------------------------------------------------------------------- */
 
 enum rename_outcome { RENAME_DONE, RENAME_TAKEN, RENAME_FAILED };
 
@@ -141,11 +139,16 @@ static void copy_command(struct call *call)
         reply_int(call->reply, 0);
         return;
     }
+    if (!call_memory(call, entry_memory(entry)))
+        return;
     struct database *target = store_database(call->world->store, database);
     call_changed_in(call, database, to, to_hash);
     if (taken)
         database_delete(target, to, to_hash);
-    entry_touch(database_copy_entry(call->db, entry, target, to), call->world->now_ms);
+    struct entry *copy = database_copy_entry(call->db, entry, target, to);
+    if (!copy)
+        panic("out of memory in the middle of COPY");
+    entry_touch(copy, call->world->now_ms);
     effect_verbatim(call);
     reply_int(call->reply, 1);
 }
@@ -173,8 +176,7 @@ static void move_command(struct call *call)
     reply_int(call->reply, 1);
 }
 
-/* --- finding keys
- * -------------------------------------------------------------------------------------------------- */
+/* --- finding keys -------------------------------------------------------------------------------------- */
 
 /* Whether commands see it. Nothing here deletes what has expired: these commands only read. */
 static bool is_live(const struct call *call, const struct entry *entry)
@@ -331,8 +333,7 @@ static void randomkey_command(struct call *call)
         reply_null(call->reply);
 }
 
-/* --- whole databases
- * ----------------------------------------------------------------------------------------------- */
+/* --- whole databases ----------------------------------------------------------------------------------- */
 
 static void dbsize_command(struct call *call)
 {
@@ -416,8 +417,7 @@ static void select_command(struct call *call)
         reply_ok(call->reply);
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------------- */
 
 const struct command keys_commands[] = {
     {.name = "del",

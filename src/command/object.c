@@ -4,8 +4,7 @@
 #include "command/call.h"
 #include "command/families.h"
 
-/* --- OBJECT
- * -------------------------------------------------------------------------------------------------------- */
+/* --- OBJECT -------------------------------------------------------------------------------------------- */
 
 /* Redis keeps one object for each small integer and shares it among all keys that hold it; its count of
  * references is a constant that clients know. Here nothing is shared, but tools that look get the answer they
@@ -72,8 +71,7 @@ static void object_help_command(struct call *call)
     call_help(call, lines);
 }
 
-/* --- MEMORY
- * -------------------------------------------------------------------------------------------------------- */
+/* --- MEMORY -------------------------------------------------------------------------------------------- */
 
 static void memory_usage_command(struct call *call)
 {
@@ -229,8 +227,7 @@ static void memory_help_command(struct call *call)
     call_help(call, lines);
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------------- */
 
 static const struct command object_subcommands[] = {
     {.name = "encoding",

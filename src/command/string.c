@@ -7,8 +7,7 @@
 #include "command/families.h"
 #include "command/lcs.h"
 
-/* --- the options of SET and GETEX
- * ---------------------------------------------------------------------------------- */
+/* --- the options of SET and GETEX ---------------------------------------------------------------------- */
 
 enum set_condition { SET_ALWAYS, SET_IF_ABSENT, SET_IF_PRESENT, SET_IF_EQUAL };
 
@@ -100,8 +99,7 @@ static bool options_read(struct call *call, int first, struct value_options *opt
     return true;
 }
 
-/* --- setting
- * ------------------------------------------------------------------------------------------------------- */
+/* --- setting ------------------------------------------------------------------------------------------- */
 
 static bool value_is(const struct entry *entry, struct slice expected)
 {
@@ -119,13 +117,17 @@ static void reply_value(struct call *call, const struct entry *entry)
 }
 
 /* Makes the key that argument index names hold a string, whatever it held. The effect is the caller's to
- * state. */
+ * state. NULL, with the error replied and nothing changed, when there is not enough memory. */
 static struct entry *store_string(struct call *call, int index, struct slice value, enum string_form form,
                                   int64_t expire_ms)
 {
     struct slice key = call->argv[index];
     uint64_t hash = call_hash(call, index);
     struct entry *entry = database_set_string(call->db, key, hash, value, form, expire_ms);
+    if (!entry) {
+        call_memory_error(call);
+        return NULL;
+    }
     entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
     return entry;
@@ -172,6 +174,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
                                     const struct value_options *options)
 {
     int64_t expire_ms = EXPIRE_NEVER;
+    uint64_t reply_begin = call->reply->output->queued;
     struct entry *entry;
     if (options->time && !call_expire_time(call, options->time_index, options->time->form, &expire_ms))
         return SET_FAILED;
@@ -186,7 +189,16 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
         return outcome;
     if (options->keep_ttl && entry)
         expire_ms = entry_expire_ms(entry);
+    uint64_t reply_end = call->reply->output->queued;
     entry = store_string(call, 1, value, STRING_FORM_BEST, expire_ms);
+    if (!entry) {
+        /* The error takes the place of what GET replied. */
+        if (reply_end > reply_begin) {
+            output_rewind(call->reply->output, reply_begin);
+            call_memory_error(call);
+        }
+        return SET_FAILED;
+    }
     effect_set(call, call->session->database, entry);
     return SET_DONE;
 }
@@ -194,7 +206,8 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
 /* Without options: what was there does not matter, not even whether its time had passed. */
 static void set_plainly(struct call *call)
 {
-    store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
+    if (!store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
+        return;
     effect_verbatim(call);
     reply_ok(call->reply);
 }
@@ -246,8 +259,7 @@ static void getset_command(struct call *call)
     set_generic(call, call->argv[2], &options);
 }
 
-/* --- several keys
- * -------------------------------------------------------------------------------------------------- */
+/* --- several keys -------------------------------------------------------------------------------------- */
 
 static void mget_command(struct call *call)
 {
@@ -267,17 +279,24 @@ static bool pairs_check(struct call *call)
     return false;
 }
 
-static void set_pairs(struct call *call)
+/* False, with the error replied and nothing changed, when there is not enough memory. */
+static bool set_pairs(struct call *call)
 {
+    size_t total = 0;
     for (int i = 1; i < call->argc; i += 2)
-        store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER);
+        total += call->argv[i].size + call->argv[i + 1].size;
+    if (!call_memory(call, total))
+        return false;
+    for (int i = 1; i < call->argc; i += 2)
+        if (!store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER))
+            panic("out of memory in the middle of a command that sets several keys");
+    return true;
 }
 
 static void mset_command(struct call *call)
 {
-    if (!pairs_check(call))
+    if (!pairs_check(call) || !set_pairs(call))
         return;
-    set_pairs(call);
     effect_verbatim(call);
     reply_ok(call->reply);
 }
@@ -292,7 +311,8 @@ static void msetnx_command(struct call *call)
             return;
         }
     }
-    set_pairs(call);
+    if (!set_pairs(call))
+        return;
     struct slice *argv = mem_alloc((size_t)call->argc * sizeof(*argv));
     memcpy(argv, call->argv, (size_t)call->argc * sizeof(*argv));
     argv[0] = SLICE_LITERAL("MSET");
@@ -301,8 +321,7 @@ static void msetnx_command(struct call *call)
     reply_int(call->reply, 1);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 static void get_command(struct call *call)
 {
@@ -386,8 +405,7 @@ static void getrange_command(struct call *call)
     reply_bulk(call->reply, slice_range(value, start, end));
 }
 
-/* --- changing in place
- * --------------------------------------------------------------------------------------------- */
+/* --- changing in place --------------------------------------------------------------------------------- */
 
 /* Whether a string of size bytes at offset ends within the limit. The stream is obeyed whatever the limit is
  * now. */
@@ -409,11 +427,12 @@ static void write_in_place(struct call *call, struct entry *entry, size_t offset
     bool created = !entry;
     if (created)
         entry = database_set_string(call->db, key, hash, slice_make(NULL, 0), STRING_FORM_RAW, EXPIRE_NEVER);
-    entry = database_write_string(call->db, entry, offset, value);
+    if (entry)
+        entry = database_write_string(call->db, entry, offset, value);
     if (!entry) {
         if (created)
             database_delete(call->db, key, hash);
-        reply_error(call->reply, "OOM not enough memory for a string of this size");
+        call_memory_error(call);
         return;
     }
     entry_touch(entry, call->world->now_ms);
@@ -433,7 +452,8 @@ static void append_command(struct call *call)
         return;
     }
     /* A new key holds what SET would have made of it. */
-    store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER);
+    if (!store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
+        return;
     effect_verbatim(call);
     reply_int(call->reply, (int64_t)call->argv[2].size);
 }
@@ -457,8 +477,7 @@ static void setrange_command(struct call *call)
         write_in_place(call, entry, (size_t)offset, value);
 }
 
-/* --- counting
- * ------------------------------------------------------------------------------------------------------ */
+/* --- counting ------------------------------------------------------------------------------------------ */
 
 static void increment(struct call *call, int64_t by)
 {
@@ -478,6 +497,10 @@ static void increment(struct call *call, int64_t by)
     uint64_t hash = call_hash(call, 1);
     int64_t expire_ms = entry ? entry_expire_ms(entry) : EXPIRE_NEVER;
     entry = database_set_int(call->db, call->argv[1], hash, value, expire_ms);
+    if (!entry) {
+        call_memory_error(call);
+        return;
+    }
     entry_touch(entry, call->world->now_ms);
     call_changed(call, call->argv[1], hash);
     effect_verbatim(call);
@@ -535,12 +558,13 @@ static void incrbyfloat_command(struct call *call)
     }
     struct slice result = slice_make(text, long_double_format(text, value));
     entry = store_string(call, 1, result, STRING_FORM_BYTES, entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
+    if (!entry)
+        return;
     effect_set(call, call->session->database, entry);
     reply_bulk(call->reply, result);
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------------- */
 
 const struct command string_commands[] = {
     {.name = "set",
