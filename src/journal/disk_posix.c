@@ -300,11 +300,20 @@ static int sync_parent(const char *path)
     return rc;
 }
 
+/* A parent that may not be looked at or written to is none of our business. */
+static bool is_forbidden(int rc)
+{
+    return rc == -EACCES || rc == -EROFS || rc == -EPERM;
+}
+
+/* A folder that is there already may be of a start that was cut short before it synced the parent, so that is
+ * synced in any case. */
 static int make_folder(const char *path)
 {
-    if (mkdir(path, FOLDER_MODE) == 0)
-        return sync_parent(path);
-    return errno == EEXIST ? 0 : -errno;
+    if (mkdir(path, FOLDER_MODE) < 0 && errno != EEXIST)
+        return -errno;
+    int rc = sync_parent(path);
+    return is_forbidden(rc) ? 0 : rc;
 }
 
 /* mkdir -p. path is changed on the way and restored. */
@@ -314,8 +323,7 @@ static int make_folders(char *path)
         *slash = '\0';
         int rc = make_folder(path);
         *slash = '/';
-        /* A parent that is there but may not be written to is none of our business. */
-        if (rc < 0 && rc != -EACCES && rc != -EROFS && rc != -EPERM)
+        if (rc < 0 && !is_forbidden(rc))
             return rc;
     }
     return make_folder(path);
@@ -324,19 +332,14 @@ static int make_folders(char *path)
 int disk_posix_open(const char *path, struct disk **disk)
 {
     ASSERT(path[0] != '\0');
+    char *copy = mem_strdup(path);
+    for (size_t end = strlen(copy); end > 1 && copy[end - 1] == '/'; end--)
+        copy[end - 1] = '\0';
+    int rc = make_folders(copy);
+    mem_free(copy);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) {
-        char *copy = mem_strdup(path);
-        for (size_t end = strlen(copy); end > 1 && copy[end - 1] == '/'; end--)
-            copy[end - 1] = '\0';
-        int rc = make_folders(copy);
-        mem_free(copy);
-        if (rc < 0)
-            return rc;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    }
     if (fd < 0)
-        return -errno;
+        return rc < 0 && errno == ENOENT ? rc : -errno;
     struct disk_posix *posix = mem_alloc(sizeof(*posix));
     *posix = (struct disk_posix){{&disk_posix_operations}, fd, -1};
     *disk = &posix->disk;

@@ -5,11 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "journal/disk.h"
 #include "server/config_table.h"
 
 bool config_fail(struct config_error *error, const char *format, ...)
@@ -299,20 +299,14 @@ bool config_acts(size_t index)
 
 /* --- the data folder -------------------------------------------------------------------------------- */
 
-/* Makes the folder and those above it that are missing. path is put back as it was. */
-static bool folder_create(char *path)
+/* Durably: a log that was synced is lost if the folder that names it is. */
+static int folder_create(const char *path)
 {
-    for (char *at = path + 1; *at != '\0'; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
-        *at = '/';
-        if (!ok)
-            return false;
-    }
-    /* What people keep in here is nobody else's business. */
-    return mkdir(path, 0750) == 0 || errno == EEXIST;
+    struct disk *disk;
+    int error = disk_posix_open(path, &disk);
+    if (error == 0)
+        disk_free(disk);
+    return error;
 }
 
 bool config_enter_dir(struct config *config, struct config_error *error)
@@ -324,11 +318,13 @@ bool config_enter_dir(struct config *config, struct config_error *error)
     while (path.size > 1 && path.data[path.size - 1] == '/')
         path.size--;
     buffer_append_char(&path, '\0');
-    bool ok = folder_create(path.data) && chdir(path.data) == 0;
-    if (!ok)
-        config_fail(error, "cannot use the data folder '%s': %s", path.data, strerror(errno));
+    int failed = folder_create(path.data);
+    if (failed == 0 && chdir(path.data) != 0)
+        failed = -errno;
+    if (failed)
+        config_fail(error, "cannot use the data folder '%s': %s", path.data, strerror(-failed));
     buffer_free(&path);
-    if (!ok)
+    if (failed)
         return false;
     char *old = config->dir_owned;
     config->dir_owned = current_folder();
