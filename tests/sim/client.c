@@ -1,0 +1,348 @@
+#include "client.h"
+
+#include "base/memory.h"
+#include "sim.h"
+
+#define REPLY_PEEK 16
+
+/* --- coming and going ------------------------------------------------------------------------------------- */
+
+void client_connect(struct sim *sim, struct client *client, int number)
+{
+    *client = (struct client){.number = number, .parser = parser_new()};
+    client->session = session_new(sim->world, &client->output, NULL);
+}
+
+void client_disconnect(struct client *client)
+{
+    if (!client->session)
+        return;
+    session_free(client->session);
+    output_free(&client->output);
+    parser_free(client->parser);
+    buffer_free(&client->input);
+    mem_free(client->sent);
+    mem_free(client->promises);
+    mem_free(client->scopes);
+    *client = (struct client){.number = client->number};
+}
+
+bool client_is_idle(const struct client *client)
+{
+    return client->input.size == 0 && output_pending(&client->output) == 0 && !client->session->blocked;
+}
+
+/* --- sending ---------------------------------------------------------------------------------------------- */
+
+static struct sim_command *sent_add(struct client *client)
+{
+    if (client->sent_first + client->sent_count == client->sent_capacity) {
+        if (client->sent_count)
+            memmove(client->sent, client->sent + client->sent_first, client->sent_count * sizeof(*client->sent));
+        client->sent_first = 0;
+        client->sent_capacity = 2 * client->sent_count + 16;
+        client->sent = mem_realloc(client->sent, client->sent_capacity * sizeof(*client->sent));
+    }
+    return &client->sent[client->sent_first + client->sent_count++];
+}
+
+void client_say(struct sim *sim, struct client *client, const char *words, enum command_kind kind)
+{
+    (void)sim;
+    workload_say(words, kind, &client->input, sent_add(client));
+}
+
+void client_send(struct sim *sim, struct client *client)
+{
+    uint64_t count = 1 + random_below(&sim->random, (uint64_t)sim->config.pipeline_max);
+    while (count-- > 0)
+        workload_command(&sim->workload, sim->clock.wall_us / 1000, &client->input, sent_add(client));
+}
+
+/* --- what a reply promises -------------------------------------------------------------------------------- */
+
+static struct promise *promise_add(struct client *client)
+{
+    if (client->promise_first + client->promise_count == client->promise_capacity) {
+        if (client->promise_count)
+            memmove(client->promises, client->promises + client->promise_first,
+                    client->promise_count * sizeof(*client->promises));
+        client->promise_first = 0;
+        client->promise_capacity = 2 * client->promise_count + 16;
+        client->promises = mem_realloc(client->promises, client->promise_capacity * sizeof(*client->promises));
+    }
+    return &client->promises[client->promise_first + client->promise_count++];
+}
+
+/* The first bytes of the reply that begins at a position of the output. */
+static void reply_peek(const struct client *client, uint64_t begin, char text[REPLY_PEEK])
+{
+    struct iovec vectors[64];
+    memset(text, 0, REPLY_PEEK);
+    uint64_t skip = begin - client->output.sent;
+    int count = output_vectors(&client->output, skip + REPLY_PEEK - 1, vectors, 64);
+    size_t size = 0;
+    for (int i = 0; i < count; i++) {
+        for (size_t at = 0; at < vectors[i].iov_len && size < REPLY_PEEK - 1; at++) {
+            if (skip > 0)
+                skip--;
+            else
+                text[size++] = ((const char *)vectors[i].iov_base)[at];
+        }
+    }
+}
+
+static bool begins_with(const char *text, const char *what)
+{
+    return strncmp(text, what, strlen(what)) == 0;
+}
+
+/* Refused before it looked at anything. */
+static bool tells_nothing(const char *reply)
+{
+    static const char *const refusals[] = {"-MISCONF", "-EXECABORT", "-LOADING", "+QUEUED"};
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (begins_with(reply, refusals[i]))
+            return true;
+    return false;
+}
+
+static lsn_t last_change(struct sim *sim, const struct command_scope *scopes, size_t count, int database)
+{
+    lsn_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        int in = scopes[i].database < 0 ? database : scopes[i].database;
+        lsn_t lsn = model_last_change(&sim->model, in, scopes[i].key);
+        last = lsn > last ? lsn : last;
+    }
+    return last;
+}
+
+/* That a watched key was changed: the first change since one of them was watched. */
+static lsn_t first_change_of_watched(struct sim *sim, const struct client *client)
+{
+    lsn_t first = 0;
+    for (int i = 0; i < client->watched_count; i++) {
+        const struct watched *watched = &client->watched[i];
+        lsn_t lsn = model_last_change(&sim->model, watched->database, watched->key);
+        if (lsn > watched->since && (first == 0 || lsn < first))
+            first = lsn;
+    }
+    return first;
+}
+
+static void forget_transaction(struct client *client)
+{
+    client->scope_count = 0;
+    client->watched_count = 0;
+}
+
+static void scopes_add(struct client *client, const struct sim_command *command)
+{
+    for (int i = 0; i < command->scope_count; i++) {
+        if (client->scope_count == client->scope_capacity) {
+            client->scope_capacity = 2 * client->scope_capacity + 16;
+            client->scopes = mem_realloc(client->scopes, client->scope_capacity * sizeof(*client->scopes));
+        }
+        struct command_scope scope = command->scopes[i];
+        if (scope.database < 0)
+            scope.database = (int8_t)client->multi_database;
+        client->scopes[client->scope_count++] = scope;
+    }
+}
+
+static void watch_keys(struct sim *sim, struct client *client, const struct sim_command *command)
+{
+    for (int i = 0; i < command->scope_count && client->watched_count < COMMAND_KEYS_MAX; i++)
+        client->watched[client->watched_count++] =
+            (struct watched){client->session->database, command->scopes[i].key, journal_executed(sim->journal)};
+}
+
+/* The LSN that the reply of a command without a unit of its own tells of; and keeps track of transactions. */
+static lsn_t judge(struct sim *sim, struct client *client, const struct sim_command *command, const char *reply)
+{
+    lsn_t shown = 0;
+    if (begins_with(reply, "+QUEUED")) {
+        scopes_add(client, command);
+        if (command->kind == COMMAND_SELECT)
+            client->multi_database = command->select;
+        return 0;
+    }
+    switch (command->kind) {
+    case COMMAND_MULTI:
+        if (begins_with(reply, "+OK"))
+            client->multi_database = client->session->database;
+        return 0;
+    case COMMAND_EXEC:
+        if (begins_with(reply, "*-1") || begins_with(reply, "_"))
+            shown = first_change_of_watched(sim, client);
+        else if (begins_with(reply, "*"))
+            shown = last_change(sim, client->scopes, client->scope_count, 0);
+        if (!begins_with(reply, "-ERR EXEC"))
+            forget_transaction(client);
+        return shown;
+    case COMMAND_DISCARD:
+        if (begins_with(reply, "+OK"))
+            forget_transaction(client);
+        return 0;
+    case COMMAND_RESET: forget_transaction(client); return 0;
+    case COMMAND_WATCH:
+        if (begins_with(reply, "+OK"))
+            watch_keys(sim, client, command);
+        return 0;
+    case COMMAND_PLAIN:
+        if (tells_nothing(reply))
+            return 0;
+        return last_change(sim, command->scopes, (size_t)command->scope_count, client->session->database);
+    default: return 0;
+    }
+}
+
+/* A reply was queued from begin on; unit is the LSN of the unit that the command wrote, 0 if it wrote none. */
+static void note_reply(struct sim *sim, struct client *client, const struct sim_command *command, uint64_t begin,
+                       lsn_t unit)
+{
+    char reply[REPLY_PEEK];
+    if (client->output.queued == begin)
+        return;
+    reply_peek(client, begin, reply);
+    lsn_t shown = judge(sim, client, command, reply);
+    if (unit)
+        client->last_write = unit;
+    if (begins_with(reply, "-MISCONF")) {
+        sim->counts->refused++;
+        if (!command->writes)
+            sim_fail(sim, "'%s', which only reads, was refused because the disk is full", command->text);
+    }
+    trace_line(&sim->trace, "client %d: %s -> %.*s, executed %llu", client->number, command->text,
+               (int)strcspn(reply, "\r"), reply, (unsigned long long)journal_executed(sim->journal));
+    *promise_add(client) = (struct promise){.begin = begin,
+                                            .end = client->output.queued,
+                                            .shown = unit ? unit : shown,
+                                            .acknowledged = unit,
+                                            .policy = journal_policy(sim->journal),
+                                            .policy_epoch = sim->policy_epoch};
+}
+
+/* WAITAOF's reply, at once or later: what it counts says whether this client's writes are durable. */
+static void note_durable_reply(struct sim *sim, struct client *client, uint64_t begin)
+{
+    char reply[REPLY_PEEK];
+    if (client->output.queued == begin)
+        return;
+    reply_peek(client, begin, reply);
+    bool durable = begins_with(reply, "*2\r\n:1");
+    trace_line(&sim->trace, "client %d: waitaof says %s", client->number, durable ? "durable" : "no");
+    *promise_add(client) = (struct promise){.begin = begin,
+                                            .end = client->output.queued,
+                                            .durable = durable ? client->last_write : 0,
+                                            .policy = journal_policy(sim->journal),
+                                            .policy_epoch = sim->policy_epoch};
+}
+
+/* --- running ---------------------------------------------------------------------------------------------- */
+
+/* Runs one request; false when nothing more is to be run now. *used is moved behind it if it was run. */
+static bool run_request(struct sim *sim, struct client *client, const struct request *request,
+                        const struct prepared *prepared, size_t *used)
+{
+    struct sim_command command = client->sent[client->sent_first];
+    uint64_t begin = client->output.queued;
+    lsn_t before = journal_executed(sim->journal);
+    enum dispatch_result result = dispatch(sim->world, client->session, request, prepared);
+    if (result == DISPATCH_WAIT) {
+        trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
+        if (!command.writes)
+            sim_fail(sim, "'%s', which only reads, has to wait for the journal", command.text);
+        client->waits = true;
+        *used = request->begin;
+        return false;
+    }
+    ASSERT(client->sent_count > 0);
+    client->sent_first++;
+    client->sent_count--;
+    *used = request->end;
+    sim->counts->commands++;
+    lsn_t after = journal_executed(sim->journal);
+    if (command.kind == COMMAND_WAITAOF && !client->session->in_multi)
+        note_durable_reply(sim, client, begin);
+    else
+        note_reply(sim, client, &command, begin, after > before ? after : 0);
+    client->closing = result == DISPATCH_CLOSE;
+    return result == DISPATCH_DONE;
+}
+
+/* Runs what a batch framed. Returns whether all of it was run and the next may follow. */
+static bool run_batch(struct sim *sim, struct client *client, int count, size_t *used)
+{
+    const struct request *requests[REQUEST_BATCH_MAX];
+    struct prepared prepared[REQUEST_BATCH_MAX];
+    for (int i = 0; i < count; i++)
+        requests[i] = parser_request(client->parser, i);
+    dispatch_prepare(sim->world, client->session, requests, prepared, count);
+    for (int i = 0; i < count; i++)
+        if (!run_request(sim, client, requests[i], &prepared[i], used))
+            return false;
+    return true;
+}
+
+void client_run(struct sim *sim, struct client *client)
+{
+    static const struct parser_limits limits = {.bulk_max = 512 << 20, .query_max = 1 << 30};
+    client->waits = false;
+    if (client->session->blocked != BLOCK_NONE) {
+        uint64_t begin = client->output.queued;
+        if (!session_unblock(client->session))
+            return;
+        note_durable_reply(sim, client, begin);
+    }
+    bool goes_on = true;
+    while (goes_on && client->input.size > 0) {
+        int count;
+        size_t used;
+        enum parse_end end = parser_run(client->parser, buffer_slice(&client->input), &limits, &count, &used);
+        if (end == PARSE_ERROR)
+            sim_fail(sim, "a command was not understood: %s", parser_error(client->parser));
+        goes_on = run_batch(sim, client, count, &used) && count > 0;
+        if (!goes_on)
+            parser_rewind(client->parser);
+        buffer_consume(&client->input, used);
+    }
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------- */
+
+/* The client has seen some of this reply: from now on it must be true. */
+static void promise_made(struct sim *sim, const struct promise *promise)
+{
+    sim->counts->replies++;
+    enum sync_policy policy = journal_policy(sim->journal);
+    model_promise_power(&sim->model, promise->durable);
+    if (promise->policy == SYNC_ALWAYS && promise->policy_epoch == sim->policy_epoch)
+        model_promise_power(&sim->model, promise->shown);
+    else if (promise->acknowledged && policy == SYNC_EVERYSEC && promise->policy_epoch == sim->policy_epoch)
+        model_acknowledge_everysec(&sim->model, promise->acknowledged, sim_disk_time(sim));
+    model_promise_process(&sim->model, promise->acknowledged);
+}
+
+void client_read(struct sim *sim, struct client *client, uint64_t bytes_max)
+{
+    uint64_t size = output_sendable(&client->output, journal_acknowledged(sim->journal));
+    if (size > bytes_max)
+        size = bytes_max;
+    if (size == 0)
+        return;
+    output_sent(&client->output, size);
+    trace_line(&sim->trace, "client %d: reads %llu bytes at %lld us", client->number, (unsigned long long)size,
+               (long long)sim->clock.monotonic_us);
+    while (client->promise_count > 0) {
+        const struct promise *promise = &client->promises[client->promise_first];
+        if (promise->begin >= client->output.sent)
+            break;
+        promise_made(sim, promise);
+        if (promise->end > client->output.sent)
+            break;
+        client->promise_first++;
+        client->promise_count--;
+    }
+}

@@ -1,0 +1,295 @@
+/* The beginnings and ends of processes. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "sim.h"
+
+/* Tries to begin a life before it is a failure not to succeed. */
+#define BEGIN_TRIES 20
+
+/* --- beginning -------------------------------------------------------------------------------------------- */
+
+static void woken(void *context)
+{
+    ((struct sim *)context)->woken = true;
+}
+
+static void ignore(void *context)
+{
+    (void)context;
+}
+
+static struct engine_options options_of(struct sim *sim, struct sim_life *life, struct random *random, bool is_main)
+{
+    const struct sim_config *config = &sim->config;
+    return (struct engine_options){
+        .world = {.clock = &sim->clock.clock,
+                  .databases = MODEL_DATABASES,
+                  .random_seed = random_next(random),
+                  .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .requirepass = ""}},
+        .journal = {.disk = &life->disk->disk,
+                    .folder = "sim",
+                    .policy = config->policy,
+                    .segment_size = config->segment_size,
+                    .unsynced_max = config->unsynced_max,
+                    .history_bases = config->history_bases,
+                    .history_seconds = config->history_seconds,
+                    .random_seed = random_next(random),
+                    .wake = is_main ? woken : ignore,
+                    .wake_context = sim},
+        .triggers = config->triggers,
+        .host = sim_child_host(life->child)};
+}
+
+static enum life_result not_begun(struct sim *sim, struct sim_life *life)
+{
+    if (life->engine)
+        engine_abandon(life->engine);
+    life->engine = NULL;
+    sim_child_kill(life->child);
+    bool crashed = life->disk->dead;
+    if (!life->is_second)
+        sim_disk_process_ended(life->disk);
+    trace_line(&sim->trace, "life: %s", crashed ? "crashed before it began" : life->error.text);
+    return crashed ? LIFE_CRASHED : LIFE_REFUSED;
+}
+
+enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk, struct sim_child *child)
+{
+    bool is_main = child == &sim->child;
+    struct random *random = is_main ? &sim->random : &sim->probe_random;
+    *life = (struct sim_life){.disk = disk, .child = child, .is_second = disk->locked};
+    child->disk = disk;
+    struct engine_options options = options_of(sim, life, random, is_main);
+    life->engine = engine_open(&options, &life->error);
+    if (!life->engine)
+        return not_begun(sim, life);
+    enum recover_result result;
+    do
+        result = engine_recover_step(life->engine, 1 + random_below(random, 100000), &life->error);
+    while (result == RECOVER_MORE);
+    if (result == RECOVER_FAILED || !engine_start(life->engine, &life->error))
+        return not_begun(sim, life);
+    struct engine_stats stats;
+    engine_stats_read(life->engine, &stats);
+    life->progress = stats.recovery;
+    life->lsn = journal_executed(engine_world(life->engine)->journal);
+    trace_line(&sim->trace, "life: begun at LSN %llu, torn %llu bytes, policy %d", (unsigned long long)life->lsn,
+               (unsigned long long)life->progress.torn_bytes, (int)sim->config.policy);
+    return LIFE_BEGUN;
+}
+
+/* --- judging ---------------------------------------------------------------------------------------------- */
+
+/* Whether MANIFEST's text has a line that names the file. */
+static bool manifest_names(struct slice manifest, const char *name)
+{
+    unsigned long long number;
+    char word[16] = "";
+    if (sscanf(name, "log-%20llu.dkv", &number) == 1)
+        snprintf(word, sizeof(word), "segment");
+    else if (sscanf(name, "base-%20llu.dkv", &number) != 1 || strstr(name, ".tmp"))
+        return false;
+    char *text = slice_to_cstring(manifest);
+    bool found = false;
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line && !found; line = strsep(&rest, "\n")) {
+        char kind[16];
+        unsigned long long lsn;
+        unsigned long long bytes = 1;
+        if (sscanf(line, "%15s %llu %llu", kind, &lsn, &bytes) < 2 || lsn != number)
+            continue;
+        found = word[0] ? strcmp(kind, word) == 0
+                        : (strcmp(kind, "base") == 0 || strcmp(kind, "history") == 0) && bytes > 0;
+    }
+    mem_free(text);
+    return found;
+}
+
+static void check_folder(struct sim *sim, const struct sim_disk *disk)
+{
+    struct slice manifest = sim_disk_content(disk, "MANIFEST");
+    if (!manifest.data)
+        sim_fail(sim, "after recovery there is no MANIFEST");
+    for (size_t i = 0; i < disk->name_count; i++) {
+        const char *name = disk->names[i].name;
+        bool expected = strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0 || strncmp(name, "spare-", 6) == 0;
+        if (!expected && !manifest_names(manifest, name))
+            sim_fail(sim, "after recovery the folder holds %s, which MANIFEST does not name", name);
+    }
+}
+
+void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_survive)
+{
+    struct world *world = engine_world(life->engine);
+    unsigned long long lsn = life->lsn;
+    uint64_t expected;
+    if (life->lsn < must_survive)
+        sim_fail(sim, "recovered to LSN %llu, but what clients were told must last up to LSN %llu", lsn,
+                 (unsigned long long)must_survive);
+    if (!model_state_at(&sim->model, life->lsn, &expected))
+        sim_fail(sim, "recovered to LSN %llu, which is not the end of any unit", lsn);
+    uint64_t found = model_digest(world->store);
+    if (found != expected)
+        sim_fail(sim, "recovered to LSN %llu, but the state is another: digest %016llx instead of %016llx", lsn,
+                 (unsigned long long)found, (unsigned long long)expected);
+    if (journal_durable(world->journal) != life->lsn)
+        sim_fail(sim, "recovered to LSN %llu, of which only %llu is said to be durable", lsn,
+                 (unsigned long long)journal_durable(world->journal));
+    if (!life->may_leave)
+        check_folder(sim, life->disk);
+    sim->counts->recoveries++;
+}
+
+lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind)
+{
+    int64_t now_us = sim->failed_at_us ? sim->failed_at_us : sim_disk_time(sim);
+    model_second_passed(&sim->model, now_us - 1000000);
+    return kind == CRASH_POWER || sim->lost_power ? sim->model.must_survive_power : sim->model.must_survive_process;
+}
+
+/* --- the main engine's lives -------------------------------------------------------------------------------- */
+
+static enum crash_kind some_crash(struct sim *sim)
+{
+    return random_below(&sim->random, 2) ? CRASH_POWER : CRASH_PROCESS;
+}
+
+/* Replaces the disk by what a crash makes of it. */
+static struct sim_disk *disk_crashes(struct sim *sim, struct sim_disk *disk, enum crash_kind kind)
+{
+    trace_line(&sim->trace, "crash: %s", kind == CRASH_POWER ? "power failure" : "process");
+    if (random_below(&sim->random, 4))
+        disk->faults = (struct sim_faults){0};
+    struct sim_disk *after = sim_disk_crash(disk, kind, &sim->random);
+    sim->counts->crash_points++;
+    if (kind == CRASH_POWER || disk->read_only) {
+        sim->lost_power = true;
+        sim->counts->power_failures++;
+    }
+    sim->closed_well &= !disk->dead;
+    after->before_call = disk->before_call;
+    after->before_call_context = disk->before_call_context;
+    sim_disk_free(disk);
+    return after;
+}
+
+/* After a refusal: it has to have a reason outside, which then goes away. */
+static struct sim_disk *after_refusal(struct sim *sim, struct sim_disk *disk, const struct sim_life *life,
+                                      uint64_t reasons_before)
+{
+    if (disk->faults_injected + disk->full_hits == reasons_before && !disk->read_only)
+        sim_fail(sim, "an undamaged folder was refused: %s", life->error.text);
+    disk->faults = (struct sim_faults){0};
+    disk->ballast = 0;
+    disk->capacity = UINT64_MAX;
+    return disk->read_only ? disk_crashes(sim, disk, CRASH_POWER) : disk;
+}
+
+static void take_over(struct sim *sim, const struct sim_life *life)
+{
+    model_recovered(&sim->model, engine_world(life->engine)->store, life->lsn);
+    sim->lives++;
+    sim->lost_power = sim->closed_well = false;
+    sim->disk = life->disk;
+    sim->engine = life->engine;
+    sim->world = engine_world(life->engine);
+    sim->journal = sim->world->journal;
+    sim->woken = true;
+    sim->failed_at_us = 0;
+    sim->disk->crash_at = 0;
+    for (int i = 0; i < sim->client_count; i++)
+        client_connect(sim, &sim->clients[i], i);
+}
+
+void sim_begin(struct sim *sim, struct sim_disk *disk, enum crash_kind kind)
+{
+    sim->lost_power |= kind == CRASH_POWER;
+    sim->disk = disk;
+    struct sim_life life;
+    for (int tries = 0; tries < BEGIN_TRIES; tries++) {
+        if (tries < 4 && random_below(&sim->random, 4) == 0)
+            sim_disk_crash_after(disk, random_below(&sim->random, 12));
+        uint64_t reasons = disk->faults_injected + disk->full_hits;
+        enum life_result result = sim_life_begin(sim, &life, disk, &sim->child);
+        life.may_leave = disk->faults_injected > 0;
+        if (result == LIFE_BEGUN) {
+            sim_life_check(sim, &life, sim_must_survive(sim, CRASH_PROCESS));
+            if (sim->closed_well && life.progress.torn_bytes > 0)
+                sim_fail(sim, "after a clean end, %llu bytes were taken for a torn tail",
+                         (unsigned long long)life.progress.torn_bytes);
+            take_over(sim, &life);
+            return;
+        }
+        if (result == LIFE_CRASHED)
+            disk = disk_crashes(sim, disk, some_crash(sim));
+        else
+            disk = after_refusal(sim, disk, &life, reasons);
+        sim->disk = disk;
+    }
+    sim_fail(sim, "no life begins");
+}
+
+void sim_drop(struct sim *sim)
+{
+    for (int i = 0; i < sim->client_count; i++)
+        client_disconnect(&sim->clients[i]);
+    uint64_t calls = sim->disk->calls;
+    if (sim->engine)
+        engine_abandon(sim->engine);
+    sim->engine = NULL;
+    sim->world = NULL;
+    sim->journal = NULL;
+    sim_child_kill(&sim->child);
+    if (sim->disk->calls != calls)
+        sim_fail(sim, "an abandoned engine still wrote to the disk");
+    sim_disk_process_ended(sim->disk);
+}
+
+/* Time while nothing runs, in which no promise of a second runs out. */
+static void down_time(struct sim *sim)
+{
+    model_forget_everysec(&sim->model);
+    int64_t ms = (int64_t)random_below(&sim->random, random_below(&sim->random, 4) ? 100 : 20000);
+    sim->clock.monotonic_us += ms * 1000;
+    sim->clock.wall_us += ms * 1000;
+    if (random_below(&sim->random, 8) == 0)
+        sim->clock.wall_us -= (int64_t)random_below(&sim->random, 3000000);
+}
+
+void sim_crash(struct sim *sim, enum crash_kind kind)
+{
+    sim_must_survive(sim, kind);
+    sim_drop(sim);
+    sim->disk->crash_at = 0;
+    struct sim_disk *after = disk_crashes(sim, sim->disk, kind);
+    down_time(sim);
+    sim_begin(sim, after, kind);
+}
+
+void sim_close(struct sim *sim)
+{
+    sim_must_survive(sim, CRASH_PROCESS);
+    for (int i = 0; i < sim->client_count; i++)
+        client_disconnect(&sim->clients[i]);
+    lsn_t executed = journal_executed(sim->journal);
+    uint64_t reasons = sim->disk->faults_injected + sim->disk->full_hits;
+    struct engine *engine = sim->engine;
+    sim->engine = NULL;
+    bool ok = engine_close(engine);
+    sim->world = NULL;
+    sim->journal = NULL;
+    trace_line(&sim->trace, "closed %s at LSN %llu", ok ? "well" : "badly", (unsigned long long)executed);
+    if (!ok && !sim->disk->dead && !sim->failed_at_us && !sim->disk->read_only &&
+        sim->disk->faults_injected + sim->disk->full_hits == reasons)
+        sim_fail(sim, "the engine says it closed badly, though nothing failed");
+    sim_child_kill(&sim->child);
+    sim_disk_process_ended(sim->disk);
+    if (ok)
+        model_promise_power(&sim->model, executed);
+    enum crash_kind kind = some_crash(sim);
+    sim->closed_well = ok;
+    struct sim_disk *after = disk_crashes(sim, sim->disk, kind);
+    down_time(sim);
+    sim_begin(sim, after, kind);
+}

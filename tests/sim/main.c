@@ -1,0 +1,210 @@
+/* Runs seeds: one, for looking at it; a file of them; or as many as there is time for. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "sim.h"
+
+/* A run takes some milliseconds; one that takes this long hangs. */
+#define HANG_SECONDS 120
+/* One run in so many is done twice, to see that it is the same. */
+#define TWICE_EVERY 50
+
+static uint64_t seed_running;
+static struct trace *trace_running;
+static char last_log[300]; /* what a panic says comes here */
+
+static void fail_header(void)
+{
+    printf("\nFAILED: seed %" PRIu64 "\n", seed_running);
+}
+
+void sim_fail(struct sim *sim, const char *format, ...)
+{
+    va_list args;
+    fail_header();
+    printf("step %d, life %" PRIu64 ", wall clock %" PRId64 " ms: ", sim->step, sim->lives, sim->clock.wall_us / 1000);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\nThe last that happened:\n");
+    trace_print_kept(&sim->trace);
+    printf("To see all of it: sim --seed %" PRIu64 " --trace\n", sim->seed);
+    fflush(stdout);
+    _exit(1);
+}
+
+static void on_abort(int number)
+{
+    fail_header();
+    if (number == SIGALRM)
+        printf("it hangs\n");
+    else
+        printf("it ended by signal %d: %s\n", number, last_log);
+    if (trace_running)
+        trace_print_kept(trace_running);
+    fflush(stdout);
+    _exit(1);
+}
+
+void sim_trace_is(struct trace *trace)
+{
+    trace_running = trace;
+}
+
+static void to_trace(void *context, enum diag_level level, const char *text)
+{
+    (void)context;
+    (void)level;
+    snprintf(last_log, sizeof(last_log), "%s", text);
+    if (trace_running)
+        trace_line(trace_running, "log: %s", text);
+}
+
+/* --- running ---------------------------------------------------------------------------------------------- */
+
+static double now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static uint64_t run(uint64_t seed, bool print, struct sim_counts *counts)
+{
+    seed_running = seed;
+    alarm(HANG_SECONDS);
+    uint64_t hash = sim_run(seed, print, counts);
+    alarm(0);
+    return hash;
+}
+
+static void run_twice(uint64_t seed, struct sim_counts *counts)
+{
+    struct sim_counts ignored = {0};
+    uint64_t first = run(seed, false, counts);
+    uint64_t second = run(seed, false, &ignored);
+    if (first == second)
+        return;
+    fail_header();
+    printf("the seed does not decide everything: two runs of it differ (%016" PRIx64 ", %016" PRIx64 ")\n", first, second);
+    exit(1);
+}
+
+static void report(const struct sim_counts *counts, double seconds)
+{
+    printf("%" PRIu64 " runs, %" PRIu64 " crash points (%" PRIu64 " a minute), %" PRIu64 " recoveries judged (%.0f a "
+           "second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64 " replies judged, %" PRIu64 " rewrites, %" PRIu64
+           " rotten bytes (%" PRIu64 " refused), %" PRIu64 " disk errors, %" PRIu64 " writes refused for space\n",
+           counts->runs, counts->crash_points, (uint64_t)((double)counts->crash_points * 60.0 / seconds),
+           counts->recoveries, (double)counts->recoveries / seconds, counts->commands, counts->units, counts->replies,
+           counts->rewrites, counts->rots, counts->rots_refused, counts->disk_errors, counts->refused);
+    fflush(stdout);
+}
+
+static void search(double seconds, uint64_t runs, uint64_t seed)
+{
+    struct sim_counts counts = {0};
+    double begin = now_seconds();
+    double told = begin;
+    printf("from seed %" PRIu64 " on\n", seed);
+    fflush(stdout);
+    while (now_seconds() - begin < seconds && counts.runs < runs) {
+        if (counts.runs % TWICE_EVERY == 0)
+            run_twice(seed, &counts);
+        else
+            run(seed, false, &counts);
+        seed++;
+        if (now_seconds() - told > 60) {
+            told = now_seconds();
+            report(&counts, told - begin);
+        }
+    }
+    report(&counts, now_seconds() - begin);
+}
+
+/* A file of seeds, one a line, each with what it once showed. */
+static int run_file(const char *path)
+{
+    struct sim_counts counts = {0};
+    double begin = now_seconds();
+    char line[1000];
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        perror(path);
+        return 1;
+    }
+    while (fgets(line, sizeof(line), file)) {
+        uint64_t seed;
+        if (sscanf(line, "%" SCNu64, &seed) == 1)
+            run_twice(seed, &counts);
+    }
+    fclose(file);
+    report(&counts, now_seconds() - begin);
+    return 0;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim --seed N [--trace] | --seconds N [--start SEED] | --runs N [--start SEED] | "
+                    "--seeds FILE\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+                                            {"seconds", required_argument, NULL, 't'},
+                                            {"runs", required_argument, NULL, 'n'},
+                                            {"start", required_argument, NULL, 'b'},
+                                            {"seeds", required_argument, NULL, 'f'},
+                                            {"trace", no_argument, NULL, 'v'},
+                                            {0}};
+    struct sim_counts counts = {0};
+    uint64_t seed = 0;
+    uint64_t start;
+    random_secure(&start, sizeof(start));
+    start >>= 24; /* short enough to be typed */
+    double seconds = 0;
+    uint64_t runs = UINT64_MAX;
+    bool one = false;
+    bool trace = false;
+    int option;
+    signal(SIGABRT, on_abort);
+    signal(SIGSEGV, on_abort);
+    signal(SIGALRM, on_abort);
+    diag_set_sink(to_trace, NULL);
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            one = true;
+            seed = strtoull(optarg, NULL, 10);
+            break;
+        case 't': seconds = atof(optarg); break;
+        case 'n':
+            runs = strtoull(optarg, NULL, 10);
+            seconds = seconds > 0 ? seconds : 1e9;
+            break;
+        case 'b': start = strtoull(optarg, NULL, 10); break;
+        case 'v': trace = true; break;
+        case 'f': return run_file(optarg);
+        default: return usage();
+        }
+    }
+    if (one) {
+        double begin = now_seconds();
+        uint64_t hash = run(seed, trace, &counts);
+        printf("seed %" PRIu64 ", trace %016" PRIx64 "\n", seed, hash);
+        report(&counts, now_seconds() - begin);
+        return 0;
+    }
+    if (seconds <= 0)
+        return usage();
+    search(seconds, runs, start);
+    return 0;
+}

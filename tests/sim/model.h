@@ -1,0 +1,68 @@
+/* What must hold, known independently of the journal: every state the store went through, by LSN, and how far each
+ * client was promised that things last.
+ *
+ * The states are digests of the whole keyspace, taken at the end of each unit. What a reader was shown is judged by
+ * watching which keys really changed at which unit, not by what the engine believes. */
+#ifndef DKV_SIM_MODEL_H
+#define DKV_SIM_MODEL_H
+
+#include "journal/journal.h"
+#include "store/store.h"
+
+#define MODEL_DATABASES 4
+#define MODEL_KEYS_MAX  24
+
+struct model_state {
+    lsn_t lsn;
+    uint64_t digest;
+};
+
+struct model_acknowledged {
+    int64_t time_us;
+    lsn_t lsn;
+};
+
+struct model {
+    struct model_state *states; /* by rising LSN; the first is where the stream began, empty */
+    size_t state_count;
+    size_t state_capacity;
+    uint64_t key_digest[MODEL_DATABASES][MODEL_KEYS_MAX]; /* 0: not there */
+    lsn_t key_lsn[MODEL_DATABASES][MODEL_KEYS_MAX];       /* of the unit that changed it last */
+
+    lsn_t must_survive_power;   /* what was promised to survive a power failure */
+    lsn_t must_survive_process; /* and the end of the process alone */
+    /* Acknowledged under everysec, oldest first, not yet counted in must_survive_power. */
+    struct model_acknowledged *acknowledged;
+    size_t acknowledged_first;
+    size_t acknowledged_count;
+    size_t acknowledged_capacity;
+};
+
+/* The keys of the workload: number to name and back. */
+struct slice model_key_name(int key);
+
+void model_init(struct model *model);
+void model_free(struct model *model);
+/* A unit has ended at lsn: looks at the whole store. */
+void model_unit(struct model *model, struct store *store, lsn_t lsn);
+/* The state that was reached at exactly this LSN; false when there was none. */
+bool model_state_at(const struct model *model, lsn_t lsn, uint64_t *digest);
+/* Digest of a whole store. */
+uint64_t model_digest(struct store *store);
+/* The last change of one key, or of any key of a database (key below 0). */
+lsn_t model_last_change(const struct model *model, int database, int key);
+
+/* A client was told what lasts only if everything to lsn lasts. */
+void model_promise_power(struct model *model, lsn_t lsn);
+void model_promise_process(struct model *model, lsn_t lsn);
+/* A write was acknowledged under everysec, at this time. */
+void model_acknowledge_everysec(struct model *model, lsn_t lsn, int64_t now_us);
+/* What was acknowledged before this moment is older than a second: it must be durable. */
+void model_second_passed(struct model *model, int64_t before_us);
+/* The promise of a second ends for what it has not reached. */
+void model_forget_everysec(struct model *model);
+
+/* The store came back as of lsn, which is durable: what was after it never was. */
+void model_recovered(struct model *model, struct store *store, lsn_t lsn);
+
+#endif

@@ -1,0 +1,451 @@
+#include "run.h"
+
+#include "base/memory.h"
+#include "sim.h"
+
+/* Longest that the commit thread is left without its turn while it has something to do: as long as a busy machine may
+ * take to run a thread. */
+#define STARVED_US_MAX 50000
+
+/* --- time ------------------------------------------------------------------------------------------------- */
+
+static int64_t clock_wall(struct clock *clock)
+{
+    return ((struct sim_clock *)clock)->wall_us;
+}
+
+static int64_t clock_monotonic(struct clock *clock)
+{
+    return ((struct sim_clock *)clock)->monotonic_us;
+}
+
+int64_t sim_disk_time(const struct sim *sim)
+{
+    return (sim->in_work ? sim->work_began_us : sim->clock.monotonic_us) - sim->disk_us;
+}
+
+static void clock_move(struct sim *sim, int64_t us)
+{
+    sim->clock.wall_us += us;
+    sim->clock.monotonic_us += us;
+}
+
+/* --- rounds and the commit thread --------------------------------------------------------------------------- */
+
+/* The engine calls this at the end of every unit, wherever in the engine that is (-Wl,--wrap): the only moments at which
+ * the state is one that a crash may lead to. */
+static struct sim *running;
+
+lsn_t __real_journal_unit_end(struct journal *journal);
+lsn_t __wrap_journal_unit_end(struct journal *journal);
+
+lsn_t __wrap_journal_unit_end(struct journal *journal)
+{
+    lsn_t lsn = __real_journal_unit_end(journal);
+    if (running && running->journal == journal) {
+        model_unit(&running->model, running->world->store, lsn);
+        running->counts->units++;
+    }
+    return lsn;
+}
+
+void sim_round_begin(struct sim *sim)
+{
+    engine_begin_round(sim->engine);
+}
+
+void sim_round_end(struct sim *sim)
+{
+    engine_end_round(sim->engine);
+}
+
+/* Nothing may be acknowledged once the journal has failed; and it may fail only if the disk did. */
+static void look_for_failure(struct sim *sim, lsn_t acknowledged_before)
+{
+    const char *failure = journal_failed(sim->journal);
+    if (!failure || sim->disk->dead)
+        return;
+    if (sim->failed_at_us && journal_acknowledged(sim->journal) > acknowledged_before)
+        sim_fail(sim, "LSN %llu was acknowledged after the journal had failed",
+                 (unsigned long long)journal_acknowledged(sim->journal));
+    if (sim->failed_at_us)
+        return;
+    if (sim->disk->faults_injected == 0 && !sim->disk->read_only)
+        sim_fail(sim, "the journal failed, though the disk did not: %s", failure);
+    sim->counts->disk_errors++;
+    sim->failed_at_us = sim_disk_time(sim);
+    trace_line(&sim->trace, "the journal has failed: %s", failure);
+}
+
+static bool work(struct sim *sim)
+{
+    lsn_t before = journal_acknowledged(sim->journal);
+    sim->in_work = true;
+    sim->work_began_us = sim->clock.monotonic_us;
+    bool worked = journal_work(sim->journal);
+    sim->in_work = false;
+    sim->disk_us += sim->clock.monotonic_us - sim->work_began_us;
+    sim->starved_us = 0;
+    if (worked)
+        trace_line(&sim->trace, "work: from %lld to %lld us: written %llu, durable %llu, executed %llu",
+                   (long long)sim->work_began_us, (long long)sim->clock.monotonic_us,
+                   (unsigned long long)journal_written(sim->journal), (unsigned long long)journal_durable(sim->journal),
+                   (unsigned long long)journal_executed(sim->journal));
+    look_for_failure(sim, before);
+    return worked;
+}
+
+/* Time passes for a machine that is alive: what is due is done, a little late. */
+static void time_passes(struct sim *sim, int64_t us)
+{
+    int64_t until_us = sim->clock.monotonic_us + us;
+    while (!sim->disk->dead && sim->clock.monotonic_us < until_us) {
+        int64_t left_us = until_us - sim->clock.monotonic_us;
+        int64_t due_us = journal_work_due_us(sim->journal);
+        if (due_us > until_us || sim->failed_at_us) {
+            clock_move(sim, left_us);
+            return;
+        }
+        if (due_us <= sim->clock.monotonic_us && sim->starved_us + left_us < STARVED_US_MAX) {
+            sim->starved_us += left_us;
+            clock_move(sim, left_us);
+            return;
+        }
+        if (due_us > sim->clock.monotonic_us)
+            clock_move(sim, due_us - sim->clock.monotonic_us + (int64_t)random_below(&sim->random, 5000));
+        work(sim);
+    }
+}
+
+/* --- actions ---------------------------------------------------------------------------------------------- */
+
+static struct client *some_client(struct sim *sim)
+{
+    return &sim->clients[random_below(&sim->random, (uint64_t)sim->client_count)];
+}
+
+static void run_client(struct sim *sim, struct client *client)
+{
+    if (client->closing && output_pending(&client->output) == 0) {
+        client_disconnect(client);
+        client_connect(sim, client, client->number);
+    }
+    if (!client->closing)
+        client_run(sim, client);
+}
+
+static void send_some(struct sim *sim)
+{
+    struct client *client = some_client(sim);
+    if (client->input.size > 100000 || client->closing)
+        return;
+    client_send(sim, client);
+    if (client->waits)
+        return;
+    sim_round_begin(sim);
+    run_client(sim, client);
+    if (random_below(&sim->random, 4))
+        sim_round_end(sim);
+}
+
+/* As the network floor does after a wake of the journal: whoever waits is looked at again, all in one round. */
+static void run_waiting(struct sim *sim)
+{
+    bool was_woken = sim->woken;
+    sim->woken = false;
+    sim_round_begin(sim);
+    for (int i = 0; i < sim->client_count; i++)
+        if (sim->clients[i].session->blocked || was_woken || !sim->clients[i].waits)
+            run_client(sim, &sim->clients[i]);
+    sim_round_end(sim);
+}
+
+static void read_some(struct sim *sim)
+{
+    uint64_t count = 1 + random_below(&sim->random, (uint64_t)sim->client_count);
+    while (count-- > 0)
+        client_read(sim, some_client(sim), random_below(&sim->random, 8) ? UINT64_MAX : 1 + random_below(&sim->random, 30));
+}
+
+static void tick(struct sim *sim)
+{
+    sim_round_begin(sim);
+    engine_tick(sim->engine);
+    sim_round_end(sim);
+}
+
+static void run_child(struct sim *sim)
+{
+    if (random_below(&sim->random, 60) == 0)
+        sim_child_kill(&sim->child);
+    else
+        sim_child_run(&sim->child, 1 + (int)random_below(&sim->random, 6));
+}
+
+static void some_time(struct sim *sim)
+{
+    static const int64_t scales_us[] = {100, 1000, 1000, 20000, 200000, 2000000};
+    time_passes(sim, (int64_t)random_below(&sim->random, (uint64_t)scales_us[random_below(&sim->random, 6)]));
+}
+
+static void turn_clock(struct sim *sim)
+{
+    int64_t ms = (int64_t)random_below(&sim->random, random_below(&sim->random, 2) ? 10000 : 200000000);
+    if (random_below(&sim->random, 3) == 0)
+        ms = -(ms % 3000);
+    sim->clock.wall_us += ms * 1000;
+    trace_line(&sim->trace, "clock: jumps by %lld ms", (long long)ms);
+}
+
+static void change_policy(struct sim *sim)
+{
+    enum sync_policy policy = (enum sync_policy)random_below(&sim->random, 3);
+    trace_line(&sim->trace, "policy: %d", (int)policy);
+    sim->config.policy = policy;
+    sim->policy_epoch++;
+    /* What was acknowledged so far was so under the old policy's promise. */
+    sim_must_survive(sim, CRASH_PROCESS);
+    if (policy == SYNC_NO)
+        model_forget_everysec(&sim->model);
+    journal_set_policy(sim->journal, policy);
+    sim->woken = true;
+}
+
+static void change_limits(struct sim *sim)
+{
+    struct sim_config drawn;
+    sim_config_draw(&drawn, &sim->random);
+    sim->config.segment_size = drawn.segment_size;
+    sim->config.unsynced_max = drawn.unsynced_max;
+    sim->config.history_bases = drawn.history_bases;
+    sim->config.history_seconds = drawn.history_seconds;
+    sim->config.triggers = drawn.triggers;
+    journal_set_limits(sim->journal, drawn.segment_size, drawn.unsynced_max, drawn.history_bases, drawn.history_seconds);
+    engine_set_triggers(sim->engine, &drawn.triggers);
+    sim->woken = true;
+}
+
+static void begin_rewrite(struct sim *sim)
+{
+    sim_round_begin(sim);
+    const char *refusal = engine_rewrite(sim->engine);
+    trace_line(&sim->trace, "rewrite: %s", refusal ? refusal : "begun");
+    if (!refusal)
+        sim->counts->rewrites++;
+    sim_round_end(sim);
+}
+
+static void change_disk(struct sim *sim)
+{
+    struct sim_disk *disk = sim->disk;
+    disk->faults = (struct sim_faults){0};
+    if (sim->config.fills) {
+        disk->capacity = sim->config.capacity;
+        uint64_t used = sim_disk_used(disk);
+        uint64_t left = disk->capacity > used ? disk->capacity - used : 0;
+        disk->ballast = random_below(&sim->random, 3) ? left - random_below(&sim->random, left + 1) / 4 : 0;
+        if (random_below(&sim->random, 8) == 0)
+            disk->faults.nospace = 10000;
+        sim->counts->full_disks += disk->ballast > 0;
+        trace_line(&sim->trace, "disk: %llu bytes are left", (unsigned long long)(left - disk->ballast));
+    }
+    if (sim->config.fails && random_below(&sim->random, 3)) {
+        enum sim_op op = (enum sim_op)random_below(&sim->random, OP_COUNT);
+        disk->faults.eio[op] = random_below(&sim->random, 2) ? 65536 : 6000;
+        trace_line(&sim->trace, "disk: %s begins to fail", sim_op_name(op));
+    }
+}
+
+static void crash(struct sim *sim)
+{
+    switch (random_below(&sim->random, 4)) {
+    case 0: sim_close(sim); break;
+    case 1: sim_crash(sim, CRASH_PROCESS); break;
+    case 2: sim_crash(sim, CRASH_POWER); break;
+    default: sim_disk_crash_after(sim->disk, random_below(&sim->random, 40)); break;
+    }
+}
+
+static void change_client(struct sim *sim)
+{
+    struct client *client = some_client(sim);
+    client_disconnect(client);
+    client_connect(sim, client, client->number);
+}
+
+/* --- coming to rest --------------------------------------------------------------------------------------- */
+
+static bool all_idle(const struct sim *sim)
+{
+    for (int i = 0; i < sim->client_count; i++)
+        if (!client_is_idle(&sim->clients[i]))
+            return false;
+    return true;
+}
+
+/* Lets everything go on until nothing is left to do, for some seconds at the most. */
+static bool comes_to_rest(struct sim *sim)
+{
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < 1000 && work(sim);)
+            i++;
+        sim_child_run(&sim->child, 1000000);
+        tick(sim);
+        run_waiting(sim);
+        for (int i = 0; i < sim->client_count; i++)
+            client_read(sim, &sim->clients[i], UINT64_MAX);
+        if (sim->disk->dead || journal_failed(sim->journal))
+            return true;
+        struct engine_stats stats;
+        engine_stats_read(sim->engine, &stats);
+        if (all_idle(sim) && !stats.rewriting && round > 20)
+            return true;
+        clock_move(sim, 20000);
+    }
+    return false;
+}
+
+/* On a healthy disk with room, nothing stays stuck: everybody is answered, rewrites end, and writes are taken again. */
+static void settle(struct sim *sim)
+{
+    struct sim_config config = sim->config;
+    sim->disk->faults = (struct sim_faults){0};
+    sim->disk->ballast = 0;
+    sim->disk->capacity = UINT64_MAX;
+    sim->config.beside = 0;
+    trace_line(&sim->trace, "settle");
+    if (!comes_to_rest(sim))
+        sim_fail(sim, "it does not come to rest: somebody is not answered, or a rewrite does not end");
+    if (!sim->disk->dead && !journal_failed(sim->journal)) {
+        uint64_t refused = sim->counts->refused;
+        struct client *client = &sim->clients[0];
+        client_say(sim, client, "discard", COMMAND_DISCARD);
+        client_say(sim, client, "set k00 settled", COMMAND_PLAIN);
+        client->sent[client->sent_first + 1].writes = true;
+        lsn_t before = journal_executed(sim->journal);
+        bool rests = comes_to_rest(sim);
+        bool well = !sim->disk->dead && !journal_failed(sim->journal);
+        if (well && (!rests || sim->counts->refused > refused || journal_executed(sim->journal) == before))
+            sim_fail(sim, "there is room, and a write is still not taken");
+    }
+    sim->config.beside = config.beside;
+}
+
+/* --- beside a disk call ------------------------------------------------------------------------------------- */
+
+/* What the loop may be doing while the commit thread is in a disk call, which takes its time. */
+static void beside(struct sim *sim)
+{
+    switch (random_below(&sim->random, 10)) {
+    case 0:
+    case 1:
+    case 2: send_some(sim); break;
+    case 3:
+    case 4:
+    case 5: read_some(sim); break;
+    case 6: tick(sim); break;
+    case 7: run_waiting(sim); break;
+    case 8: run_child(sim); break;
+    default:
+        if (random_below(&sim->random, 4) == 0)
+            begin_rewrite(sim);
+        else if (sim->config.changes_policy && random_below(&sim->random, 4) == 0)
+            change_policy(sim);
+        break;
+    }
+    clock_move(sim, (int64_t)random_below(&sim->random, random_below(&sim->random, 30) ? 1000 : 1500000));
+}
+
+static void before_disk_call(void *context, enum sim_op op)
+{
+    struct sim *sim = context;
+    if (op == OP_READ || op == OP_LIST || op == OP_OPEN)
+        return;
+    if (random_below(&sim->probe_random, 256) < sim->config.probe)
+        sim_probe(sim);
+    if (!sim->in_work || sim->beside_depth > 0 || random_below(&sim->random, 256) >= sim->config.beside)
+        return;
+    sim->beside_depth++;
+    for (uint64_t i = random_below(&sim->random, 4); i > 0 && !sim->disk->dead; i--)
+        beside(sim);
+    sim->beside_depth--;
+}
+
+/* --- a run ------------------------------------------------------------------------------------------------ */
+
+static void act(struct sim *sim, enum action action)
+{
+    switch (action) {
+    case ACTION_SEND: send_some(sim); break;
+    case ACTION_RUN: run_waiting(sim); break;
+    case ACTION_READ: read_some(sim); break;
+    case ACTION_WORK: work(sim); break;
+    case ACTION_TICK: tick(sim); break;
+    case ACTION_CHILD: run_child(sim); break;
+    case ACTION_TIME: some_time(sim); break;
+    case ACTION_CLOCK: turn_clock(sim); break;
+    case ACTION_POLICY: change_policy(sim); break;
+    case ACTION_LIMITS: change_limits(sim); break;
+    case ACTION_REWRITE: begin_rewrite(sim); break;
+    case ACTION_DISK: change_disk(sim); break;
+    case ACTION_PROBE: sim_probe(sim); break;
+    case ACTION_CRASH: crash(sim); break;
+    case ACTION_CLIENT: change_client(sim); break;
+    default: settle(sim); break;
+    }
+}
+
+static void step(struct sim *sim)
+{
+    unsigned total = 0;
+    for (int i = 0; i < ACTION_COUNT; i++)
+        total += sim->config.weights[i];
+    uint64_t pick = random_below(&sim->random, total);
+    int action = 0;
+    while (pick >= sim->config.weights[action])
+        pick -= sim->config.weights[action++];
+    act(sim, (enum action)action);
+    clock_move(sim, (int64_t)random_below(&sim->random, 200));
+    if (sim->disk->dead)
+        sim_crash(sim, random_below(&sim->random, 2) ? CRASH_POWER : CRASH_PROCESS);
+    else if (sim->failed_at_us && random_below(&sim->random, 10) == 0)
+        crash(sim);
+}
+
+static void sim_init(struct sim *sim, uint64_t seed, bool print, struct sim_counts *counts)
+{
+    *sim = (struct sim){.seed = seed, .counts = counts};
+    trace_reset(&sim->trace, print);
+    sim_trace_is(&sim->trace);
+    random_seed(&sim->random, seed);
+    random_seed(&sim->probe_random, random_next(&sim->random));
+    sim_config_draw(&sim->config, &sim->random);
+    workload_init(&sim->workload, &sim->random);
+    sim->client_count = sim->config.clients;
+    sim->clock = (struct sim_clock){
+        .clock = {clock_wall, clock_monotonic}, .wall_us = 1700000000000000, .monotonic_us = 5000000};
+    model_init(&sim->model);
+}
+
+uint64_t sim_run(uint64_t seed, bool print, struct sim_counts *counts)
+{
+    static struct sim sim; /* large: its trace */
+    sim_init(&sim, seed, print, counts);
+    running = &sim;
+    struct sim_disk *disk = sim_disk_new(random_next(&sim.random), &sim.trace);
+    disk->before_call = before_disk_call;
+    disk->before_call_context = &sim;
+    sim_begin(&sim, disk, CRASH_PROCESS);
+    for (sim.step = 0; sim.step < sim.config.steps; sim.step++)
+        step(&sim);
+    settle(&sim);
+    sim_close(&sim);
+    sim_drop(&sim);
+    running = NULL;
+    sim_disk_free(sim.disk);
+    sim_child_free(&sim.child);
+    model_free(&sim.model);
+    counts->runs++;
+    counts->steps += (uint64_t)sim.step;
+    return sim.trace.hash;
+}

@@ -1,0 +1,148 @@
+/* The simulator: a server's life, or several, in one process and one thread, decided by a seed.
+ *
+ * It does what net/ and server/ do around an engine, and what the operating system does around a process, but one thing
+ * after the other, in an order drawn from the seed: clients send and read, the commit thread's work is done in steps, the
+ * rewrite's child too, time passes, the machine fails. Where two of them would run at the same time in a real server,
+ * one runs within a disk call of the other (run.c). */
+#ifndef DKV_SIM_H
+#define DKV_SIM_H
+
+#include "client.h"
+#include "engine/engine.h"
+#include "model.h"
+#include "sim_child.h"
+#include "sim_disk.h"
+#include "trace.h"
+#include "workload.h"
+
+#define CLIENTS_MAX 20
+
+struct sim_clock {
+    struct clock clock; /* first */
+    int64_t wall_us;
+    int64_t monotonic_us;
+};
+
+/* What a run is like: drawn from its seed (config.c). */
+struct sim_config {
+    int clients;
+    int steps;
+    int pipeline_max;
+    enum sync_policy policy;
+    uint64_t segment_size;
+    uint64_t unsynced_max;
+    int history_bases;
+    int64_t history_seconds;
+    struct rewrite_triggers triggers;
+    unsigned beside;        /* chance that something runs beside a disk call, in 256ths */
+    unsigned probe;         /* chance of a probe at a disk call, in 256ths */
+    bool fails;             /* the disk may fail */
+    bool fills;             /* the disk may be full */
+    bool changes_policy;
+    uint64_t capacity;      /* when it fills */
+    unsigned fork_fails;
+    unsigned char weights[16]; /* of actions */
+};
+
+/* Figures over all runs. */
+struct sim_counts {
+    uint64_t runs;
+    uint64_t steps;
+    uint64_t commands;
+    uint64_t units;
+    uint64_t replies; /* that were judged */
+    uint64_t crash_points;
+    uint64_t recoveries;
+    uint64_t power_failures;
+    uint64_t rots;
+    uint64_t rots_refused;
+    uint64_t rewrites;
+    uint64_t disk_errors;
+    uint64_t full_disks;
+    uint64_t refused; /* writes, for want of space */
+};
+
+struct sim {
+    uint64_t seed;
+    struct sim_config config;
+    struct random random;       /* of the run */
+    struct random probe_random; /* of what is tried beside it, which must not change it */
+    struct trace trace;
+    struct sim_clock clock;
+    struct sim_counts *counts;
+    int step;
+
+    struct sim_disk *disk;
+    struct sim_child child;
+    struct engine *engine;
+    struct world *world;
+    struct journal *journal;
+    uint64_t lives;
+    struct model model;
+    struct workload workload;
+    struct client clients[CLIENTS_MAX];
+    int client_count;
+
+    bool in_work;            /* within journal_work: what runs now runs beside it */
+    int64_t work_began_us;   /* when that call began */
+    int64_t disk_us;         /* how long such calls took so far */
+    int beside_depth;        /* running beside a disk call */
+    bool woken;              /* the journal's wake was called since anybody looked */
+    uint64_t policy_epoch;   /* changes of the policy so far */
+    bool lost_power;         /* between two lives: the power failed */
+    bool closed_well;        /* between two lives: the last one ended as it should */
+    int64_t failed_at_us;    /* when (sim_disk_time) the journal was first seen failed; 0: it is well */
+    int64_t starved_us;      /* how long work that is due has been left undone */
+};
+
+/* Says what was expected and found, with the seed and what led to it, and ends the program. */
+_Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* run.c: one seed from beginning to end. Returns the trace's hash. */
+uint64_t sim_run(uint64_t seed, bool print, struct sim_counts *counts);
+/* main.c: where log lines go and what is shown when the program ends badly. */
+void sim_trace_is(struct trace *trace);
+
+/* config.c */
+void sim_config_draw(struct sim_config *config, struct random *random);
+
+/* life.c: a process's beginning, its end, and what comes between. */
+struct sim_life {
+    struct engine *engine;
+    struct sim_disk *disk;
+    struct sim_child *child;
+    bool is_second; /* another has the folder */
+    bool may_leave; /* calls failed: files may be left over, until the next beginning */
+    struct journal_error error;
+    struct recover_progress progress;
+    lsn_t lsn; /* recovered to here */
+};
+enum life_result { LIFE_BEGUN, LIFE_REFUSED, LIFE_CRASHED };
+/* Opens, recovers and starts an engine on a disk. Unless LIFE_BEGUN nothing is left open. */
+enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk, struct sim_child *child);
+/* Holds a life just begun against the model: the state as of its LSN, what had to survive, what is left in the folder. */
+void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_survive);
+/* Begins the main engine's next life on disk, whatever it takes, and the clients anew. */
+void sim_begin(struct sim *sim, struct sim_disk *disk, enum crash_kind kind);
+/* Drops clients and engine without another word to the disk. */
+void sim_drop(struct sim *sim);
+/* The end of the main engine's life: the disk goes on as the crash left it. */
+void sim_crash(struct sim *sim, enum crash_kind kind);
+void sim_close(struct sim *sim);
+/* Time as the promise of a second counts it: without what the disk takes. A disk that is slow holds the commit thread up,
+ * and with it all further acknowledgements; so it makes a loss older, not larger. */
+int64_t sim_disk_time(const struct sim *sim);
+/* What has to be there after a crash that happens now. */
+lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
+
+/* probe.c: what a crash at this moment would lead to, tried on a copy. */
+void sim_probe(struct sim *sim);
+
+/* rot.c: an independent reading of a folder's frames, and what recovery has to say when one of its bytes is wrong. */
+void sim_rot_probe(struct sim *sim, const struct sim_disk *disk);
+
+/* client.c needs these. */
+void sim_round_begin(struct sim *sim);
+void sim_round_end(struct sim *sim);
+
+#endif

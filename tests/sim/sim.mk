@@ -1,0 +1,27 @@
+# The simulator. Included by the Makefile; by itself: make -f Makefile -f tests/sim/sim.mk sim-build
+#
+#   make sim                 a minute from a fresh seed
+#   make sim SECONDS=3600    longer; START=N from that seed on
+#   make sim SEED=N          one seed, with its trace
+#   make sim-seeds           every seed that ever failed
+
+SIM         := $(BUILD)/tests/sim/sim
+SIM_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
+SECONDS     ?= 60
+
+$(SIM): $(SIM_OBJECTS) $(call stack,engine)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=journal_unit_end -o $@ $^ $(LIBS)
+
+sim-build: $(SIM)
+
+sim: $(SIM) ## search with the simulator (SECONDS=60, START=), or replay SEED= with its trace
+ifneq ($(SEED),)
+	$(SIM) --seed $(SEED) --trace
+else
+	$(SIM) --seconds $(SECONDS) $(if $(START),--start $(START))
+endif
+
+sim-seeds: $(SIM) ## run every seed that ever failed in the simulator
+	$(SIM) --seeds tests/sim/seeds.txt
+
+.PHONY: sim sim-build sim-seeds
