@@ -2,7 +2,7 @@
 #
 # Every floor of src/ becomes a library; a floor links only floors listed before it (see src/README.md).
 
-FLOORS  := base store journal resp command engine net server
+FLOORS  := base store journal resp command engine net server tools
 BUILD   ?= build
 PREFIX  ?= /usr/local
 # Where dkv.conf is installed.
@@ -46,6 +46,8 @@ reverse  = $(if $(1),$(call reverse,$(wordlist 2,99,$(1))) $(firstword $(1)))
 stack    = $(foreach floor,$(call reverse,$(call up_to,$(1),$(FLOORS))),$(call library,$(floor)))
 
 SERVER       := $(BUILD)/dkv-server
+TOOL         := $(BUILD)/dkv-log
+PROGRAMS     := $(SERVER) $(if $(wildcard src/tools/main.c),$(TOOL))
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
@@ -56,9 +58,11 @@ FORMATTED    := $(wildcard $(foreach depth,src/* tests/* tests/*/* redis-tests/*
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(SERVER) ## build the server: build/dkv-server
+all: $(PROGRAMS) ## build the programs: build/dkv-server and build/dkv-log
 
 $(SERVER): $(BUILD)/src/server/main.o $(call stack,server)
+$(TOOL): $(BUILD)/src/tools/main.o $(call stack,tools)
+$(SERVER) $(TOOL):
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Changes with the compiler and its flags, so that objects of two kinds never mix.
@@ -71,7 +75,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call quiet,CC   $<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define floor_library
-$(call library,$(1)): $(filter-out $(BUILD)/src/server/main.o,$(call objects,$(1)))
+$(call library,$(1)): $(filter-out $(BUILD)/src/$(1)/main.o,$(call objects,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	@ar rcs $$@ $$^
@@ -92,14 +96,15 @@ run: ## install what is missing, build, and run the server with dkv.conf; ARGS="
 	@$(MAKE) --no-print-directory all
 	@exec $(SERVER) dkv.conf $(ARGS)
 
-install: $(SERVER) ## install into PREFIX (/usr/local), below DESTDIR if that is set
-	install -D -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/dkv-server
+install: $(PROGRAMS) ## install into PREFIX (/usr/local), below DESTDIR if that is set
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	@if [ -e $(DESTDIR)$(CONFDIR)/dkv.conf ]; then echo "keeping $(DESTDIR)$(CONFDIR)/dkv.conf"; else \
 	    echo install -D -m 644 dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; \
 	    install -D -m 644 dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; fi
 
 uninstall: ## remove what install installed, but for a dkv.conf that was changed
-	rm -f $(DESTDIR)$(PREFIX)/bin/dkv-server
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(SERVER) $(TOOL)))
 	@if cmp -s dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; then rm -f $(DESTDIR)$(CONFDIR)/dkv.conf; fi
 
 # --- testing it ---------------------------------------------------------------------------------------------
@@ -145,13 +150,16 @@ format: ## format the sources
 format-check: ## tell which sources are not formatted
 	@clang-format --dry-run -Werror $(FORMATTED)
 
+# sim: the engine on a simulated disk.
+-include tests/sim/sim.mk
+
 # --- the rest -----------------------------------------------------------------------------------------------
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(filter Makefile %/sim.mk,$(MAKEFILE_LIST)) | \
 	    awk -F '|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 -include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(wildcard src/*/*.c tests/*/*.c tests/*/*/*.c)))
