@@ -179,13 +179,30 @@ int listeners_count(const struct listeners *listeners)
     return count;
 }
 
-int listeners_port(const struct listeners *listeners, int index)
+static const struct listener *listener_at(const struct listeners *listeners, int index)
 {
-    struct listener *listener = listeners->first;
+    const struct listener *listener = listeners->first;
     for (; index > 0 && listener != NULL; index--)
         listener = listener->next;
     ASSERT(listener != NULL);
-    return listener->port;
+    return listener;
+}
+
+int listeners_port(const struct listeners *listeners, int index)
+{
+    return listener_at(listeners, index)->port;
+}
+
+void listeners_text(const struct listeners *listeners, int index, char *out)
+{
+    const struct listener *listener = listener_at(listeners, index);
+    if (listener->path != NULL) {
+        snprintf(out, ADDRESS_TEXT_MAX, "%s", listener->path);
+        return;
+    }
+    struct address address;
+    address_of_socket(&address, listener->fd);
+    address_format(&address, NULL, out);
 }
 
 void listeners_pause(struct listeners *listeners, bool pause)

@@ -36,6 +36,8 @@ bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned 
 int listeners_count(const struct listeners *listeners);
 /* The port of the index-th socket; 0 for a unix socket. */
 int listeners_port(const struct listeners *listeners, int index);
+/* What it listens on: "127.0.0.1:6379", or a unix socket's path. out holds ADDRESS_TEXT_MAX. */
+void listeners_text(const struct listeners *listeners, int index, char *out);
 /* While paused, connections wait in the kernel's queue. */
 void listeners_pause(struct listeners *listeners, bool pause);
 

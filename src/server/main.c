@@ -187,6 +187,17 @@ static struct config *configure(int argc, char **argv)
     return config;
 }
 
+/* To what the system allows. */
+static void correct_maxclients(struct config *config)
+{
+    uint64_t possible = process_raise_open_files(config->maxclients, SERVER_FILES_RESERVED);
+    char text[INT64_TEXT_MAX + 1];
+    if (possible == config->maxclients)
+        return;
+    text[uint64_format(text, possible)] = '\0';
+    config_correct(config, "maxclients", text);
+}
+
 /* Becomes the process that serves: daemon, log, signals, limits. False when that failed; the reason was told.
  */
 static bool enter_process(struct server *server)
@@ -207,10 +218,10 @@ static bool enter_process(struct server *server)
     if (config->crash_log_enabled)
         process_crash_reports("dkv " DKV_VERSION);
     server->supervised_by = process_supervised_by(config->supervised);
-    config->maxclients = process_raise_open_files(config->maxclients, SERVER_FILES_RESERVED);
+    correct_maxclients(config);
     memory_background_thread(config->jemalloc_bg_thread);
     config_rewrite_clean(config);
-    if ((config->daemonize || config->pidfile[0]) && !process_pidfile_write(config->pidfile))
+    if (config->pidfile[0] && !process_pidfile_write(config->pidfile))
         diag(DIAG_WARNING, "cannot write the pid file %s: %s", config->pidfile, strerror(errno));
     return true;
 }
@@ -343,10 +354,11 @@ static void announce(struct server *server)
             "no acknowledged write is lost in a crash, some may be in a power failure (appendfsync no)"};
     const struct config *config = server->config;
     struct buffer where = {0};
-    for (int i = 0; config->port && i < config->bind.count; i++)
-        buffer_append_format(&where, "%s%s:%d", where.size ? ", " : "", config->bind.items[i], config->port);
-    if (config->unixsocket[0])
-        buffer_append_format(&where, "%s%s", where.size ? ", " : "", config->unixsocket);
+    for (int i = 0; i < listeners_count(server->listeners); i++) {
+        char text[ADDRESS_TEXT_MAX];
+        listeners_text(server->listeners, i, text);
+        buffer_append_format(&where, "%s%s", where.size ? ", " : "", text);
+    }
     diag(DIAG_NOTICE, "listening on %.*s", (int)where.size, where.data);
     buffer_free(&where);
     if (config->appendonly)
