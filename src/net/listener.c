@@ -202,7 +202,7 @@ void listeners_text(const struct listeners *listeners, int index, char *out)
     }
     struct address address;
     address_of_socket(&address, listener->fd);
-    address_format(&address, NULL, out);
+    address_format(&address, listener->fd, out);
 }
 
 void listeners_pause(struct listeners *listeners, bool pause)

@@ -9,6 +9,8 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "server/log.h"
+#include "server/process.h"
 
 struct child {
     pid_t pid;
@@ -37,12 +39,11 @@ static _Noreturn void child_run(struct child *child, pid_t parent,
     if (getppid() != parent)
         _exit(1);
     prctl(PR_SET_NAME, "dkv-rewrite");
+    log_set_role('C');
+    process_signals_reset();
+    /* Ctrl-C on a terminal goes to the child too: ending it is the parent's business. */
     signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_IGN);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     disk_forked(child->disk);
     _exit(work(argument, child->progress));
 }
