@@ -40,11 +40,16 @@ class Difference(Exception):
         self.command = command
 
 
+class Confusion(Difference):
+    """Not as many replies as commands should have: a server's fault, or that of commands taken out of their context."""
+
+
 class Link:
     """A socket to one server that never blocks on sending, so that a full pipe cannot stop both sides."""
 
-    def __init__(self, server):
+    def __init__(self, server, answer_seconds=ANSWER_SECONDS):
         self.name = server.flavor
+        self.answer_seconds = answer_seconds
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(server.socket)
         self.socket.setblocking(False)
@@ -81,7 +86,7 @@ class Link:
     def is_closed(self):
         """Whether the server closes the connection now."""
         self.poll.register(self.socket, select.POLLIN)
-        self.poll.poll(ANSWER_SECONDS * 1000)
+        self.poll.poll(self.answer_seconds * 1000)
         try:
             return self.socket.recv(1) == b""
         except (BlockingIOError, ConnectionResetError) as error:
@@ -96,9 +101,9 @@ class Link:
 
     def _wait(self, missing):
         self.poll.register(self.socket, select.POLLIN | (select.POLLOUT if self.unsent else 0))
-        events = self.poll.poll(ANSWER_SECONDS * 1000)
+        events = self.poll.poll(self.answer_seconds * 1000)
         if not events:
-            raise Difference(f"{self.name} does not answer: {missing} replies are missing")
+            raise Confusion(f"{self.name} does not answer: {missing} replies are missing")
         if events[0][1] & select.POLLOUT:
             self._send_some()
         if events[0][1] & ~select.POLLOUT:
@@ -109,7 +114,7 @@ class Link:
             except ConnectionResetError:
                 received = b""
             if not received:
-                raise Difference(f"{self.name} closed the connection: {missing} replies are missing")
+                raise Confusion(f"{self.name} closed the connection: {missing} replies are missing")
             self.received += received
 
 
@@ -142,14 +147,15 @@ def find_ends(data, ends, count):
 class Lane:
     """One client: a connection to each server, what it will send next, and what its transaction has queued."""
 
-    def __init__(self, pair):
+    def __init__(self, pair, answer_seconds=ANSWER_SECONDS):
         self.pair = pair
+        self.answer_seconds = answer_seconds
         self.pending = collections.deque()
         self.connect()
 
     def connect(self):
-        self.ours = Link(self.pair.ours)
-        self.theirs = Link(self.pair.theirs)
+        self.ours = Link(self.pair.ours, self.answer_seconds)
+        self.theirs = Link(self.pair.theirs, self.answer_seconds)
         self.queue = None  # commands that were answered +QUEUED; None outside of MULTI
         self.answers = True
         self.skips = 0
@@ -188,7 +194,7 @@ class Lane:
         ours, our_ends = self.ours.finish(len(expecting))
         theirs, their_ends = self.theirs.finish(len(expecting))
         if self.ours.received or self.theirs.received:
-            raise Difference(f"more replies than commands: {self.ours.received[:200]} {self.theirs.received[:200]}")
+            raise Confusion(f"more replies than commands: {self.ours.received[:200]} {self.theirs.received[:200]}")
         if ours != theirs:
             self._compare(ours, our_ends, theirs, their_ends, rules)
         elif self.queue is not None or any(command.args[0].upper() == b"MULTI" for command in expecting):
@@ -382,6 +388,8 @@ class Run:
             if self.options.restart_every and self.since_restart >= self.options.restart_every:
                 self.restart()
                 batch = self._make_batch()
+            elif self.options.restart_every and self.rng.random() < 0.03:
+                self.state.links[0].exchange([[b"BGREWRITEAOF"]])
             if self.since_check >= self.options.check_every:
                 self.check()
             if self.mix.short_times and self.rng.random() < 0.02:
@@ -463,10 +471,12 @@ def last_commands(history, command, most=12):
 class Minimiser:
     """Finds a short part of a history that still shows a difference: by leaving out ever smaller pieces."""
 
-    def __init__(self, pair, rules, history):
+    def __init__(self, pair, rules, history, kind=Difference):
+        """kind: of the difference to be explained; leaving something out must not turn it into another kind."""
         self.pair = pair
         self.rules = rules
         self.history = history
+        self.kind = kind
         self.deadline = time.monotonic() + MINIMISE_SECONDS
 
     def shows(self, history):
@@ -484,13 +494,13 @@ class Minimiser:
                     if history[end - 1][1].kind in ("quit", "pause"):
                         break
                 if history[position][0] not in lanes:
-                    lanes[history[position][0]] = Lane(self.pair)
+                    lanes[history[position][0]] = Lane(self.pair, answer_seconds=2)
                 commands = [command for _, command in history[position:end]]
                 self.send(lanes[history[position][0]], commands)
                 position = end
             state.compare(self.rules)
         except Difference as difference:
-            return difference
+            return difference if isinstance(difference, Confusion) == (self.kind is Confusion) else None
         finally:
             for lane in lanes.values():
                 lane.close()
@@ -539,7 +549,7 @@ def explain(run, difference):
         text += lines(last_commands(run.history, difference.command))
     if run.options.minimise:
         try:
-            short = Minimiser(run.pair, run.rules, run.history).minimise()
+            short = Minimiser(run.pair, run.rules, run.history, type(difference)).minimise()
         except OSError as error:
             text += [f"cannot be shown again: {error}"]
         else:
@@ -559,7 +569,7 @@ def add_options(parser):
     parser.add_argument("--server", default=None, help="under test (default: $DKV_SERVER or build/dkv-server)")
     parser.add_argument("--against", default="redis-server", help="the reference (default redis-server)")
     parser.add_argument("--check-every", type=int, default=5000, metavar="N", help="commands between two state checks")
-    parser.add_argument("--restart-every", type=int, metavar="N", help="SIGKILL and restart the server under test")
+    parser.add_argument("--restart-every", type=int, metavar="N", help="SIGKILL and restart the server under test; rewrites in between")
     parser.add_argument("--memory-only", action="store_true", help="server under test with appendonly no")
     parser.add_argument("--no-minimise", dest="minimise", action="store_false")
     return parser

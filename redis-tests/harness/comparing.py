@@ -76,6 +76,8 @@ KINDS = {
     "scan": compare_scan,
     # Who else holds the object is each server's own affair.
     "references": lambda a, b, rules: a > 0 and b > 0,
+    # Redis keeps one time of last use for each small integer, whichever keys hold it.
+    "idle": lambda a, b, rules: a >= 0 and b >= 0,
     "random": lambda a, b, rules: (a is None) == (b is None),
     "shape": lambda a, b, rules: shape(a) == shape(b),
     "hello": compare_hello,

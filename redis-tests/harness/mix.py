@@ -321,7 +321,7 @@ KINDS = {
     b"DBSIZE": "size",
     b"ROLE": "shape",
     b"QUIT": "quit",
-    b"OBJECT": {b"IDLETIME": "seconds", b"REFCOUNT": "references", b"ENCODING": "encoding"},
+    b"OBJECT": {b"IDLETIME": "idle", b"REFCOUNT": "references", b"ENCODING": "encoding"},
     b"MEMORY": {b"USAGE": "shape"},
     b"CLIENT": {b"ID": "shape", b"LIST": "shape", b"INFO": "shape"},
     b"CONFIG": {b"GET": "pairs"},

@@ -55,8 +55,13 @@ def test_kill_under_load(rounds, policy):
 
 
 def test_kill_while_rewriting(rounds, flavor):
-    """The same while rewrites follow each other: a crash at any point of one leaves the old state or the new one."""
+    """The same while rewrites follow each other: a crash at any point of one leaves the old state or the new one. What
+    stands still in another database makes each rewrite long enough to be hit."""
     run = rounds(appendfsync="always", **(SMALL_LOG if flavor == "dkv" else {}))
+    still = {b"still:%d" % i: b"%d" % i * 40 for i in range(40_000)}
+    with run.server.connect() as connection:
+        connection.call("SELECT", 5)
+        assert connection.call("MSET", *[word for pair in still.items() for word in pair]) == b"OK"
 
     def rewrite_all_the_time(server, rng, until):
         with server.connect() as connection:
@@ -65,6 +70,10 @@ def test_kill_while_rewriting(rounds, flavor):
                 time.sleep(rng.uniform(0, 0.02))
 
     run.run(run.default_count, kill_and_restart(run), during=rewrite_all_the_time)
+    with run.server.connect() as connection:
+        connection.call("SELECT", 5)
+        assert connection.call("DBSIZE") == len(still)
+        assert connection.call("MGET", *still) == list(still.values())
 
 
 @pytest.mark.dkv("rewrites by the number of writes")
