@@ -17,8 +17,10 @@
  * them is more work than what the file system then does once. */
 #define FILL_MIN ((uint64_t)64 << 10)
 #define FILL_MAX ((uint64_t)512 << 10)
-/* After so many tries without anybody asking, a size that found no room is no longer tried. */
+/* After so many tries without anybody asking, a large size that found no room is no longer tried, but a small
+ * one. */
 #define UNASKED_TRIES_MAX 10
+#define SMALL_CHANGE      4096
 
 static bool segment_is_empty(const struct committer *committer)
 {
@@ -160,7 +162,9 @@ enum io_result space_rotate(struct journal *journal, uint64_t bytes, struct jour
     if (result != IO_DONE) {
         manifest_free(&manifest);
         segment_writer_close(&next);
-        space_remove(journal, next.name);
+        /* After a final failure nobody knows which MANIFEST is on the disk: it may name the new segment. */
+        if (result == IO_FULL)
+            space_remove(journal, next.name);
         return result;
     }
     space_adopt(journal, &manifest);
@@ -224,9 +228,9 @@ void room_note_full(struct journal *journal)
     journal->full_size = journal->committer.room_tried;
     journal->unasked_tries = journal->want_asked ? 0 : journal->unasked_tries + 1;
     journal->want_asked = false;
-    /* Whoever wanted it has gone: it remains to be seen whether there is room for anything at all. */
-    if (journal->unasked_tries >= UNASKED_TRIES_MAX)
-        journal->want = 1;
+    /* Whoever wanted it has gone: what remains to be seen is whether there is room for anything at all. */
+    if (journal->unasked_tries >= UNASKED_TRIES_MAX && journal->want > SMALL_CHANGE)
+        journal->want = SMALL_CHANGE;
 }
 
 /* --- space ahead -------------------------------------------------------------------------------------- */

@@ -413,8 +413,11 @@ static int do_sync(struct memory_file *file)
 {
     bool act;
     int rc = begin_call(file->disk, CALL_SYNC, &act);
-    if (act)
-        settle_file(file->inode, keep_all, NULL);
+    /* A failed sync is as bad as the kernel's: what was not written stays to be seen, but no later sync will
+     * write it.
+     */
+    if (act || !file->disk->crashed)
+        settle_file(file->inode, act ? keep_all : keep_none, NULL);
     return rc;
 }
 
