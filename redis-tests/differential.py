@@ -569,7 +569,8 @@ def add_options(parser):
     parser.add_argument("--server", default=None, help="under test (default: $DKV_SERVER or build/dkv-server)")
     parser.add_argument("--against", default="redis-server", help="the reference (default redis-server)")
     parser.add_argument("--check-every", type=int, default=5000, metavar="N", help="commands between two state checks")
-    parser.add_argument("--restart-every", type=int, metavar="N", help="SIGKILL and restart the server under test; rewrites in between")
+    restarts = "SIGKILL and restart the server under test every N commands; rewrites in between"
+    parser.add_argument("--restart-every", type=int, metavar="N", help=restarts)
     parser.add_argument("--memory-only", action="store_true", help="server under test with appendonly no")
     parser.add_argument("--no-minimise", dest="minimise", action="store_false")
     return parser
@@ -578,8 +579,10 @@ def add_options(parser):
 def main(arguments=None):
     options = add_options(argparse.ArgumentParser(description=__doc__.split("\n")[0])).parse_args(arguments)
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "big")
-    print(f"seed {seed}: replay with --seed {seed} --commands {options.commands} --check-every {options.check_every}"
-          + (f" --restart-every {options.restart_every}" if options.restart_every else ""), flush=True)  # fmt: skip
+    replay = f"--seed {seed} --commands {options.commands} --check-every {options.check_every}"
+    if options.restart_every:
+        replay += f" --restart-every {options.restart_every}"
+    print(f"seed {seed}: replay with {replay}", flush=True)
     with servers_pair.open_pair(options.server, options.against, options.memory_only) as pair:
         run = Run(pair, seed, options)
         started = time.monotonic()
@@ -589,8 +592,8 @@ def main(arguments=None):
             print(f"DIFFERENCE after {run.sent} commands (seed {seed})\n{explain(run, difference)}")
             return 1
         seconds = time.monotonic() - started
-    print(f"{run.sent} commands, {run.keys_compared} keys compared in state checks, {run.restarts} restarts: the same; "
-          f"{seconds:.1f} s, {run.sent / seconds:,.0f} commands/s")  # fmt: skip
+    checks = f"{run.keys_compared} keys compared in state checks, {run.restarts} restarts"
+    print(f"{run.sent} commands, {checks}: the same; {seconds:.1f} s, {run.sent / seconds:,.0f} commands/s")
     return 0
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 
@@ -138,8 +140,27 @@ def test_quoted_input(cli):
     assert cli("--quoted-input", "--no-raw", "GET", '"k\\x00"') == '"\\xff"\n'
 
 
-def test_interactive_help_uses_command_docs(server):
-    """What the prompt asks for when it starts: a reply that cannot be understood would end it."""
-    with server.connect() as connection:
-        docs = connection.call("COMMAND", "DOCS", "get")
-    assert docs[0] == b"get" and b"summary" in docs[1]
+def test_prompt(server):
+    """In a terminal: it reads COMMAND DOCS for its hints and help, shows the database, and ends with exit."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "dumb"
+        os.execvp("redis-cli", ["redis-cli", "-s", server.socket])
+    shown = b""
+    try:
+        for line, answer in [
+            (b"set a 1", b"OK"),
+            (b"incr a", b"(integer) 2"),
+            (b"help getdel", b"6.2.0"),
+            (b"select 3", b"[3]>"),
+            (b"get a", b"(nil)"),
+        ]:
+            os.write(terminal, line + b"\n")
+            while answer not in shown:
+                assert select.select([terminal], [], [], 30)[0], shown
+                shown += os.read(terminal, 4096)
+            shown = shown[shown.index(answer) + len(answer) :]
+        os.write(terminal, b"exit\n")
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)

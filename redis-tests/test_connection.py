@@ -122,7 +122,7 @@ def test_client_list_and_info(server):
         assert by_name["second"]["laddr"] == f"127.0.0.1:{server.port}"
         assert by_name["first"]["cmd"] == "client|list"
         assert by_name["first"]["addr"].startswith(server.socket)
-        for name in ("id", "fd", "age", "idle", "flags", "sub", "psub", "multi", "qbuf", "obl", "tot-mem", "user", "resp"):
+        for name in "id fd age idle flags sub psub multi qbuf obl tot-mem user resp".split():
             assert name in by_name["first"], name
         assert fields(connection.call("CLIENT", "INFO"))["name"] == "first"
         assert fields(connection.call("CLIENT", "INFO"))["id"] == str(connection.call("CLIENT", "ID"))
@@ -226,7 +226,8 @@ def test_many_connections(server):
     """Four hundred at once, each with its own database, name and transaction."""
     opened = [server.connect() for _ in range(400)]
     for i, connection in enumerate(opened):
-        connection.send_bytes(encode("SELECT", i % 16) + encode("MULTI") + encode("SET", f"k{i}", i) + encode("GET", f"k{i}"))
+        commands = [("SELECT", i % 16), ("MULTI",), ("SET", f"k{i}", i), ("GET", f"k{i}")]
+        connection.send_bytes(b"".join([encode(*command) for command in commands]))
     for i, connection in enumerate(opened):
         connection.send("EXEC")
     for i, connection in enumerate(opened):

@@ -1,4 +1,4 @@
-"""What Redis 7.0 does not know, so that no reference says what is right: IFEQ as in Valkey 8.1 and Redis 8.4, DELIFEQ."""
+"""What the reference does not know: SET with IFEQ, as in Valkey 8.1 and Redis 8.4, and DELIFEQ."""
 
 import pytest
 from harness.resp import Error

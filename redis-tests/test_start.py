@@ -9,7 +9,8 @@ from harness.server import Server, StartError
 
 
 def run(binary, *arguments, **options):
-    return subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, **options)
+    command = [binary, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
 
 
 @pytest.fixture
@@ -178,13 +179,13 @@ def test_daemonize(server_binary, tmp_path):
     pidfile = tmp_path / "pid"
     if len(socket) > 100:
         pytest.skip("the temporary folder's path is too long for a socket")
-    result = run(
-        server_binary, "--port", "0", "--unixsocket", socket, "--dir", folder, "--daemonize", "yes", "--pidfile", pidfile,
-        "--logfile", tmp_path / "log", cwd=tmp_path,
-    )  # fmt: skip
+    directives = {"port": 0, "unixsocket": socket, "dir": folder, "daemonize": "yes", "pidfile": pidfile}
+    directives["logfile"] = tmp_path / "log"
+    words = [word for name, value in directives.items() for word in ("--" + name, value)]
+    result = run(server_binary, *words, cwd=tmp_path)
     assert result.returncode == 0, result
     try:
-        wait_until(lambda: os.path.exists(socket) and pidfile.exists())
+        wait_until(lambda: os.path.exists(socket) and pidfile.exists() and pidfile.read_text().strip())
         pid = int(pidfile.read_text())
         with Connection(socket) as connection:
             wait_until(lambda: connection.call("PING") == b"PONG")

@@ -1,1 +1,1 @@
-"""What every Python test of dkv shares: a RESP client that keeps the raw bytes, and servers that never outlive a test."""
+"""What the Python tests share: a RESP client that keeps the raw bytes, and servers that never outlive a test."""

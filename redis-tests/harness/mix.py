@@ -1,8 +1,8 @@
 """Random commands: what the differential test sends.
 
-A mix is drawn for each episode: which keys, databases, values and commands are likely differs from one to the next, so
-that rare combinations come up in some of them (Groce et al., "Swarm Testing", ISSTA 2012). Everything follows from the
-seed, but for absolute times, which count from the moment the run began.
+A mix is drawn for each episode: which keys, databases, values and commands are likely differs from one to the next,
+so that rare combinations come up in some of them (Groce et al., "Swarm Testing", ISSTA 2012). Everything follows from
+the seed, but for absolute times, which count from the moment the episode began.
 
 What two servers cannot agree on is never asked for: a time to live is at least 100 seconds or long past (short ones
 get a barrier, see differential.py), relative ones are never compared with each other to the millisecond, and a command

@@ -1,4 +1,5 @@
-// npm's `ioredis` against a server: node check_ioredis.mjs SOCKET PORT. Exits with 0 when everything is as it should be.
+// npm's `ioredis` against a server: node check_ioredis.mjs SOCKET PORT
+// Exits with 0 when everything is as it should be.
 import assert from "node:assert/strict";
 import Redis from "ioredis";
 

@@ -1,11 +1,13 @@
-// npm's `redis` against a server: node check_redis.mjs SOCKET PORT 2|3. Exits with 0 when everything is as it should be.
+// npm's `redis` against a server: node check_redis.mjs SOCKET PORT 2|3
+// Exits with 0 when everything is as it should be.
 import assert from "node:assert/strict";
 import { createClient, WatchError } from "redis";
 
 const [socketPath, port, protocol] = process.argv.slice(2);
 
 async function connect(options = {}) {
-  const client = createClient({ socket: { path: socketPath, reconnectStrategy: 20 }, RESP: Number(protocol), ...options });
+  const socket = { path: socketPath, reconnectStrategy: 20 };
+  const client = createClient({ socket, RESP: Number(protocol), ...options });
   client.on("error", () => {}); // reconnecting is what is being looked at
   await client.connect();
   return client;
@@ -19,7 +21,8 @@ assert.equal(await client.set("key", "value"), "OK");
 assert.equal(await client.get("key"), "value");
 assert.equal(await client.get("missing"), null);
 assert.equal(await client.set("key", "other", { condition: "NX" }), null);
-assert.equal(await client.set("key", "third", { condition: "XX", GET: true, expiration: { type: "EX", value: 100 } }), "value");
+const swap = { condition: "XX", GET: true, expiration: { type: "EX", value: 100 } };
+assert.equal(await client.set("key", "third", swap), "value");
 assert.ok((await client.ttl("key")) > 90);
 assert.equal(await client.persist("key"), 1);
 assert.deepEqual(await client.mSet({ a: "1", b: "2", ünï: "cödé" }), "OK");
@@ -62,8 +65,9 @@ const replies = await Promise.all(Array.from({ length: 5000 }, (_, i) => client.
 assert.ok(replies.every((reply) => reply === "OK"));
 assert.equal(await client.get("p:4999"), "v4999");
 const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
-await client.set(Buffer.from([0, 255, 13, 10]), bytes);
-assert.deepEqual(Buffer.from(await client.sendCommand(["GET", Buffer.from([0, 255, 13, 10])], { typeMapping: { 36: Buffer } })), bytes);
+const binaryKey = Buffer.from([0, 255, 13, 10]);
+await client.set(binaryKey, bytes);
+assert.deepEqual(await client.withTypeMapping({ 36: Buffer }).get(binaryKey), bytes);
 
 // The connection: database, name, id, information.
 assert.equal(await client.clientGetName(), "checker");

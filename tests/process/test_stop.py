@@ -58,7 +58,7 @@ def test_stop_while_rewriting(durable_server):
 
 
 def test_stop_answers_what_it_ran(durable_server):
-    """A pipeline that was executed before the stop has its replies, or its connection ends: nothing in between hangs."""
+    """A pipeline has its replies up to the stop, then the end of its connection: nothing hangs, nothing is lost."""
     with durable_server.connect() as connection:
         connection.send_bytes(b"".join([encode("SET", f"k{i}", "v") for i in range(1000)]))
         assert durable_server.stop() == 0
