@@ -5,8 +5,6 @@
  * first: the committer, to write it, or the loop, which takes it back with its next unit to go on filling it.
  * So while the committer is busy one batch gathers all that arrives, and a batch that the committer finds
  * always holds whole units. */
-#include <stdio.h>
-
 #include "base/diag.h"
 #include "base/memory.h"
 #include "journal/journal_private.h"
@@ -71,6 +69,17 @@ void queue_push_cut(struct journal *journal, lsn_t lsn)
     queue_push(journal, cut);
 }
 
+lsn_t queue_first_cut(const struct journal *journal)
+{
+    const struct batch *current = journal->committer.current;
+    if (current && current->is_cut)
+        return current->lsn;
+    for (const struct batch *batch = journal->queue_first; batch; batch = batch->next)
+        if (batch->is_cut)
+            return batch->lsn;
+    return UINT64_MAX;
+}
+
 void queue_push_open(struct journal *journal)
 {
     if (!journal->open || batch_payload(journal->open) == 0)
@@ -129,7 +138,7 @@ static enum admit_result admit_or_note(struct journal *journal, uint64_t size)
         /* What found no room is tried again at its own pace; something smaller at once. */
         if (!was_tried)
             journal->committer.retry_us[TASK_ROOM] = 0;
-        journal->want = size > 0 ? size : 1;
+        journal->want = size == 0 ? 1 : size < CHANGE_SIZE_MAX ? size : CHANGE_SIZE_MAX;
         journal->want_asked = true;
         committer_signal(journal);
         if (was_tried)

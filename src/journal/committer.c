@@ -58,8 +58,9 @@ static int64_t sync_due(const struct journal *journal, int64_t now_us)
         return now_us;
     switch (journal_policy(journal)) {
     case SYNC_ALWAYS:
-        /* What was waiting already when the last frame was taken is covered by the same sync. */
-        return committer->backlog && !committer->current ? NEVER_US : now_us;
+        /* What was waiting already when the last frame was taken is covered by the same sync, unless the loop
+         * took it back to go on filling it. */
+        return committer->backlog && !committer->current && journal->queue_first ? NEVER_US : now_us;
     case SYNC_EVERYSEC: return committer->oldest_unsynced_us + SYNC_AGE_US;
     default: return NEVER_US;
     }
@@ -275,12 +276,9 @@ bool committer_publish(struct journal *journal)
     uint64_t room = segment_writer_room(&committer->writer);
     uint64_t slack = space_slack(&committer->limits);
     lsn_t limit = committer->written + (room > slack ? room - slack : 0);
-    /* What follows a cut does not go to this segment. */
-    if (committer->current && committer->current->is_cut)
-        limit = committer->written;
-    for (struct batch *batch = journal->queue_first; batch; batch = batch->next)
-        if (batch->is_cut && batch->lsn < limit)
-            limit = batch->lsn;
+    lsn_t cut = queue_first_cut(journal);
+    if (limit > cut)
+        limit = cut; /* what follows does not go to this segment */
     atomic_store_explicit(&journal->room, limit, memory_order_release);
     journal->stats.segment_reserved = room;
     journal->stats.spare_files = committer->spare_count;

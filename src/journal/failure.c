@@ -21,5 +21,6 @@ enum io_result io_final_error(struct journal_error *error, int rc, const char *w
 enum io_result io_error(struct journal_error *error, int rc, const char *what, const char *name)
 {
     io_final_error(error, rc, what, name);
-    return rc == -ENOSPC || rc == -EDQUOT ? IO_FULL : IO_FAILED;
+    /* EFBIG: more than the file system or the process may have in one file. */
+    return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG ? IO_FULL : IO_FAILED;
 }

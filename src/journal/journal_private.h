@@ -27,6 +27,8 @@
 #define BATCHES_KEPT 3
 /* A batch that has grown to this waits for the committer as it is; what follows goes to another. */
 #define BATCH_ENOUGH ((size_t)4 << 20)
+/* No disk has room for more in one piece, so nothing larger is asked for. */
+#define CHANGE_SIZE_MAX ((uint64_t)1 << 50)
 /* When a full disk is tried again. */
 #define RETRY_US 100000
 /* Under SYNC_EVERYSEC: a sync is begun when the oldest unsynced write is this old; and when a write itself
@@ -174,6 +176,8 @@ struct journal {
 void queue_push_open(struct journal *journal);
 /* Puts a cut into the queue: what follows begins a new segment. Called with the lock held. */
 void queue_push_cut(struct journal *journal, lsn_t lsn);
+/* The LSN of the first cut that is not done yet; UINT64_MAX without any. Called with the lock held. */
+lsn_t queue_first_cut(const struct journal *journal);
 /* Wakes the committer. Called with the lock held. */
 void committer_signal(struct journal *journal);
 /* Gives a batch back; the caller holds the lock. */

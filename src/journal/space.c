@@ -201,7 +201,8 @@ enum io_result space_make(struct journal *journal, uint64_t bytes, struct journa
 
 int64_t room_due(const struct journal *journal, int64_t now_us)
 {
-    return journal->want > 0 ? now_us : NEVER_US;
+    /* Behind a cut, room in this segment helps nobody. */
+    return journal->want > 0 && queue_first_cut(journal) == UINT64_MAX ? now_us : NEVER_US;
 }
 
 enum io_result room_run(struct journal *journal, struct journal_error *error)

@@ -68,34 +68,25 @@ static void everysec_syncs_within_the_second(void **state)
     fixture_free(&f);
 }
 
-/* A write that itself takes long is synced before it is acknowledged: else more than a second of acknowledged
- * writes could be lost. */
-struct slow_clock {
-    struct fake_clock *fake;
-};
-
 static int64_t slow_monotonic(struct clock *clock)
 {
-    return ((struct fake_clock *)clock)->now_us +=
-           100000; /* every look at the clock takes a tenth of a second */
+    return ((struct fake_clock *)clock)->now_us += 1000000; /* from one look at the clock to the next */
 }
 
+/* A write that itself takes a second is synced before it is acknowledged: else more than a second of
+ * acknowledged writes could be lost. */
 static void everysec_never_acknowledges_late_writes_unsynced(void **state)
 {
     (void)state;
     struct fixture f;
     start_with(&f, SYNC_EVERYSEC);
     f.clock.clock.monotonic_us = slow_monotonic;
-    int64_t oldest_us = 0; /* when the oldest write was acknowledged that is not durable */
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 20; i++) {
         fixture_append(&f, 1, 30);
         journal_work(f.journal);
-        if (journal_durable(f.journal) == journal_written(f.journal))
-            oldest_us = 0;
-        else if (oldest_us == 0)
-            oldest_us = f.clock.now_us;
-        assert_true(oldest_us == 0 || f.clock.now_us - oldest_us <= 1000000);
+        assert_int_equal(journal_durable(f.journal), journal_written(f.journal));
     }
+    assert_true(journal_written(f.journal) > 100);
     fixture_free(&f);
 }
 

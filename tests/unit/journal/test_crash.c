@@ -41,6 +41,7 @@ static void live(struct fixture *f, int rounds)
         fixture_append(f, 1, 20);
         fixture_pass(f, 150000);
         fixture_append(f, 1, 1500);
+        fixture_work(f);
         if (rewrites) {
             bool ok = fixture_write_base(f, lsn) == 0;
             journal_rewrite_end(f->journal, ok && round != 3);

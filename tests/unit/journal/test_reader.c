@@ -391,6 +391,98 @@ static void a_missing_file_is_named(void **state)
     free_log(&map);
 }
 
+/* A frame that was written to another one's place is whole, and still not the next one. */
+static void a_misplaced_frame_is_judged_rightly(void **state)
+{
+    (void)state;
+    struct log_map map = {0};
+    int pairs = 0;
+    fixture_init(&map.f);
+    fixture_start(&map.f);
+    map.f.units = 10; /* all have two digits */
+    for (int i = 0; i < 16; i++) {
+        fixture_append(&map.f, 1, 30);
+        fixture_work(&map.f);
+    }
+    fixture_close(&map.f);
+    map_folder(&map);
+    for (size_t i = 0; i < map.file_count; i++) {
+        struct file_map *file = &map.files[i];
+        struct buffer *bytes = memory_disk_file(map.f.memory, file->name);
+        for (size_t from = 0; from < file->frame_count; from++)
+            for (size_t to = 0; to < file->frame_count; to++) {
+                const struct placed_frame *place = &file->frames[to];
+                if (from == to || file->frames[from].size != place->size ||
+                    file->frames[from].lsn == place->lsn)
+                    continue;
+                snprintf(map.context, sizeof(map.context), "%s, frame %zu in the place of %zu", file->name,
+                         from, to);
+                memcpy(bytes->data + place->offset, bytes->data + file->frames[from].offset, place->size);
+                struct verdict verdict = verdict_for_change(&map, file, place->offset);
+                check_verdict(&map, &verdict);
+                memcpy(bytes->data + place->offset, file->bytes.data + place->offset, place->size);
+                pairs++;
+            }
+    }
+    assert_true(pairs > 50);
+    free_log(&map);
+}
+
+/* A whole file with a valid header is refused all the same when it is not the one that MANIFEST names. */
+static void a_file_of_another_use_is_refused(void **state)
+{
+    (void)state;
+    struct log_map map;
+    make_log(&map);
+    map_folder(&map);
+    for (size_t i = 0; i < map.file_count; i++) {
+        struct file_map *file = &map.files[i];
+        if (file->role == ROLE_MANIFEST || file->role == ROLE_UNREAD)
+            continue;
+        char *bytes = memory_disk_file(map.f.memory, file->name)->data;
+        for (int change = 0; change < 4; change++) {
+            struct file_header header;
+            assert_null(file_header_decode(&header, buffer_slice(&file->bytes)));
+            if (change == 0)
+                header.salt++;
+            else if (change == 1)
+                header.lsn++;
+            else if (change == 2)
+                header.stream_id[5]++;
+            else
+                header.kind = header.kind == FILE_LOG ? FILE_BASE : FILE_LOG;
+            file_header_encode(&header, bytes);
+            snprintf(map.context, sizeof(map.context), "%s, header changed (%d)", file->name, change);
+            struct verdict verdict = {.refused = true, .file = file->name};
+            check_verdict(&map, &verdict);
+        }
+        memcpy(bytes, file->bytes.data, FILE_HEADER_SIZE);
+    }
+    free_log(&map);
+}
+
+/* What follows a base's end is no part of it. */
+static void a_base_ends_where_it_says(void **state)
+{
+    (void)state;
+    struct log_map map;
+    struct manifest manifest;
+    make_log(&map);
+    map_folder(&map);
+    assert_int_equal(manifest_load(map.f.disk, &manifest, &map.f.error), 0);
+    struct manifest_base *base = &manifest.bases[manifest.base_count - 1];
+    char name[FILE_NAME_SIZE];
+    base_name(name, base->lsn);
+    buffer_append_text(memory_disk_file(map.f.memory, name), "more");
+    base->bytes += 4;
+    assert_int_equal(manifest_store(map.f.disk, &manifest, &map.f.error), IO_DONE);
+    manifest_free(&manifest);
+    snprintf(map.context, sizeof(map.context), "%s, with more behind its end", name);
+    struct verdict verdict = {.refused = true, .file = name, .offset = UINT64_MAX};
+    check_verdict(&map, &verdict);
+    free_log(&map);
+}
+
 /* A read that fails is an error with its place, never the end of the log. */
 static void a_failed_read_is_no_end(void **state)
 {
@@ -434,6 +526,9 @@ int main(void)
         cmocka_unit_test(a_changed_byte_before_a_torn_tail_is_judged_rightly),
         cmocka_unit_test(a_cut_file_is_judged_rightly),
         cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_misplaced_frame_is_judged_rightly),
+        cmocka_unit_test(a_file_of_another_use_is_refused),
+        cmocka_unit_test(a_base_ends_where_it_says),
         cmocka_unit_test(a_failed_read_is_no_end),
         cmocka_unit_test(what_cannot_be_applied_is_refused),
     };

@@ -267,6 +267,31 @@ static void a_cut_on_a_full_disk_is_undone(void **state)
     fixture_free(&f);
 }
 
+/* While the cut waits for room there is no segment that carries on from the base, so the base has to wait
+ * too. */
+static void a_base_waits_for_its_cut(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_start(&f);
+    fixture_append(&f, 5, 100);
+    fixture_work(&f);
+    memory_disk_fail(f.memory, CALL_CREATE, 0, 1, -ENOSPC);
+    lsn_t lsn = journal_rewrite_begin(f.journal);
+    fixture_work(&f);
+    assert_int_equal(fixture_write_base(&f, lsn), 0);
+    journal_rewrite_end(f.journal, true);
+    fixture_work(&f);
+    assert_true(journal_rewriting(f.journal));
+    assert_int_equal(stats_of(&f).base_lsn, 0);
+    fixture_pass(&f, 100000);
+    assert_false(journal_rewriting(f.journal));
+    assert_int_equal(stats_of(&f).base_lsn, lsn);
+    recover_again(&f);
+    fixture_free(&f);
+}
+
 /* A base that cannot be put into MANIFEST for want of space is put there later. */
 static void a_manifest_without_room_is_replaced_later(void **state)
 {
@@ -300,6 +325,7 @@ int main(void)
         cmocka_unit_test(history_is_kept_by_age),
         cmocka_unit_test(segments_are_recycled),
         cmocka_unit_test(a_cut_on_a_full_disk_is_undone),
+        cmocka_unit_test(a_base_waits_for_its_cut),
         cmocka_unit_test(a_manifest_without_room_is_replaced_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
