@@ -175,6 +175,7 @@ const char *engine_rewrite(struct engine *engine)
         return "ERR Can't rewrite append only file in background: fork failed";
     }
     rewrite->child_running = true;
+    engine->next_check_us = 0; /* its end is not to wait for a look that was due much later */
     diag(DIAG_NOTICE, "rewrite begun at LSN %llu: %llu keys", (unsigned long long)rewrite->lsn,
          (unsigned long long)rewrite->keys_total);
     return NULL;
