@@ -18,6 +18,7 @@ struct rewrite {
     int64_t began_ms;
     int64_t began_us;
     uint64_t keys_total;
+    uint64_t changes; /* that were counted before it began, and count again if it fails */
     lsn_t lsn;
     uint64_t succeeded;
     uint64_t failed;

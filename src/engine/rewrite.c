@@ -103,6 +103,7 @@ static void rewrite_failed(struct engine *engine)
     struct rewrite *rewrite = &engine->rewrite;
     rewrite->failed++;
     rewrite->last_ok = false;
+    engine->world->changes_since_rewrite += rewrite->changes;
     rewrite->retry_at_ms = engine->world->monotonic_us / 1000 + rewrite->retry_wait_ms;
     diag(DIAG_WARNING,
          "rewrite failed; the log goes on as it is, the next try by itself is in %.1f s at the earliest",
@@ -165,6 +166,7 @@ const char *engine_rewrite(struct engine *engine)
         rewrite->keys_total += database_size(store_database(world->store, i));
     store_freeze_tables(world->store, true);
     world->child_active = true;
+    rewrite->changes = world->changes_since_rewrite;
     world->changes_since_rewrite = 0;
     int64_t before_us = clock_monotonic_us(world->clock);
     int error = engine->host.start_child(engine->host.context, rewrite_work, engine);
