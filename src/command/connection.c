@@ -208,7 +208,7 @@ static void waitaof_command(struct call *call)
     int64_t local;
     int64_t replicas;
     int64_t deadline_ms;
-    if (!call_int_range(call, 1, 0, 1, &local, "ERR value is out of range, must be positive") ||
+    if (!call_int_range(call, 1, 0, 1, &local, NULL) ||
         !call_int_range(call, 2, 0, INT64_MAX, &replicas, "ERR value is out of range, must be positive") ||
         !wait_timeout(call, 3, &deadline_ms))
         return;
