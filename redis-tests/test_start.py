@@ -1,10 +1,14 @@
 """The command line and the configuration file: the syntax of redis-server."""
 
+import os
 import re
+import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
-from harness.resp import pairs
+from harness.resp import Connection, pairs, wait_until
 from harness.server import Server, StartError
 
 
@@ -166,64 +170,51 @@ def test_pidfile(start, tmp_path):
     assert not path.exists()
 
 
-def test_daemonize(server_binary, tmp_path):
-    """Returns when it has begun, goes on in the background, ends by SHUTDOWN."""
-    import os
-    import time
-
-    from harness.resp import Connection, wait_until
-
-    (tmp_path / "data").mkdir()
-    folder = tmp_path / "data"
-    socket = str(tmp_path / "s")
-    pidfile = tmp_path / "pid"
-    if len(socket) > 100:
-        pytest.skip("the temporary folder's path is too long for a socket")
-    directives = {"port": 0, "unixsocket": socket, "dir": folder, "daemonize": "yes", "pidfile": pidfile}
-    directives["logfile"] = tmp_path / "log"
-    words = [word for name, value in directives.items() for word in ("--" + name, value)]
-    result = run(server_binary, *words, cwd=tmp_path)
-    assert result.returncode == 0, result
+def is_running(pid):
     try:
-        wait_until(lambda: os.path.exists(socket) and pidfile.exists() and pidfile.read_text().strip())
-        pid = int(pidfile.read_text())
-        with Connection(socket) as connection:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def short_folder():
+    """A folder whose path leaves room for a socket's name, whatever pytest's own is."""
+    with tempfile.TemporaryDirectory(prefix="dkv-test-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_daemonize(server_binary, short_folder):
+    """Returns when it has begun, goes on in the background, ends by SHUTDOWN."""
+    (short_folder / "data").mkdir()
+    address, pidfile = str(short_folder / "socket"), short_folder / "pid"
+    directives = {"port": 0, "unixsocket": address, "dir": short_folder / "data", "logfile": short_folder / "log"}
+    directives |= {"daemonize": "yes", "pidfile": pidfile}
+    words = [word for name, value in directives.items() for word in ("--" + name, value)]
+    result = run(server_binary, *words, cwd=short_folder)
+    assert result.returncode == 0, result
+    # It left this process's group, so nobody else ends it.
+    with wait_until(lambda: os.path.exists(address) and Connection(address)) as connection:
+        try:
             wait_until(lambda: connection.call("PING") == b"PONG")
+            wait_until(lambda: pidfile.exists() and pidfile.read_text().strip())
+            assert is_running(int(pidfile.read_text()))
+            pid = int(pidfile.read_text())
+        finally:
             connection.send("SHUTDOWN", "NOSAVE")
-            assert connection.read_until_closed() == b""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                os.kill(pid, 0)
-                time.sleep(0.01)
-            except ProcessLookupError:
-                break
-        else:
-            raise AssertionError("it is still there")
-    finally:
-        if pidfile.exists():
-            try:
-                os.kill(int(pidfile.read_text()), 9)
-            except ProcessLookupError:
-                pass
+        assert connection.read_until_closed() == b""
+    wait_until(lambda: not is_running(pid))
 
 
-def test_supervised_by_systemd(start, tmp_path):
+def test_supervised_by_systemd(start, short_folder, monkeypatch):
     """Says READY=1 on the socket of $NOTIFY_SOCKET."""
-    import os
-    import socket
-
-    path = str(tmp_path / "notify")
-    if len(path) > 100:
-        pytest.skip("the temporary folder's path is too long for a socket")
+    path = str(short_folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(path)
         listener.settimeout(30)
-        os.environ["NOTIFY_SOCKET"] = path
-        try:
-            start(supervised="systemd")
-        finally:
-            del os.environ["NOTIFY_SOCKET"]
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        start(supervised="systemd")
         told = b""
         while b"READY=1" not in told:
             told = listener.recv(4096)
