@@ -215,6 +215,7 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats)
                                    .rewrite_keys_total = rewrite->keys_total,
                                    .rewrites = rewrite->succeeded,
                                    .rewrites_failed = rewrite->failed,
+                                   .rewrites_failed_in_row = rewrite->failed_in_row,
                                    .last_rewrite_ok = rewrite->last_ok,
                                    .last_rewrite_seconds = rewrite->last_seconds,
                                    .last_rewrite_ms = rewrite->last_ended_ms,

@@ -92,6 +92,7 @@ struct engine_stats {
     uint64_t rewrite_bytes;
     uint64_t rewrites; /* that succeeded since start */
     uint64_t rewrites_failed;
+    uint64_t rewrites_failed_in_row; /* since the last that succeeded */
     bool last_rewrite_ok;
     int64_t last_rewrite_seconds; /* -1: none yet */
     int64_t last_rewrite_ms; /* wall clock at which the last good one ended, or the start of the server */

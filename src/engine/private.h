@@ -22,6 +22,7 @@ struct rewrite {
     lsn_t lsn;
     uint64_t succeeded;
     uint64_t failed;
+    uint64_t failed_in_row;
     bool last_ok;
     int64_t last_seconds;
     int64_t last_ended_ms;

@@ -102,6 +102,7 @@ static void rewrite_failed(struct engine *engine)
 {
     struct rewrite *rewrite = &engine->rewrite;
     rewrite->failed++;
+    rewrite->failed_in_row++;
     rewrite->last_ok = false;
     engine->world->changes_since_rewrite += rewrite->changes;
     rewrite->retry_at_ms = engine->world->monotonic_us / 1000 + rewrite->retry_wait_ms;
@@ -137,6 +138,7 @@ static void rewrite_placed(struct engine *engine)
         return;
     }
     rewrite->succeeded++;
+    rewrite->failed_in_row = 0;
     rewrite->last_ok = true;
     rewrite->last_ended_ms = engine->world->now_ms;
     rewrite->retry_wait_ms = REWRITE_RETRY_MS_MIN;

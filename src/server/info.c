@@ -263,7 +263,7 @@ static void put_rewrites(struct buffer *out, const struct engine_stats *stats)
     put_int(out, "aof_current_rewrite_time_sec", rewrite_seconds(stats));
     put(out, "aof_last_bgrewrite_status", stats->last_rewrite_ok ? "ok" : "err");
     put_uint(out, "aof_rewrites", stats->rewrites);
-    put_uint(out, "aof_rewrites_consecutive_failures", stats->last_rewrite_ok ? 0 : stats->rewrites_failed);
+    put_uint(out, "aof_rewrites_consecutive_failures", stats->rewrites_failed_in_row);
 }
 
 static uint64_t latency_percentile(const struct journal_stats *stats, double share)
