@@ -187,8 +187,14 @@ const char *engine_rewrite(struct engine *engine)
 
 void engine_rewrite_cancel(struct engine *engine)
 {
+    bool ok;
     if (!engine->rewrite.child_running)
         return;
+    /* What a child that has ended meanwhile leaves is worth as much as ever. */
+    if (!engine->host.child_running(engine->host.context, &ok)) {
+        child_gone(engine, ok);
+        return;
+    }
     engine->host.kill_child(engine->host.context);
     diag(DIAG_NOTICE, "rewrite: the child was killed");
     child_gone(engine, false);
