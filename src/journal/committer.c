@@ -245,8 +245,6 @@ static void note_done(struct journal *journal, enum task task)
     if (!holds_writes_up(task) || !journal->full_tasks)
         return;
     journal->full_tasks &= ~(1u << task);
-    /* Where one found room, the other may: what waits need not wait longer. */
-    journal->committer.retry_us[TASK_ROOM] = 0;
     if (!journal->full_tasks) {
         atomic_store(&journal->is_full, false);
         diag(DIAG_NOTICE, "there is room for the log again: writes are taken");

@@ -136,6 +136,17 @@ static void a_policy_change_acts_at_once(void **state)
     fixture_free(&f);
 }
 
+/* With a closing frame behind it, a damaged last frame is known to have been promised. */
+static void check_last_frame_is_promised(struct fixture *f)
+{
+    struct buffer *log = memory_disk_file(f->memory, "log-00000000000000000000.dkv");
+    char *last = memmem(log->data, log->size, f->stream.data + f->stream.size - 20, 20);
+    assert_non_null(last);
+    last[0] ^= 1;
+    assert_false(fixture_recover(f));
+    last[0] ^= 1;
+}
+
 /* When it gets quiet, the last promise is put on record, once; under no only by closing. */
 static void the_last_promise_is_put_on_record(void **state)
 {
@@ -155,16 +166,61 @@ static void the_last_promise_is_put_on_record(void **state)
             assert_int_equal(frames(&f), before + 2 + closing_frames[policy]);
             assert_true(journal_work_due_us(f.journal) == INT64_MAX);
         }
-        fixture_close(&f);
-        /* With the closing frame, a damaged last frame is known to have been promised. */
-        struct buffer *log = memory_disk_file(f.memory, "log-00000000000000000000.dkv");
-        char *last = memmem(log->data, log->size, f.stream.data + f.stream.size - 20, 20);
-        assert_non_null(last);
-        last[0] ^= 1;
-        assert_false(fixture_recover(&f));
-        last[0] ^= 1;
+        if (policy == SYNC_NO)
+            fixture_close(&f);
+        else
+            fixture_crash(&f, CRASH_LOSING_ALL, 0);
+        check_last_frame_is_promised(&f);
         fixture_free(&f);
     }
+}
+
+/* What a crash left unrecorded is put on record by the next life, which shows it to clients. */
+static void a_recovered_promise_is_put_on_record(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_ALWAYS);
+    fixture_append(&f, 1, 30);
+    fixture_work(&f);
+    fixture_crash(&f, CRASH_LOSING_ALL, 0);
+    fixture_start(&f);
+    fixture_pass(&f, 1000000);
+    assert_int_equal(frames(&f), 1);
+    fixture_crash(&f, CRASH_LOSING_ALL, 0);
+    check_last_frame_is_promised(&f);
+    fixture_free(&f);
+}
+
+/* Large batches that wait for each other are covered by one sync; one that the loop took back is not waited
+ * for. */
+static void what_waits_together_is_synced_together(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.options.segment_size = 64 << 20;
+    fixture_start(&f);
+    for (int i = 0; i < 3; i++)
+        fixture_append(&f, 1, 5 << 20);
+    fixture_work(&f);
+    assert_int_equal(frames(&f), 3);
+    assert_int_equal(syncs(&f), 1);
+
+    fixture_append(&f, 1, 5 << 20);
+    fixture_append(&f, 1, 10);
+    lsn_t large = f.stream.size - 11;
+    while (journal_written(f.journal) < large - 100)
+        assert_true(journal_work(f.journal));
+    struct buffer *unit = journal_unit_begin(f.journal, 0);
+    fixture_work(&f);
+    assert_int_equal(syncs(&f), 2);
+    buffer_append_text(unit, "<x@0>");
+    journal_unit_end(f.journal);
+    journal_submit(f.journal);
+    fixture_work(&f);
+    assert_int_equal(journal_durable(f.journal), journal_executed(f.journal));
+    fixture_free(&f);
 }
 
 /* A unit more than unsynced_max behind has to wait, and whoever waits is woken. */
@@ -266,6 +322,9 @@ static void a_size_that_cannot_be_had_does_not_hold_up_others(void **state)
     fixture_work(&f);
     assert_int_equal(journal_admit(f.journal, 1 << 30), ADMIT_FULL);
     assert_int_equal(journal_admit(f.journal, 1000), ADMIT_YES);
+    fixture_append(&f, 1, 1000);
+    fixture_work(&f);
+    assert_int_equal(journal_admit(f.journal, 1 << 30), ADMIT_FULL);
     assert_int_equal(journal_admit(f.journal, 300000), ADMIT_WAIT);
     fixture_work(&f);
     assert_int_equal(journal_admit(f.journal, 300000), ADMIT_YES);
@@ -490,6 +549,8 @@ int main(void)
         cmocka_unit_test(no_syncs_only_on_request),
         cmocka_unit_test(a_policy_change_acts_at_once),
         cmocka_unit_test(the_last_promise_is_put_on_record),
+        cmocka_unit_test(a_recovered_promise_is_put_on_record),
+        cmocka_unit_test(what_waits_together_is_synced_together),
         cmocka_unit_test(too_much_on_its_way_has_to_wait),
         cmocka_unit_test(what_was_admitted_finds_room),
         cmocka_unit_test(a_full_disk_refuses_and_recovers),

@@ -10,6 +10,7 @@
 
 #include "journal/manifest.h"
 #include "journal/names.h"
+#include "journal/segment_reader.h"
 
 #define FRAMES_MAX 64
 #define FILES_MAX  16
@@ -461,6 +462,61 @@ static void a_file_of_another_use_is_refused(void **state)
     free_log(&map);
 }
 
+/* A frame may not reach over the place where MANIFEST says that the next segment begins. */
+static void a_frame_ends_within_its_segment(void **state)
+{
+    (void)state;
+    struct log_map map;
+    struct manifest manifest;
+    make_log(&map);
+    map_folder(&map);
+    assert_int_equal(manifest_load(map.f.disk, &manifest, &map.f.error), 0);
+    manifest_add_segment(&manifest, map.f.stream.size - 3, 1);
+    assert_int_equal(manifest_store(map.f.disk, &manifest, &map.f.error), IO_DONE);
+    manifest_free(&manifest);
+    assert_false(fixture_recover(&map.f));
+    assert_non_null(strstr(map.f.error.text, "the frame there reaches into the next segment"));
+    free_log(&map);
+}
+
+/* Puts a frame without payload that names lsn as durable. */
+static void put_close_frame(char *at, uint64_t salt, lsn_t lsn)
+{
+    struct frame frame = {.kind = FRAME_CLOSE, .lsn = lsn, .durable_lsn = lsn};
+    frame_seal(&frame, salt, at);
+}
+
+/* What valid frames beyond a bad place promise is found wherever they lie: across the borders of what is read
+ * at a time, and right behind what only looks like a frame. */
+static void frames_beyond_are_found_everywhere(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 << 20, WINDOW = 1 << 20 };
+    struct memory_disk *memory = memory_disk_new();
+    struct disk *disk = memory_disk_interface(memory);
+    struct file_header header = {.kind = FILE_LOG, .salt = 99};
+    struct journal_error error;
+    char *zeros = mem_alloc_zero(SIZE);
+    file_header_encode(&header, zeros);
+    memory_disk_put(memory, "log", slice_make(zeros, SIZE));
+    struct buffer *bytes = memory_disk_file(memory, "log");
+    for (int at = WINDOW - 70; at < WINDOW + 70; at++) {
+        /* The true frame's first byte is the last of this one's header, which so fails its checksum. */
+        put_close_frame(bytes->data + at - 47, header.salt, 5);
+        put_close_frame(bytes->data + at, header.salt, 1000);
+        struct segment_reader reader;
+        struct segment_rest rest;
+        assert_true(segment_reader_open(&reader, disk, "log", &error));
+        assert_true(segment_reader_look_beyond(&reader, &rest, &error));
+        assert_int_equal(rest.durable_lsn, 1000);
+        assert_int_equal(rest.end_offset, at + FRAME_HEADER_SIZE);
+        segment_reader_close(&reader);
+        memset(bytes->data + at - 47, 0, 47 + FRAME_HEADER_SIZE);
+    }
+    mem_free(zeros);
+    disk_free(disk);
+}
+
 /* What follows a base's end is no part of it. */
 static void a_base_ends_where_it_says(void **state)
 {
@@ -528,6 +584,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(a_misplaced_frame_is_judged_rightly),
         cmocka_unit_test(a_file_of_another_use_is_refused),
+        cmocka_unit_test(a_frame_ends_within_its_segment),
+        cmocka_unit_test(frames_beyond_are_found_everywhere),
         cmocka_unit_test(a_base_ends_where_it_says),
         cmocka_unit_test(a_failed_read_is_no_end),
         cmocka_unit_test(what_cannot_be_applied_is_refused),

@@ -61,13 +61,17 @@ static void a_rewrite_with_nothing_new_is_fine(void **state)
     fixture_init(&f);
     f.options.history_bases = 2;
     fixture_start(&f);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         fixture_rewrite(&f);
+        fixture_pass(&f, 1000);
+    }
     recover_again(&f);
     fixture_append(&f, 5, 50);
     fixture_work(&f);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         fixture_rewrite(&f);
+        fixture_pass(&f, 1000);
+    }
     recover_again(&f);
     assert_int_equal(stats_of(&f).base_lsn, f.stream.size);
     assert_int_equal(fixture_count_files(&f, "base-"), 2);
@@ -229,7 +233,24 @@ static void segments_are_recycled(void **state)
     assert_int_equal(fixture_count_files(&f, "spare-"), spares - 3);
     recover_again(&f);
     assert_int_equal(stats_of(&f).spare_files, spares - 3);
+    /* New spares join those that an earlier life left. */
     fixture_rewrite(&f);
+    assert_int_equal(fixture_count_files(&f, "spare-"), 2);
+    assert_int_equal(stats_of(&f).spare_files, 2);
+    for (int i = 0; i < 10; i++) {
+        fixture_append(&f, 1, 700);
+        fixture_work(&f);
+    }
+    fixture_rewrite(&f);
+    assert_true(fixture_count_files(&f, "spare-") >= 4);
+    assert_int_equal(stats_of(&f).spare_files, fixture_count_files(&f, "spare-"));
+    /* When space is short, spares go first. */
+    memory_disk_set_capacity(f.memory, memory_disk_used(f.memory));
+    assert_int_equal(journal_admit(f.journal, 4000), ADMIT_WAIT);
+    fixture_work(&f);
+    assert_int_equal(journal_admit(f.journal, 4000), ADMIT_YES);
+    assert_int_equal(fixture_count_files(&f, "spare-"), 0);
+    memory_disk_set_capacity(f.memory, UINT64_MAX);
     fixture_append(&f, 1, 10);
     fixture_work(&f);
     fixture_rewrite(&f);
@@ -267,6 +288,28 @@ static void a_cut_on_a_full_disk_is_undone(void **state)
     fixture_free(&f);
 }
 
+/* A rewrite that has ended is finished by closing; and a cut needs no closing frame, for MANIFEST holds the
+ * promise. */
+static void closing_finishes_a_rewrite(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_start(&f);
+    fixture_append(&f, 5, 100);
+    fixture_work(&f);
+    lsn_t lsn = journal_rewrite_begin(f.journal);
+    uint64_t frames = stats_of(&f).frames;
+    fixture_pass(&f, 10000000);
+    assert_int_equal(stats_of(&f).frames, frames);
+    assert_int_equal(fixture_write_base(&f, lsn), 0);
+    journal_rewrite_end(f.journal, true);
+    fixture_close(&f);
+    fixture_start(&f);
+    assert_true(f.base_seen);
+    fixture_free(&f);
+}
+
 /* While the cut waits for room there is no segment that carries on from the base, so the base has to wait
  * too. */
 static void a_base_waits_for_its_cut(void **state)
@@ -285,6 +328,11 @@ static void a_base_waits_for_its_cut(void **state)
     fixture_work(&f);
     assert_true(journal_rewriting(f.journal));
     assert_int_equal(stats_of(&f).base_lsn, 0);
+    /* Nor does room in the old segment help anybody. */
+    uint64_t used = memory_disk_used(f.memory);
+    assert_int_equal(journal_admit(f.journal, 100000), ADMIT_FULL);
+    fixture_work(&f);
+    assert_int_equal(memory_disk_used(f.memory), used);
     fixture_pass(&f, 100000);
     assert_false(journal_rewriting(f.journal));
     assert_int_equal(stats_of(&f).base_lsn, lsn);
@@ -325,6 +373,7 @@ int main(void)
         cmocka_unit_test(history_is_kept_by_age),
         cmocka_unit_test(segments_are_recycled),
         cmocka_unit_test(a_cut_on_a_full_disk_is_undone),
+        cmocka_unit_test(closing_finishes_a_rewrite),
         cmocka_unit_test(a_base_waits_for_its_cut),
         cmocka_unit_test(a_manifest_without_room_is_replaced_later),
     };
