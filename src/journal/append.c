@@ -41,8 +41,6 @@ void batch_free(struct batch *batch)
 
 void batch_release(struct journal *journal, struct batch *batch)
 {
-    buffer_clear(&batch->bytes);
-    buffer_shrink(&batch->bytes, BATCH_KEEP);
     if (journal->free_batch_count >= BATCHES_KEPT) {
         batch_free(batch);
         return;

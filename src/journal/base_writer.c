@@ -12,6 +12,9 @@
 
 /* Frames of about this size: large enough to cost nothing, small enough to be replayed in steps. */
 #define BASE_FRAME_SIZE ((size_t)1 << 20)
+/* So much is synced at a time: the log's syncs would have to wait while the kernel writes out gigabytes in
+ * one go. */
+#define BASE_SYNC_SIZE ((uint64_t)16 << 20)
 
 struct base_writer {
     const struct journal *journal;
@@ -19,6 +22,7 @@ struct base_writer {
     lsn_t lsn;
     uint64_t salt;
     uint64_t offset;
+    uint64_t synced;     /* up to this offset */
     lsn_t payload;       /* bytes written: what positions count within a base */
     int database;        /* selected where the buffer begins */
     struct buffer bytes; /* room for the frame's header, then units */
@@ -94,6 +98,10 @@ int base_writer_flush(struct base_writer *writer, int next_database, bool last)
     ASSERT(writer->bytes.size >= FRAME_HEADER_SIZE);
     if (writer->error == 0 && !is_empty(writer) && (last || writer->bytes.size >= BASE_FRAME_SIZE))
         writer->error = write_frame(writer, FRAME_DATA);
+    if (writer->error == 0 && writer->offset - writer->synced >= BASE_SYNC_SIZE) {
+        writer->error = disk_sync(writer->file);
+        writer->synced = writer->offset;
+    }
     if (is_empty(writer))
         writer->database = next_database;
     return writer->error;

@@ -149,6 +149,8 @@ static enum io_result queue_run(struct journal *journal, struct journal_error *e
         result = space_rotate(journal, space_slack(&committer->limits), error);
     if (result != IO_DONE)
         return result;
+    buffer_clear(&batch->bytes);
+    buffer_shrink(&batch->bytes, BATCH_KEEP);
     pthread_mutex_lock(&journal->lock);
     committer->current = NULL;
     batch_release(journal, batch);
@@ -160,10 +162,9 @@ static enum io_result queue_run(struct journal *journal, struct journal_error *e
 
 static int64_t close_due(const struct journal *journal, int64_t now_us)
 {
-    (void)now_us;
     const struct committer *committer = &journal->committer;
-    if (journal_policy(journal) == SYNC_NO || committer->written != committer->durable ||
-        committer->recorded == committer->durable)
+    bool is_quiet = committer->written == committer->durable && queue_due(journal, now_us) == NEVER_US;
+    if (!is_quiet || committer->recorded == committer->durable || journal_policy(journal) == SYNC_NO)
         return NEVER_US;
     return committer->last_write_us + QUIET_US;
 }
@@ -198,7 +199,7 @@ static const struct {
     [TASK_SYNC] = {sync_due, committer_sync},    [TASK_ROOM] = {room_due, room_run},
     [TASK_AHEAD] = {ahead_due, ahead_run},       [TASK_QUEUE] = {queue_due, queue_run},
     [TASK_REWRITE] = {rewrite_due, rewrite_run}, [TASK_CLOSE] = {close_due, close_run},
-    [TASK_HISTORY] = {history_due, history_run},
+    [TASK_HISTORY] = {history_due, history_run}, [TASK_RETIRE] = {retire_due, retire_run},
 };
 
 /* The first task that is due now; TASK_COUNT when none is, and *due_us is when one will be. */
@@ -254,9 +255,9 @@ static void note_done(struct journal *journal, enum task task)
 static void note_failed(struct journal *journal, const struct journal_error *error)
 {
     error_set(&journal->failure,
-              "%s. Nothing after LSN %" PRIu64
-              " is acknowledged any more; see the disk and the system's log, then start "
-              "again: what was acknowledged is safe",
+              "%s. What was made durable, to LSN %" PRIu64
+              ", is safe; nothing more is acknowledged. See what the "
+              "system's log says about the disk, then start again",
               error->text, journal->committer.durable);
     atomic_store_explicit(&journal->has_failed, true, memory_order_release);
     diag(DIAG_WARNING, "the log has failed: %s", journal->failure.text);
@@ -439,6 +440,7 @@ void committer_free(struct journal *journal)
     struct committer *committer = &journal->committer;
     segment_writer_close(&committer->writer);
     manifest_free(&committer->manifest);
+    buffer_free(&committer->retired);
     if (committer->current)
         batch_free(committer->current);
     committer->current = NULL;

@@ -69,6 +69,7 @@ enum task {
     TASK_REWRITE,
     TASK_CLOSE,
     TASK_HISTORY,
+    TASK_RETIRE,
     TASK_COUNT
 };
 
@@ -93,7 +94,7 @@ struct committer {
     bool backlog;          /* another frame was in the queue already when current was taken */
     lsn_t written;
     lsn_t durable;
-    lsn_t recorded;             /* the highest durable LSN that a frame on disk names */
+    lsn_t recorded;             /* the highest durable LSN that a frame or MANIFEST names */
     int64_t oldest_unsynced_us; /* when the first write was begun that is not synced yet */
     int64_t last_write_us;
     size_t last_frame_size;
@@ -103,6 +104,7 @@ struct committer {
     size_t spare_count;
     uint64_t spare_bytes_max;
     uint64_t next_spare;
+    struct buffer retired;        /* names, each ended by a NUL, of files that no manifest names any more */
     int64_t history_check_us;     /* when history may have become too old */
     int64_t retry_us[TASK_COUNT]; /* not before: the last try found the disk full */
 };
@@ -122,7 +124,7 @@ struct journal {
     /* The loop's. */
     bool is_fresh; /* the folder is empty */
     bool recovered;
-    struct stream_reader *reader; /* until recovery is done */
+    struct stream_reader *reader; /* of recovery; the start asks it where the end is */
     struct recover_progress progress;
     struct batch *open; /* being filled; NULL: none is */
     bool unit_is_open;
@@ -134,11 +136,10 @@ struct journal {
 
     /* Written by one side, read by the other without the lock. Whoever sees an LSN here may rely on what was
      * done before it was stored (release), so it is read with acquire. */
-    _Atomic lsn_t
-        executed; /* written by the loop, the others by the committer, except that a cut lowers room */
-    _Atomic lsn_t written;
+    _Atomic lsn_t executed; /* written by the loop */
+    _Atomic lsn_t written;  /* this and the next by the committer */
     _Atomic lsn_t durable;
-    _Atomic lsn_t room;     /* up to here, what is executed is sure to find space */
+    _Atomic lsn_t room;     /* up to here, what is executed is sure to find space; by both, under the lock */
     atomic_int policy;      /* written by the loop */
     atomic_bool has_failed; /* failure is set and will not change */
     atomic_bool is_full;
@@ -180,7 +181,7 @@ void queue_push_cut(struct journal *journal, lsn_t lsn);
 lsn_t queue_first_cut(const struct journal *journal);
 /* Wakes the committer. Called with the lock held. */
 void committer_signal(struct journal *journal);
-/* Gives a batch back; the caller holds the lock. */
+/* Gives a batch back, emptied. Called with the lock held. */
 void batch_release(struct journal *journal, struct batch *batch);
 void batch_free(struct batch *batch);
 
@@ -215,8 +216,8 @@ uint64_t space_new_salt(struct journal *journal, lsn_t lsn);
 void space_adopt(struct journal *journal, struct manifest *manifest);
 /* Whether a file of so many bytes is worth keeping as a spare, next to those that are there. */
 bool space_wants_spare(const struct journal *journal, uint64_t bytes);
-/* Renames a file to be a spare for new segments, or removes it. */
-void space_retire(struct journal *journal, const char *name, uint64_t bytes);
+/* Renames a file of so many bytes to be a spare for new segments. */
+void space_keep_spare(struct journal *journal, const char *name, uint64_t bytes);
 void space_remove(struct journal *journal, const char *name);
 /* Removes spares until they are at most so many bytes. Returns whether any was. */
 bool space_drop_spares(struct journal *journal, uint64_t bytes_max);
@@ -234,6 +235,8 @@ int64_t rewrite_due(const struct journal *journal, int64_t now_us);
 enum io_result rewrite_run(struct journal *journal, struct journal_error *error);
 int64_t history_due(const struct journal *journal, int64_t now_us);
 enum io_result history_run(struct journal *journal, struct journal_error *error);
+int64_t retire_due(const struct journal *journal, int64_t now_us);
+enum io_result retire_run(struct journal *journal, struct journal_error *error);
 
 /* --- leftovers.c -------------------------------------------------------------------------------------- */
 

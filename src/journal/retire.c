@@ -1,8 +1,8 @@
 /* Taking a new base into use, and letting go of what it replaces.
  *
  * The child has written base-<lsn> and made it durable, name and all. MANIFEST is replaced first; only then
- * are files that it names no more removed or renamed. A crash in between leaves files that no manifest names,
- * which the next start removes. */
+ * are files that it names no more removed or renamed, when there is nothing more urgent to do. A crash in
+ * between leaves files that no manifest names, which the next start removes. */
 #include <stdio.h>
 
 #include "base/diag.h"
@@ -31,31 +31,18 @@ static size_t history_surplus(const struct manifest *manifest, const struct limi
     return surplus;
 }
 
-/* The size of a file that is going to be a spare; 0 when it cannot be had. */
-static uint64_t file_size(struct journal *journal, const char *name)
-{
-    struct disk_file *file;
-    uint64_t size = 0;
-    if (disk_open(journal->disk, name, DISK_READ, &file) < 0)
-        return 0;
-    if (disk_size(file, &size) < 0)
-        size = 0;
-    disk_close(file);
-    return size;
-}
-
-/* Removes or recycles the files that the old manifest named and the new one does not. */
-static void retire_files(struct journal *journal, const struct manifest *old, const struct manifest *new)
+/* Notes the files that the old manifest names and the new one does not. */
+static void note_retired(struct committer *committer, const struct manifest *old, const struct manifest *new)
 {
     char name[FILE_NAME_SIZE];
     for (size_t i = 0; i < old->base_count && old->bases[i].lsn < new->bases[0].lsn; i++) {
         base_name(name, old->bases[i].lsn);
         if (old->bases[i].bytes > 0)
-            space_remove(journal, name);
+            buffer_append(&committer->retired, name, strlen(name) + 1);
     }
     for (size_t i = 0; i < old->segment_count && old->segments[i].lsn < new->segments[0].lsn; i++) {
         log_name(name, old->segments[i].lsn);
-        space_retire(journal, name, file_size(journal, name));
+        buffer_append(&committer->retired, name, strlen(name) + 1);
     }
 }
 
@@ -79,7 +66,7 @@ static enum io_result replace_manifest(struct journal *journal, struct manifest 
         committer->spare_bytes_max = new_lsn - old_lsn;
         space_drop_spares(journal, committer->spare_bytes_max);
     }
-    retire_files(journal, &old, &committer->manifest);
+    note_retired(committer, &old, &committer->manifest);
     manifest_free(&old);
     return IO_DONE;
 }
@@ -121,6 +108,44 @@ enum io_result history_run(struct journal *journal, struct journal_error *error)
     }
     committer->history_check_us = result == IO_FULL ? 0 : next_history_check(journal);
     return result;
+}
+
+/* --- letting go --------------------------------------------------------------------------------------- */
+
+/* The size of a file that may become a spare; 0 when it cannot be had. */
+static uint64_t file_size(struct journal *journal, const char *name)
+{
+    struct disk_file *file;
+    uint64_t size = 0;
+    if (disk_open(journal->disk, name, DISK_READ, &file) < 0)
+        return 0;
+    if (disk_size(file, &size) < 0)
+        size = 0;
+    disk_close(file);
+    return size;
+}
+
+int64_t retire_due(const struct journal *journal, int64_t now_us)
+{
+    return journal->committer.retired.size > 0 ? now_us : NEVER_US;
+}
+
+/* One file a step: removing a large one takes milliseconds, and commits must not wait for many. */
+enum io_result retire_run(struct journal *journal, struct journal_error *error)
+{
+    (void)error;
+    struct committer *committer = &journal->committer;
+    char name[FILE_NAME_SIZE];
+    uint64_t lsn;
+    size_t size = strlen(committer->retired.data) + 1;
+    memcpy(name, committer->retired.data, size);
+    buffer_consume(&committer->retired, size);
+    uint64_t bytes = name_parse(name, &lsn) == NAME_LOG ? file_size(journal, name) : 0;
+    if (space_wants_spare(journal, bytes))
+        space_keep_spare(journal, name, bytes);
+    else
+        space_remove(journal, name);
+    return IO_DONE;
 }
 
 /* --- the end of a rewrite ----------------------------------------------------------------------------- */

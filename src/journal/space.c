@@ -60,13 +60,10 @@ bool space_wants_spare(const struct journal *journal, uint64_t bytes)
            bytes <= segment_bytes_max(committer) && held + bytes <= committer->spare_bytes_max;
 }
 
-void space_retire(struct journal *journal, const char *name, uint64_t bytes)
+void space_keep_spare(struct journal *journal, const char *name, uint64_t bytes)
 {
     struct committer *committer = &journal->committer;
-    if (!space_wants_spare(journal, bytes)) {
-        space_remove(journal, name);
-        return;
-    }
+    ASSERT(committer->spare_count < SPARES_MAX);
     struct spare spare = {committer->next_spare++, bytes};
     char as[FILE_NAME_SIZE];
     spare_name(as, spare.number);
