@@ -5,7 +5,8 @@
 
 #define REPLY_PEEK 16
 
-/* --- coming and going ------------------------------------------------------------------------------------- */
+/* --- coming and going -------------------------------------------------------------------------------------
+ */
 
 void client_connect(struct sim *sim, struct client *client, int number)
 {
@@ -32,13 +33,15 @@ bool client_is_idle(const struct client *client)
     return client->input.size == 0 && output_pending(&client->output) == 0 && !client->session->blocked;
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------- */
+/* --- sending ----------------------------------------------------------------------------------------------
+ */
 
 static struct sim_command *sent_add(struct client *client)
 {
     if (client->sent_first + client->sent_count == client->sent_capacity) {
         if (client->sent_count)
-            memmove(client->sent, client->sent + client->sent_first, client->sent_count * sizeof(*client->sent));
+            memmove(client->sent, client->sent + client->sent_first,
+                    client->sent_count * sizeof(*client->sent));
         client->sent_first = 0;
         client->sent_capacity = 2 * client->sent_count + 16;
         client->sent = mem_realloc(client->sent, client->sent_capacity * sizeof(*client->sent));
@@ -59,7 +62,8 @@ void client_send(struct sim *sim, struct client *client)
         workload_command(&sim->workload, sim->clock.wall_us / 1000, &client->input, sent_add(client));
 }
 
-/* --- what a reply promises -------------------------------------------------------------------------------- */
+/* --- what a reply promises --------------------------------------------------------------------------------
+ */
 
 static struct promise *promise_add(struct client *client)
 {
@@ -69,7 +73,8 @@ static struct promise *promise_add(struct client *client)
                     client->promise_count * sizeof(*client->promises));
         client->promise_first = 0;
         client->promise_capacity = 2 * client->promise_count + 16;
-        client->promises = mem_realloc(client->promises, client->promise_capacity * sizeof(*client->promises));
+        client->promises =
+            mem_realloc(client->promises, client->promise_capacity * sizeof(*client->promises));
     }
     return &client->promises[client->promise_first + client->promise_count++];
 }
@@ -154,12 +159,13 @@ static void scopes_add(struct client *client, const struct sim_command *command)
 static void watch_keys(struct sim *sim, struct client *client, const struct sim_command *command)
 {
     for (int i = 0; i < command->scope_count && client->watched_count < COMMAND_KEYS_MAX; i++)
-        client->watched[client->watched_count++] =
-            (struct watched){client->session->database, command->scopes[i].key, journal_executed(sim->journal)};
+        client->watched[client->watched_count++] = (struct watched){
+            client->session->database, command->scopes[i].key, journal_executed(sim->journal)};
 }
 
 /* The LSN that the reply of a command without a unit of its own tells of; and keeps track of transactions. */
-static lsn_t judge(struct sim *sim, struct client *client, const struct sim_command *command, const char *reply)
+static lsn_t judge(struct sim *sim, struct client *client, const struct sim_command *command,
+                   const char *reply)
 {
     lsn_t shown = 0;
     if (begins_with(reply, "+QUEUED")) {
@@ -198,9 +204,10 @@ static lsn_t judge(struct sim *sim, struct client *client, const struct sim_comm
     }
 }
 
-/* A reply was queued from begin on; unit is the LSN of the unit that the command wrote, 0 if it wrote none. */
-static void note_reply(struct sim *sim, struct client *client, const struct sim_command *command, uint64_t begin,
-                       lsn_t unit)
+/* A reply was queued from begin on; unit is the LSN of the unit that the command wrote, 0 if it wrote none.
+ */
+static void note_reply(struct sim *sim, struct client *client, const struct sim_command *command,
+                       uint64_t begin, lsn_t unit)
 {
     char reply[REPLY_PEEK];
     if (client->output.queued == begin)
@@ -240,7 +247,8 @@ static void note_durable_reply(struct sim *sim, struct client *client, uint64_t 
                                             .policy_epoch = sim->policy_epoch};
 }
 
-/* --- running ---------------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------------
+ */
 
 /* Runs one request; false when nothing more is to be run now. *used is moved behind it if it was run. */
 static bool run_request(struct sim *sim, struct client *client, const struct request *request,
@@ -249,6 +257,7 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
     struct sim_command command = client->sent[client->sent_first];
     uint64_t begin = client->output.queued;
     lsn_t before = journal_executed(sim->journal);
+    uint64_t units = sim->counts->units;
     enum dispatch_result result = dispatch(sim->world, client->session, request, prepared);
     if (result == DISPATCH_WAIT) {
         trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
@@ -263,6 +272,9 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
     client->sent_count--;
     *used = request->end;
     sim->counts->commands++;
+    if (sim->counts->units > units + 1)
+        sim_fail(sim, "'%s' wrote %llu units: a crash may leave part of it", command.text,
+                 (unsigned long long)(sim->counts->units - units));
     lsn_t after = journal_executed(sim->journal);
     if (command.kind == COMMAND_WAITAOF && !client->session->in_multi)
         note_durable_reply(sim, client, begin);
@@ -310,7 +322,8 @@ void client_run(struct sim *sim, struct client *client)
     }
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------------------
+ */
 
 /* The client has seen some of this reply: from now on it must be true. */
 static void promise_made(struct sim *sim, const struct promise *promise)
@@ -333,8 +346,8 @@ void client_read(struct sim *sim, struct client *client, uint64_t bytes_max)
     if (size == 0)
         return;
     output_sent(&client->output, size);
-    trace_line(&sim->trace, "client %d: reads %llu bytes at %lld us", client->number, (unsigned long long)size,
-               (long long)sim->clock.monotonic_us);
+    trace_line(&sim->trace, "client %d: reads %llu bytes at %lld us", client->number,
+               (unsigned long long)size, (long long)sim->clock.monotonic_us);
     while (client->promise_count > 0) {
         const struct promise *promise = &client->promises[client->promise_first];
         if (promise->begin >= client->output.sent)

@@ -7,12 +7,13 @@ static uint64_t pick(struct random *random, const uint64_t *from, size_t count)
     return from[random_below(random, count)];
 }
 
-#define PICK(random, ...)                                                                                    \
+#define PICK(random, ...) \
     pick(random, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 static void draw_journal(struct sim_config *config, struct random *random)
 {
-    config->policy = (enum sync_policy)PICK(random, SYNC_ALWAYS, SYNC_ALWAYS, SYNC_ALWAYS, SYNC_EVERYSEC, SYNC_NO);
+    config->policy =
+        (enum sync_policy)PICK(random, SYNC_ALWAYS, SYNC_ALWAYS, SYNC_ALWAYS, SYNC_EVERYSEC, SYNC_NO);
     config->segment_size = PICK(random, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 256 << 10);
     config->unsynced_max = PICK(random, 1 << 10, 16 << 10, 1 << 20, 64 << 20);
     config->history_bases = (int)PICK(random, 0, 0, 1, 3);
@@ -28,14 +29,15 @@ static void draw_triggers(struct sim_config *config, struct random *random)
     config->triggers.interval_seconds = (int64_t)PICK(random, 0, 0, 0, 2);
 }
 
-/* Each action is left out of some runs and frequent in others: bugs need long runs of some and none of others. */
+/* Each action is left out of some runs and frequent in others: bugs need long runs of some and none of
+ * others. */
 static void draw_weights(struct sim_config *config, struct random *random)
 {
     static const unsigned char usual[ACTION_COUNT] = {
-        [ACTION_SEND] = 40,  [ACTION_RUN] = 20,     [ACTION_READ] = 40,    [ACTION_WORK] = 60, [ACTION_TICK] = 10,
-        [ACTION_CHILD] = 20, [ACTION_TIME] = 30,    [ACTION_CLOCK] = 2,    [ACTION_POLICY] = 2, [ACTION_LIMITS] = 1,
-        [ACTION_REWRITE] = 3, [ACTION_DISK] = 6,    [ACTION_PROBE] = 30,   [ACTION_CRASH] = 3, [ACTION_CLIENT] = 2,
-        [ACTION_SETTLE] = 2};
+        [ACTION_SEND] = 40,  [ACTION_RUN] = 20,   [ACTION_READ] = 40,   [ACTION_WORK] = 60,
+        [ACTION_TICK] = 10,  [ACTION_CHILD] = 20, [ACTION_TIME] = 30,   [ACTION_CLOCK] = 2,
+        [ACTION_POLICY] = 2, [ACTION_LIMITS] = 1, [ACTION_REWRITE] = 3, [ACTION_DISK] = 6,
+        [ACTION_PROBE] = 30, [ACTION_CRASH] = 3,  [ACTION_CLIENT] = 2,  [ACTION_SETTLE] = 2};
     static const unsigned char favours[] = {0, 1, 2, 2, 2, 4, 8};
     for (int i = 0; i < ACTION_COUNT; i++) {
         unsigned weight = usual[i] * favours[random_below(random, sizeof(favours))] / 2;
@@ -62,6 +64,7 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     config->fills = random_below(random, 5) == 0;
     config->capacity = 100000 + random_below(random, 1000000);
     config->changes_policy = random_below(random, 3) == 0;
+    config->frees_beside = random_below(random, 10) == 0;
     config->fork_fails = (unsigned)PICK(random, 0, 0, 0, 10000);
     draw_journal(config, random);
     draw_triggers(config, random);

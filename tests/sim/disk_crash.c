@@ -2,14 +2,14 @@
 #include "base/memory.h"
 #include "sim_disk.h"
 
-/* How much of what was not synced survives a power failure. Extremes are as telling as mixtures, so each has its own
- * name and a good chance. */
+/* How much of what was not synced survives a power failure. Extremes are as telling as mixtures, so each has
+ * its own name and a good chance. */
 enum survival {
     SURVIVES_NOTHING,
     SURVIVES_ALL,
-    SURVIVES_FIRST,   /* what was done first, up to some moment: a disk that keeps the order */
-    SURVIVES_LAST,    /* what was done last: a disk that writes in reverse */
-    SURVIVES_CHANCE,  /* each sector by itself */
+    SURVIVES_FIRST,  /* what was done first, up to some moment: a disk that keeps the order */
+    SURVIVES_LAST,   /* what was done last: a disk that writes in reverse */
+    SURVIVES_CHANCE, /* each sector by itself */
     SURVIVAL_COUNT
 };
 
@@ -52,8 +52,8 @@ static struct choice choose(const struct sim_disk *disk, struct random *random)
         choice.names = SURVIVES_FIRST;
         choice.names_moment = choice.data_moment;
     }
-    /* File systems commit names in order; a later change without an earlier one is only tried where POSIX allows it and
-     * nothing in common orders the two (keeps_name). */
+    /* File systems commit names in order; a later change without an earlier one is only tried where POSIX
+     * allows it and nothing in common orders the two (keeps_name). */
     if (choice.names == SURVIVES_LAST)
         choice.names = SURVIVES_FIRST;
     return choice;
@@ -80,7 +80,8 @@ static size_t surviving_sizes(const struct sim_inode *inode, struct choice *choi
 {
     size_t count = inode->pending_count;
     switch (choice->data) {
-    case SURVIVES_NOTHING: return random_below(choice->random, 4) ? 0 : random_below(choice->random, count + 1);
+    case SURVIVES_NOTHING:
+        return random_below(choice->random, 4) ? 0 : random_below(choice->random, count + 1);
     case SURVIVES_ALL: return count;
     case SURVIVES_FIRST: {
         size_t kept = 0;
@@ -99,7 +100,8 @@ static void keep_size(struct buffer *content, size_t size)
     content->size = size;
 }
 
-/* A file as a power failure leaves it. Data may have reached the platter beyond the size that did: it is lost. */
+/* A file as a power failure leaves it. Data may have reached the platter beyond the size that did: it is
+ * lost. */
 static struct sim_inode *inode_after_power_failure(const struct sim_inode *inode, struct choice *choice)
 {
     struct sim_inode *after = sim_inode_new();
@@ -127,8 +129,8 @@ static bool share_something(const struct sim_folder_op *a, const struct sim_fold
 }
 
 /* lost holds the changes of names lost so far, of which there are lost_count. */
-static bool keeps_name(struct choice *choice, const struct sim_folder_op *op, const struct sim_folder_op *const *lost,
-                       size_t lost_count)
+static bool keeps_name(struct choice *choice, const struct sim_folder_op *op,
+                       const struct sim_folder_op *const *lost, size_t lost_count)
 {
     for (size_t i = 0; i < lost_count; i++)
         if (share_something(op, lost[i]))
@@ -158,7 +160,8 @@ static struct sim_disk *disk_like(const struct sim_disk *disk, uint64_t seed)
     copy->faults = disk->faults;
     copy->inode_count = disk->inode_count;
     copy->inodes = mem_alloc_zero(disk->inode_count * sizeof(struct sim_inode *) + 1);
-    names_copy(&copy->durable_names, &copy->durable_name_count, disk->durable_names, disk->durable_name_count);
+    names_copy(&copy->durable_names, &copy->durable_name_count, disk->durable_names,
+               disk->durable_name_count);
     return copy;
 }
 

@@ -7,7 +7,8 @@
 /* Tries to begin a life before it is a failure not to succeed. */
 #define BEGIN_TRIES 20
 
-/* --- beginning -------------------------------------------------------------------------------------------- */
+/* --- beginning --------------------------------------------------------------------------------------------
+ */
 
 static void woken(void *context)
 {
@@ -19,7 +20,8 @@ static void ignore(void *context)
     (void)context;
 }
 
-static struct engine_options options_of(struct sim *sim, struct sim_life *life, struct random *random, bool is_main)
+static struct engine_options options_of(struct sim *sim, struct sim_life *life, struct random *random,
+                                        bool is_main)
 {
     const struct sim_config *config = &sim->config;
     return (struct engine_options){
@@ -38,6 +40,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                     .wake = is_main ? woken : ignore,
                     .wake_context = sim},
         .triggers = config->triggers,
+        .background_free = is_main && config->frees_beside,
         .host = sim_child_host(life->child)};
 }
 
@@ -54,12 +57,14 @@ static enum life_result not_begun(struct sim *sim, struct sim_life *life)
     return crashed ? LIFE_CRASHED : LIFE_REFUSED;
 }
 
-enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk, struct sim_child *child)
+enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk,
+                                struct sim_child *child)
 {
     bool is_main = child == &sim->child;
     struct random *random = is_main ? &sim->random : &sim->probe_random;
     *life = (struct sim_life){.disk = disk, .child = child, .is_second = disk->locked};
     child->disk = disk;
+    child->fork_fails = sim->config.fork_fails;
     struct engine_options options = options_of(sim, life, random, is_main);
     life->engine = engine_open(&options, &life->error);
     if (!life->engine)
@@ -74,12 +79,14 @@ enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct s
     engine_stats_read(life->engine, &stats);
     life->progress = stats.recovery;
     life->lsn = journal_executed(engine_world(life->engine)->journal);
-    trace_line(&sim->trace, "life: begun at LSN %llu, torn %llu bytes, policy %d", (unsigned long long)life->lsn,
-               (unsigned long long)life->progress.torn_bytes, (int)sim->config.policy);
+    trace_line(&sim->trace, "life: begun at LSN %llu, torn %llu bytes, policy %d",
+               (unsigned long long)life->lsn, (unsigned long long)life->progress.torn_bytes,
+               (int)sim->config.policy);
     return LIFE_BEGUN;
 }
 
-/* --- judging ---------------------------------------------------------------------------------------------- */
+/* --- judging ----------------------------------------------------------------------------------------------
+ */
 
 /* Whether MANIFEST's text has a line that names the file. */
 static bool manifest_names(struct slice manifest, const char *name)
@@ -113,7 +120,8 @@ static void check_folder(struct sim *sim, const struct sim_disk *disk)
         sim_fail(sim, "after recovery there is no MANIFEST");
     for (size_t i = 0; i < disk->name_count; i++) {
         const char *name = disk->names[i].name;
-        bool expected = strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0 || strncmp(name, "spare-", 6) == 0;
+        bool expected =
+            strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0 || strncmp(name, "spare-", 6) == 0;
         if (!expected && !manifest_names(manifest, name))
             sim_fail(sim, "after recovery the folder holds %s, which MANIFEST does not name", name);
     }
@@ -131,8 +139,8 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
         sim_fail(sim, "recovered to LSN %llu, which is not the end of any unit", lsn);
     uint64_t found = model_digest(world->store);
     if (found != expected)
-        sim_fail(sim, "recovered to LSN %llu, but the state is another: digest %016llx instead of %016llx", lsn,
-                 (unsigned long long)found, (unsigned long long)expected);
+        sim_fail(sim, "recovered to LSN %llu, but the state is another: digest %016llx instead of %016llx",
+                 lsn, (unsigned long long)found, (unsigned long long)expected);
     if (journal_durable(world->journal) != life->lsn)
         sim_fail(sim, "recovered to LSN %llu, of which only %llu is said to be durable", lsn,
                  (unsigned long long)journal_durable(world->journal));
@@ -141,14 +149,28 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
     sim->counts->recoveries++;
 }
 
+void sim_check_record(struct sim *sim, lsn_t lsn)
+{
+    struct sim_disk *after = sim_disk_crash(sim->disk, CRASH_POWER, &sim->probe_random);
+    lsn_t named = sim_promise_on_record(after);
+    sim_disk_free(after);
+    if (named < lsn)
+        sim_fail(sim,
+                 "at rest, it is durable to LSN %llu, but only LSN %llu is on record: damage could pass for "
+                 "a torn tail",
+                 (unsigned long long)lsn, (unsigned long long)named);
+}
+
 lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind)
 {
     int64_t now_us = sim->failed_at_us ? sim->failed_at_us : sim_disk_time(sim);
     model_second_passed(&sim->model, now_us - 1000000);
-    return kind == CRASH_POWER || sim->lost_power ? sim->model.must_survive_power : sim->model.must_survive_process;
+    return kind == CRASH_POWER || sim->lost_power ? sim->model.must_survive_power
+                                                  : sim->model.must_survive_process;
 }
 
-/* --- the main engine's lives -------------------------------------------------------------------------------- */
+/* --- the main engine's lives
+ * -------------------------------------------------------------------------------- */
 
 static enum crash_kind some_crash(struct sim *sim)
 {
@@ -212,7 +234,7 @@ void sim_begin(struct sim *sim, struct sim_disk *disk, enum crash_kind kind)
             sim_disk_crash_after(disk, random_below(&sim->random, 12));
         uint64_t reasons = disk->faults_injected + disk->full_hits;
         enum life_result result = sim_life_begin(sim, &life, disk, &sim->child);
-        life.may_leave = disk->faults_injected > 0;
+        life.may_leave = disk->faults_injected + disk->full_hits > reasons;
         if (result == LIFE_BEGUN) {
             sim_life_check(sim, &life, sim_must_survive(sim, CRASH_PROCESS));
             if (sim->closed_well && life.progress.torn_bytes > 0)
@@ -287,8 +309,10 @@ void sim_close(struct sim *sim)
     sim_disk_process_ended(sim->disk);
     if (ok)
         model_promise_power(&sim->model, executed);
+    if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0)
+        sim_check_record(sim, executed);
     enum crash_kind kind = some_crash(sim);
-    sim->closed_well = ok;
+    sim->closed_well = ok && sim->disk->faults_injected + sim->disk->full_hits == 0;
     struct sim_disk *after = disk_crashes(sim, sim->disk, kind);
     down_time(sim);
     sim_begin(sim, after, kind);

@@ -28,7 +28,8 @@ void sim_fail(struct sim *sim, const char *format, ...)
 {
     va_list args;
     fail_header();
-    printf("step %d, life %" PRIu64 ", wall clock %" PRId64 " ms: ", sim->step, sim->lives, sim->clock.wall_us / 1000);
+    printf("step %d, life %" PRIu64 ", wall clock %" PRId64 " ms: ", sim->step, sim->lives,
+           sim->clock.wall_us / 1000);
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
@@ -66,7 +67,8 @@ static void to_trace(void *context, enum diag_level level, const char *text)
         trace_line(trace_running, "log: %s", text);
 }
 
-/* --- running ---------------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------------
+ */
 
 static double now_seconds(void)
 {
@@ -92,18 +94,22 @@ static void run_twice(uint64_t seed, struct sim_counts *counts)
     if (first == second)
         return;
     fail_header();
-    printf("the seed does not decide everything: two runs of it differ (%016" PRIx64 ", %016" PRIx64 ")\n", first, second);
+    printf("the seed does not decide everything: two runs of it differ (%016" PRIx64 ", %016" PRIx64 ")\n",
+           first, second);
     exit(1);
 }
 
 static void report(const struct sim_counts *counts, double seconds)
 {
-    printf("%" PRIu64 " runs, %" PRIu64 " crash points (%" PRIu64 " a minute), %" PRIu64 " recoveries judged (%.0f a "
-           "second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64 " replies judged, %" PRIu64 " rewrites, %" PRIu64
-           " rotten bytes (%" PRIu64 " refused), %" PRIu64 " disk errors, %" PRIu64 " writes refused for space\n",
+    printf("%" PRIu64 " runs, %" PRIu64 " crash points (%" PRIu64 " a minute), %" PRIu64
+           " recoveries judged (%.0f a "
+           "second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64 " replies judged, %" PRIu64
+           " rewrites, %" PRIu64 " rotten bytes (%" PRIu64 " refused), %" PRIu64 " disk errors, %" PRIu64
+           " writes refused for space\n",
            counts->runs, counts->crash_points, (uint64_t)((double)counts->crash_points * 60.0 / seconds),
-           counts->recoveries, (double)counts->recoveries / seconds, counts->commands, counts->units, counts->replies,
-           counts->rewrites, counts->rots, counts->rots_refused, counts->disk_errors, counts->refused);
+           counts->recoveries, (double)counts->recoveries / seconds, counts->commands, counts->units,
+           counts->replies, counts->rewrites, counts->rots, counts->rots_refused, counts->disk_errors,
+           counts->refused);
     fflush(stdout);
 }
 

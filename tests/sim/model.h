@@ -1,8 +1,8 @@
-/* What must hold, known independently of the journal: every state the store went through, by LSN, and how far each
- * client was promised that things last.
+/* What must hold, known independently of the journal: every state the store went through, by LSN, and how far
+ * each client was promised that things last.
  *
- * The states are digests of the whole keyspace, taken at the end of each unit. What a reader was shown is judged by
- * watching which keys really changed at which unit, not by what the engine believes. */
+ * The states are digests of the whole keyspace, taken at the end of each unit. What a reader was shown is
+ * judged by watching which keys really changed at which unit, not by what the engine believes. */
 #ifndef DKV_SIM_MODEL_H
 #define DKV_SIM_MODEL_H
 

@@ -1,5 +1,6 @@
-/* A crash that is only tried: what it would leave is made, recovered from and judged, and the run goes on as if nothing
- * had been. So every disk call of a run may be a crash point, also one in the middle of what the commit thread does. */
+/* A crash that is only tried: what it would leave is made, recovered from and judged, and the run goes on as
+ * if nothing had been. So every disk call of a run may be a crash point, also one in the middle of what the
+ * commit thread does. */
 #include "sim.h"
 
 #define CRASHES_MAX 4
@@ -78,7 +79,8 @@ static void probe_close(struct probe *probe, struct sim_life *life)
     probe_begin(probe, life, false);
     if (life->lsn != lsn || life->progress.torn_bytes > 0)
         sim_fail(sim, "closed cleanly at LSN %llu, then recovered to LSN %llu with a torn tail of %llu bytes",
-                 (unsigned long long)lsn, (unsigned long long)life->lsn, (unsigned long long)life->progress.torn_bytes);
+                 (unsigned long long)lsn, (unsigned long long)life->lsn,
+                 (unsigned long long)life->progress.torn_bytes);
 }
 
 /* No second server gets the folder. */
@@ -93,11 +95,12 @@ static void probe_second_server(struct probe *probe)
 
 void sim_probe(struct sim *sim)
 {
-    enum crash_kind kind = some_crash(sim);
+    /* A file system that gave up is not usable before it is mounted again. */
+    enum crash_kind kind = sim->disk->read_only ? CRASH_POWER : some_crash(sim);
     struct probe probe = {.sim = sim, .must_survive = sim_must_survive(sim, kind)};
     sim->trace.muted++;
-    trace_line(&sim->trace, "probe: %s, must survive: %llu", kind == CRASH_POWER ? "power failure" : "process",
-               (unsigned long long)probe.must_survive);
+    trace_line(&sim->trace, "probe: %s, must survive: %llu",
+               kind == CRASH_POWER ? "power failure" : "process", (unsigned long long)probe.must_survive);
     probe.disk = sim_disk_crash(sim->disk, kind, &sim->probe_random);
     probe.disk->faults = (struct sim_faults){0};
     probe.disk->capacity = UINT64_MAX;

@@ -1,8 +1,8 @@
-/* Bits that rot at rest: one byte of a folder is changed, and recovery has to refuse it by the right name and offset, or,
- * where nothing was promised, to take it for the torn tail that it could be.
+/* Bits that rot at rest: one byte of a folder is changed, and recovery has to refuse it by the right name and
+ * offset, or, where nothing was promised, to take it for the torn tail that it could be.
  *
- * Which it is, is found out here by reading the folder anew, after the format's description (journal/frame.h) and
- * MANIFEST's (journal/manifest.h), with nothing of the reader under test but the decoder of one frame. */
+ * Which it is, is found out here by reading the folder anew, after the format's description (journal/frame.h)
+ * and MANIFEST's (journal/manifest.h), with nothing of the reader under test but the decoder of one frame. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -36,7 +36,8 @@ static bool add_file(struct rot_folder *folder, bool is_base, uint64_t lsn, uint
         return false;
     struct rot_file *file = &folder->files[folder->count++];
     *file = (struct rot_file){.is_base = is_base, .lsn = lsn, .salt = salt};
-    snprintf(file->name, sizeof(file->name), "%s-%020llu.dkv", is_base ? "base" : "log", (unsigned long long)lsn);
+    snprintf(file->name, sizeof(file->name), "%s-%020llu.dkv", is_base ? "base" : "log",
+             (unsigned long long)lsn);
     return true;
 }
 
@@ -118,7 +119,8 @@ static lsn_t durable_beyond(struct slice bytes, uint64_t salt, uint64_t offset)
 }
 
 /* To be asked after the byte was changed, of the folder as it was before in everything else. */
-static struct verdict judge_segment(const struct rot_folder *folder, int number, struct slice before, uint64_t byte)
+static struct verdict judge_segment(const struct rot_folder *folder, int number, struct slice before,
+                                    uint64_t byte)
 {
     const struct rot_file *file = &folder->files[number];
     struct walk walk = walk_to(before, file, byte);
@@ -152,7 +154,18 @@ static struct verdict judge(const struct rot_folder *folder, int number, struct 
     return judge_segment(folder, number, before, byte);
 }
 
-static void expect(struct sim *sim, struct sim_disk *disk, const char *name, uint64_t byte, struct verdict verdict)
+lsn_t sim_promise_on_record(const struct sim_disk *disk)
+{
+    struct rot_folder folder;
+    if (!read_folder(&folder, disk))
+        return 0;
+    const struct rot_file *last = &folder.files[folder.count - 1];
+    lsn_t named = durable_beyond(sim_disk_content(disk, last->name), last->salt, FILE_HEADER_SIZE);
+    return named > last->lsn ? named : last->lsn;
+}
+
+static void expect(struct sim *sim, struct sim_disk *disk, const char *name, uint64_t byte,
+                   struct verdict verdict)
 {
     struct sim_life life;
     struct sim_child child = {0};
@@ -166,19 +179,23 @@ static void expect(struct sim *sim, struct sim_disk *disk, const char *name, uin
             sim_fail(sim, "byte %llu of %s is wrong, and it was not noticed: recovered to LSN %llu",
                      (unsigned long long)byte, name, (unsigned long long)life.lsn);
         if (life.lsn != verdict.lsn)
-            sim_fail(sim, "byte %llu of %s is wrong, behind all that was promised: recovered to LSN %llu, not %llu",
-                     (unsigned long long)byte, name, (unsigned long long)life.lsn, (unsigned long long)verdict.lsn);
+            sim_fail(
+                sim,
+                "byte %llu of %s is wrong, behind all that was promised: recovered to LSN %llu, not %llu",
+                (unsigned long long)byte, name, (unsigned long long)life.lsn,
+                (unsigned long long)verdict.lsn);
         sim_life_check(sim, &life, 0);
         engine_abandon(life.engine);
         sim_disk_process_ended(disk);
     } else {
         sim->counts->rots_refused++;
         if (!verdict.refused)
-            sim_fail(sim, "byte %llu of %s is wrong, where nothing was promised, and the folder is refused: %s",
+            sim_fail(sim,
+                     "byte %llu of %s is wrong, where nothing was promised, and the folder is refused: %s",
                      (unsigned long long)byte, name, life.error.text);
         if (!strstr(life.error.text, place))
-            sim_fail(sim, "byte %llu of %s is wrong; expected \"%s\", found \"%s\"", (unsigned long long)byte, name,
-                     place, life.error.text);
+            sim_fail(sim, "byte %llu of %s is wrong; expected \"%s\", found \"%s\"", (unsigned long long)byte,
+                     name, place, life.error.text);
     }
     sim_child_free(&child);
 }
@@ -212,9 +229,12 @@ void sim_rot_probe(struct sim *sim, const struct sim_disk *disk)
         expect(sim, rotten, "MANIFEST", byte, (struct verdict){.refused = true});
     } else {
         /* The last file more often than others. */
-        int number = random_below(random, 2) ? folder.count - 1 : (int)random_below(random, (uint64_t)folder.count);
+        int number =
+            random_below(random, 2) ? folder.count - 1 : (int)random_below(random, (uint64_t)folder.count);
         const struct rot_file *file = &folder.files[number];
         struct slice before = sim_disk_content(disk, file->name);
+        if (before.size < FILE_HEADER_SIZE)
+            sim_fail(sim, "%s, which MANIFEST names, is missing or has no header", file->name);
         uint64_t byte = some_byte(sim, before, file);
         sim_disk_rot(rotten, file->name, byte, mask);
         folder.disk = rotten;

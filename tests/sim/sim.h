@@ -1,9 +1,9 @@
 /* The simulator: a server's life, or several, in one process and one thread, decided by a seed.
  *
- * It does what net/ and server/ do around an engine, and what the operating system does around a process, but one thing
- * after the other, in an order drawn from the seed: clients send and read, the commit thread's work is done in steps, the
- * rewrite's child too, time passes, the machine fails. Where two of them would run at the same time in a real server,
- * one runs within a disk call of the other (run.c). */
+ * It does what net/ and server/ do around an engine, and what the operating system does around a process, but
+ * one thing after the other, in an order drawn from the seed: clients send and read, the commit thread's work
+ * is done in steps, the rewrite's child too, time passes, the machine fails. Where two of them would run at
+ * the same time in a real server, one runs within a disk call of the other (run.c). */
 #ifndef DKV_SIM_H
 #define DKV_SIM_H
 
@@ -34,13 +34,14 @@ struct sim_config {
     int history_bases;
     int64_t history_seconds;
     struct rewrite_triggers triggers;
-    unsigned beside;        /* chance that something runs beside a disk call, in 256ths */
-    unsigned probe;         /* chance of a probe at a disk call, in 256ths */
-    bool fails;             /* the disk may fail */
-    bool fills;             /* the disk may be full */
+    unsigned beside; /* chance that something runs beside a disk call, in 256ths */
+    unsigned probe;  /* chance of a probe at a disk call, in 256ths */
+    bool fails;      /* the disk may fail */
+    bool fills;      /* the disk may be full */
     bool changes_policy;
-    uint64_t capacity;      /* when it fills */
-    unsigned fork_fails;
+    uint64_t capacity;         /* when it fills */
+    unsigned fork_fails;       /* in 65536ths */
+    bool frees_beside;         /* what is flushed is freed by a thread */
     unsigned char weights[16]; /* of actions */
 };
 
@@ -83,16 +84,16 @@ struct sim {
     struct client clients[CLIENTS_MAX];
     int client_count;
 
-    bool in_work;            /* within journal_work: what runs now runs beside it */
-    int64_t work_began_us;   /* when that call began */
-    int64_t disk_us;         /* how long such calls took so far */
-    int beside_depth;        /* running beside a disk call */
-    bool woken;              /* the journal's wake was called since anybody looked */
-    uint64_t policy_epoch;   /* changes of the policy so far */
-    bool lost_power;         /* between two lives: the power failed */
-    bool closed_well;        /* between two lives: the last one ended as it should */
-    int64_t failed_at_us;    /* when (sim_disk_time) the journal was first seen failed; 0: it is well */
-    int64_t starved_us;      /* how long work that is due has been left undone */
+    bool in_work;          /* within journal_work: what runs now runs beside it */
+    int64_t work_began_us; /* when that call began */
+    int64_t disk_us;       /* how long such calls took so far */
+    int beside_depth;      /* running beside a disk call */
+    bool woken;            /* the journal's wake was called since anybody looked */
+    uint64_t policy_epoch; /* changes of the policy so far */
+    bool lost_power;       /* between two lives: the power failed */
+    bool closed_well;      /* between two lives: the last one ended as it should */
+    int64_t failed_at_us;  /* when (sim_disk_time) the journal was first seen failed; 0: it is well */
+    int64_t starved_us;    /* how long work that is due has been left undone */
 };
 
 /* Says what was expected and found, with the seed and what led to it, and ends the program. */
@@ -119,8 +120,10 @@ struct sim_life {
 };
 enum life_result { LIFE_BEGUN, LIFE_REFUSED, LIFE_CRASHED };
 /* Opens, recovers and starts an engine on a disk. Unless LIFE_BEGUN nothing is left open. */
-enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk, struct sim_child *child);
-/* Holds a life just begun against the model: the state as of its LSN, what had to survive, what is left in the folder. */
+enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk,
+                                struct sim_child *child);
+/* Holds a life just begun against the model: the state as of its LSN, what had to survive, what is left in
+ * the folder. */
 void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_survive);
 /* Begins the main engine's next life on disk, whatever it takes, and the clients anew. */
 void sim_begin(struct sim *sim, struct sim_disk *disk, enum crash_kind kind);
@@ -129,8 +132,8 @@ void sim_drop(struct sim *sim);
 /* The end of the main engine's life: the disk goes on as the crash left it. */
 void sim_crash(struct sim *sim, enum crash_kind kind);
 void sim_close(struct sim *sim);
-/* Time as the promise of a second counts it: without what the disk takes. A disk that is slow holds the commit thread up,
- * and with it all further acknowledgements; so it makes a loss older, not larger. */
+/* Time as the promise of a second counts it: without what the disk takes. A disk that is slow holds the
+ * commit thread up, and with it all further acknowledgements; so it makes a loss older, not larger. */
 int64_t sim_disk_time(const struct sim *sim);
 /* What has to be there after a crash that happens now. */
 lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
@@ -138,8 +141,13 @@ lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
 /* probe.c: what a crash at this moment would lead to, tried on a copy. */
 void sim_probe(struct sim *sim);
 
-/* rot.c: an independent reading of a folder's frames, and what recovery has to say when one of its bytes is wrong. */
+/* rot.c: an independent reading of a folder's frames, and what recovery has to say when one of its bytes is
+ * wrong. */
 void sim_rot_probe(struct sim *sim, const struct sim_disk *disk);
+/* The highest LSN that a folder says is durable: damage below is told from a torn tail. */
+lsn_t sim_promise_on_record(const struct sim_disk *disk);
+/* Checks that a power failure leaves it on record that all to this LSN is durable. */
+void sim_check_record(struct sim *sim, lsn_t lsn);
 
 /* client.c needs these. */
 void sim_round_begin(struct sim *sim);

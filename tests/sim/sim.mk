@@ -4,6 +4,7 @@
 #   make sim SECONDS=3600    longer; START=N from that seed on
 #   make sim SEED=N          one seed, with its trace
 #   make sim-seeds           every seed that ever failed
+#   make sim-mutations       break the server on purpose, and see that it is noticed
 
 SIM         := $(BUILD)/tests/sim/sim
 SIM_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
@@ -24,4 +25,7 @@ endif
 sim-seeds: $(SIM) ## run every seed that ever failed in the simulator
 	$(SIM) --seeds tests/sim/seeds.txt
 
-.PHONY: sim sim-build sim-seeds
+sim-mutations: ## break the server on purpose, one way at a time: the simulator notices each
+	tests/sim/mutations/run.py
+
+.PHONY: sim sim-build sim-seeds sim-mutations

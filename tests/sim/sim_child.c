@@ -26,7 +26,8 @@ struct sim_child_call {
     char *data; /* of a write */
 };
 
-/* --- recording -------------------------------------------------------------------------------------------- */
+/* --- recording --------------------------------------------------------------------------------------------
+ */
 
 static struct sim_child_call *record(struct sim_child *child, enum sim_op op, const char *name)
 {
@@ -127,7 +128,8 @@ static const struct disk_operations recorder = {
     .size = recorded_size,
 };
 
-int sim_child_open(struct sim_child *child, const char *name, enum disk_open_mode mode, struct disk_file **file)
+int sim_child_open(struct sim_child *child, const char *name, enum disk_open_mode mode,
+                   struct disk_file **file)
 {
     struct sim_child_call *call = record(child, mode == DISK_CREATE ? OP_CREATE : OP_OPEN, name);
     call->mode = mode;
@@ -163,7 +165,8 @@ int sim_child_sync_folder(struct sim_child *child)
     return 0;
 }
 
-/* --- doing ------------------------------------------------------------------------------------------------ */
+/* --- doing ------------------------------------------------------------------------------------------------
+ */
 
 static int do_call(struct sim_child *child, const struct sim_child_call *call)
 {
@@ -234,9 +237,11 @@ void sim_child_free(struct sim_child *child)
     child->files = NULL;
 }
 
-/* --- the host --------------------------------------------------------------------------------------------- */
+/* --- the host ---------------------------------------------------------------------------------------------
+ */
 
-static int start_child(void *context, int (*work)(void *argument, struct rewrite_progress *progress), void *argument)
+static int start_child(void *context, int (*work)(void *argument, struct rewrite_progress *progress),
+                       void *argument)
 {
     struct sim_child *child = context;
     if (random_below(&child->disk->random, 65536) < child->fork_fails) {

@@ -1,6 +1,6 @@
-/* The child of a rewrite. Its work runs at the moment of the fork, on memory as it is then, but against a recorder: its
- * disk calls are kept with their data and done one by one later, between those of the parent. So the child sees the
- * state at the fork, and the disk sees the two side by side. */
+/* The child of a rewrite. Its work runs at the moment of the fork, on memory as it is then, but against a
+ * recorder: its disk calls are kept with their data and done one by one later, between those of the parent.
+ * So the child sees the state at the fork, and the disk sees the two side by side. */
 #ifndef DKV_SIM_CHILD_H
 #define DKV_SIM_CHILD_H
 
@@ -32,7 +32,8 @@ void sim_child_kill(struct sim_child *child);
 void sim_child_free(struct sim_child *child);
 
 /* The recorder: what the disk passes on while the child's work runs. */
-int sim_child_open(struct sim_child *child, const char *name, enum disk_open_mode mode, struct disk_file **file);
+int sim_child_open(struct sim_child *child, const char *name, enum disk_open_mode mode,
+                   struct disk_file **file);
 int sim_child_rename(struct sim_child *child, const char *from, const char *to);
 int sim_child_unlink(struct sim_child *child, const char *name);
 int sim_child_sync_folder(struct sim_child *child);

@@ -17,8 +17,9 @@ struct sim_file {
 
 const char *sim_op_name(enum sim_op op)
 {
-    static const char *const names[OP_COUNT] = {"open",   "create", "read",        "write", "sync", "allocate", "truncate",
-                                                "rename", "unlink", "sync_folder", "list"};
+    static const char *const names[OP_COUNT] = {"open",   "create",      "read",     "write",
+                                                "sync",   "allocate",    "truncate", "rename",
+                                                "unlink", "sync_folder", "list"};
     return names[op];
 }
 
@@ -37,7 +38,8 @@ static struct sim_inode *inode_of(const struct sim_file *file)
     return file->disk->inodes[file->inode];
 }
 
-/* --- files ------------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------------------
+ */
 
 struct sim_inode *sim_inode_new(void)
 {
@@ -67,7 +69,8 @@ static void buffer_resize(struct buffer *buffer, size_t size)
     buffer->size = size;
 }
 
-void sim_pending_apply(const struct sim_pending *pending, struct buffer *durable, sim_keep_sector *keep, void *context)
+void sim_pending_apply(const struct sim_pending *pending, struct buffer *durable, sim_keep_sector *keep,
+                       void *context)
 {
     if (pending->size_after != pending->size_before)
         buffer_resize(durable, pending->size_after);
@@ -95,7 +98,8 @@ static struct sim_pending *pending_add(struct sim_disk *disk, struct sim_inode *
 }
 
 /* Writes into the cache, and notes the sectors as they are afterwards. */
-static void inode_write(struct sim_disk *disk, struct sim_inode *inode, const char *data, size_t size, uint64_t offset)
+static void inode_write(struct sim_disk *disk, struct sim_inode *inode, const char *data, size_t size,
+                        uint64_t offset)
 {
     if (size == 0)
         return;
@@ -120,7 +124,8 @@ static void inode_set_size(struct sim_disk *disk, struct sim_inode *inode, size_
     pending->size_after = size;
 }
 
-/* --- names ------------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------------------
+ */
 
 struct sim_name *sim_names_find(struct sim_name *names, size_t count, const char *name)
 {
@@ -160,8 +165,8 @@ void sim_names_apply(struct sim_name **names, size_t *count, const struct sim_fo
         names_set(names, count, op->to, op->inode);
 }
 
-static void folder_change(struct sim_disk *disk, enum sim_folder_op_kind kind, const char *name, const char *to,
-                          size_t inode)
+static void folder_change(struct sim_disk *disk, enum sim_folder_op_kind kind, const char *name,
+                          const char *to, size_t inode)
 {
     disk->folder_ops = mem_realloc(disk->folder_ops, (disk->folder_op_count + 1) * sizeof(*disk->folder_ops));
     struct sim_folder_op *op = &disk->folder_ops[disk->folder_op_count++];
@@ -213,7 +218,8 @@ static size_t inode_add(struct sim_disk *disk)
     return number;
 }
 
-/* --- space ------------------------------------------------------------------------------------------------ */
+/* --- space ------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t blocks(uint64_t bytes)
 {
@@ -249,7 +255,8 @@ static uint64_t growable_to(struct sim_disk *disk, const struct sim_inode *inode
     return have + room;
 }
 
-/* --- a call ----------------------------------------------------------------------------------------------- */
+/* --- a call -----------------------------------------------------------------------------------------------
+ */
 
 static bool changes_something(enum sim_op op)
 {
@@ -305,7 +312,8 @@ static int call_enter(struct sim_disk *disk, enum sim_op op, const char *name)
     return call_begin(disk, op, name, &crashes);
 }
 
-/* --- the interface: files --------------------------------------------------------------------------------- */
+/* --- the interface: files ---------------------------------------------------------------------------------
+ */
 
 static void op_close(struct disk_file *file)
 {
@@ -357,8 +365,8 @@ static int op_write(struct disk_file *file, const void *data, size_t size, uint6
     return rc;
 }
 
-/* Linux drops what it could not write and reports the error once: it will not be written any more, though reads go on
- * seeing it as long as it is cached. */
+/* Linux drops what it could not write and reports the error once: it will not be written any more, though
+ * reads go on seeing it as long as it is cached. */
 static bool keep_half(void *context, const struct sim_pending *pending, uint64_t sector)
 {
     (void)pending;
@@ -427,7 +435,8 @@ static int op_size(struct disk_file *file, uint64_t *size)
     return 0;
 }
 
-/* --- the interface: the folder ---------------------------------------------------------------------------- */
+/* --- the interface: the folder ----------------------------------------------------------------------------
+ */
 
 static const struct disk_operations operations;
 
@@ -603,7 +612,8 @@ static const struct disk_operations operations = {
     .free = op_free,
 };
 
-/* --- making and ending ------------------------------------------------------------------------------------ */
+/* --- making and ending ------------------------------------------------------------------------------------
+ */
 
 struct sim_disk *sim_disk_new(uint64_t seed, struct trace *trace)
 {

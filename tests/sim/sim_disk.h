@@ -1,9 +1,10 @@
-/* The simulated disk: a folder of files in memory that remembers what was synced and what was not, and loses, tears,
- * reorders, fails, lies, fills up and rots as told.
+/* The simulated disk: a folder of files in memory that remembers what was synced and what was not, and loses,
+ * tears, reorders, fails, lies, fills up and rots as told.
  *
- * What it assumes of a real one is in README.md ("The disk's rules"). In short: a file has what the process sees (the
- * page cache) and what is on the platter; a sector (512 bytes) is atomic, and of all that was written to it since the
- * file was last synced a power failure leaves any one version; names likewise, since the folder was last synced. */
+ * What it assumes of a real one is in README.md ("The disk's rules"). In short: a file has what the process
+ * sees (the page cache) and what is on the platter; a sector (512 bytes) is atomic, and of all that was
+ * written to it since the file was last synced a power failure leaves any one version; names likewise, since
+ * the folder was last synced. */
 #ifndef DKV_SIM_DISK_H
 #define DKV_SIM_DISK_H
 
@@ -46,7 +47,7 @@ struct sim_disk {
 
     struct sim_inode **inodes; /* by number; NULL: gone */
     size_t inode_count;
-    struct sim_name *names;         /* as the process sees them */
+    struct sim_name *names; /* as the process sees them */
     size_t name_count;
     struct sim_name *durable_names; /* as of the last sync of the folder */
     size_t durable_name_count;
@@ -70,7 +71,8 @@ struct sim_disk {
     uint64_t ballast;  /* of them, what others use */
     uint64_t full_hits;
 
-    /* Before each call, unless the disk is dead: may look at the disk, and may run whatever runs beside the caller. */
+    /* Before each call, unless the disk is dead: may look at the disk, and may run whatever runs beside the
+     * caller. */
     void (*before_call)(void *context, enum sim_op op);
     void *before_call_context;
     struct sim_child *recorder; /* not NULL: calls are the child's, and recorded */
@@ -84,7 +86,8 @@ void sim_disk_process_ended(struct sim_disk *disk);
 void sim_disk_crash_after(struct sim_disk *disk, uint64_t calls_ahead);
 const char *sim_op_name(enum sim_op op);
 
-/* --- crash images (disk_crash.c) -------------------------------------------------------------------------- */
+/* --- crash images (disk_crash.c) --------------------------------------------------------------------------
+ */
 
 enum crash_kind {
     CRASH_PROCESS, /* the kernel goes on: everything written survives, and what was not synced still is not */
@@ -102,7 +105,8 @@ struct slice sim_disk_content(const struct sim_disk *disk, const char *name);
 void sim_disk_rot(struct sim_disk *disk, const char *name, uint64_t offset, uint8_t mask);
 uint64_t sim_disk_used(const struct sim_disk *disk);
 
-/* --- for the files of the disk only ----------------------------------------------------------------------- */
+/* --- for the files of the disk only -----------------------------------------------------------------------
+ */
 
 #define SIM_NAME_SIZE 48
 
@@ -142,7 +146,8 @@ struct sim_folder_op {
 
 struct sim_inode *sim_inode_new(void);
 void sim_inode_free(struct sim_inode *inode);
-/* Applies a change to what is durable: its size, and those of its sectors for which keep says so (NULL: all). */
+/* Applies a change to what is durable: its size, and those of its sectors for which keep says so (NULL: all).
+ */
 typedef bool sim_keep_sector(void *context, const struct sim_pending *pending, uint64_t sector);
 void sim_pending_apply(const struct sim_pending *pending, struct buffer *durable, sim_keep_sector *keep,
                        void *context);

@@ -1,5 +1,5 @@
-/* What happened, as lines of text: hashed, so that two runs of one seed can be compared; the last ones kept, so that a
- * failure can show what led to it; printed as they come when asked for. */
+/* What happened, as lines of text: hashed, so that two runs of one seed can be compared; the last ones kept,
+ * so that a failure can show what led to it; printed as they come when asked for. */
 #ifndef DKV_SIM_TRACE_H
 #define DKV_SIM_TRACE_H
 

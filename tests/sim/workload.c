@@ -128,7 +128,8 @@ void workload_init(struct workload *workload, struct random *random)
     workload->weight_total++;
 }
 
-/* --- words ------------------------------------------------------------------------------------------------ */
+/* --- words ------------------------------------------------------------------------------------------------
+ */
 
 struct words {
     struct workload *workload;
@@ -202,7 +203,9 @@ static void say_placeholder(struct words *words, struct sim_command *command, ch
     case 'V': say_value(words); break;
     case 'Q': buffer_append_int(text, (int64_t)below(words, 3)); break;
     case 'N': buffer_append_int(text, (int64_t)below(words, 2000) - 1000); break;
-    case 'F': buffer_append_format(text, "%d.%u", (int)below(words, 100) - 50, (unsigned)below(words, 100)); break;
+    case 'F':
+        buffer_append_format(text, "%d.%u", (int)below(words, 100) - 50, (unsigned)below(words, 100));
+        break;
     case 'O': buffer_append_int(text, (int64_t)below(words, 60)); break;
     case 'S': buffer_append_int(text, 1 + (int64_t)below(words, 20)); break;
     case 'M': buffer_append_int(text, some_ms(words)); break;
@@ -233,14 +236,16 @@ static void say_line(struct words *words, struct sim_command *command, const cha
     }
 }
 
-/* --- the bytes that are sent ------------------------------------------------------------------------------- */
+/* --- the bytes that are sent -------------------------------------------------------------------------------
+ */
 
 static bool can_be_inline(const struct words *words)
 {
     size_t begin = 0;
     for (int i = 0; i < words->count; i++) {
         for (size_t at = begin; at < words->ends[i]; at++)
-            if (words->text.data[at] <= ' ' || words->text.data[at] > '~' || strchr("\"'\\", words->text.data[at]))
+            if (words->text.data[at] <= ' ' || words->text.data[at] > '~' ||
+                strchr("\"'\\", words->text.data[at]))
                 return false;
         if (begin == words->ends[i])
             return false;
@@ -275,7 +280,8 @@ static void describe(const struct words *words, struct sim_command *command)
     for (int i = 0; i < words->count && size + 2 < sizeof(command->text); i++) {
         if (i > 0)
             command->text[size++] = ' ';
-        for (size_t at = begin; at < words->ends[i] && at < begin + 12 && size + 1 < sizeof(command->text); at++) {
+        for (size_t at = begin; at < words->ends[i] && at < begin + 12 && size + 1 < sizeof(command->text);
+             at++) {
             char c = words->text.data[at];
             command->text[size++] = c >= ' ' && c <= '~' ? c : '.';
         }
@@ -302,7 +308,8 @@ void workload_say(const char *line, enum command_kind kind, struct buffer *out, 
     buffer_free(&words.text);
 }
 
-void workload_command(struct workload *workload, int64_t now_ms, struct buffer *out, struct sim_command *command)
+void workload_command(struct workload *workload, int64_t now_ms, struct buffer *out,
+                      struct sim_command *command)
 {
     struct words words = {.workload = workload, .now_ms = now_ms};
     uint64_t pick = below(&words, workload->weight_total);

@@ -1,5 +1,5 @@
-/* What clients send: every command and option that writes, and reads of all kinds, over few keys so that they collide.
- * A command is a line of a table; which lines a run favours is its seed's choice. */
+/* What clients send: every command and option that writes, and reads of all kinds, over few keys so that they
+ * collide. A command is a line of a table; which lines a run favours is its seed's choice. */
 #ifndef DKV_SIM_WORKLOAD_H
 #define DKV_SIM_WORKLOAD_H
 
@@ -47,7 +47,8 @@ struct workload {
 
 void workload_init(struct workload *workload, struct random *random);
 /* Appends a command to out. now_ms is for times that are given as such. */
-void workload_command(struct workload *workload, int64_t now_ms, struct buffer *out, struct sim_command *command);
+void workload_command(struct workload *workload, int64_t now_ms, struct buffer *out,
+                      struct sim_command *command);
 /* Appends this very command, words separated by spaces. */
 void workload_say(const char *words, enum command_kind kind, struct buffer *out, struct sim_command *command);
 
