@@ -1,0 +1,50 @@
+/* A data folder as the tools see it: what MANIFEST names, what is there, and, where MANIFEST is missing,
+ * damaged or older than the files, what it would have to name. Nothing here changes the folder. */
+#ifndef DKV_TOOLS_FOLDER_H
+#define DKV_TOOLS_FOLDER_H
+
+#include "journal/manifest.h"
+#include "journal/names.h"
+#include "tools/log.h"
+
+enum manifest_state {
+    MANIFEST_GOOD,
+    MANIFEST_MISSING,
+    MANIFEST_DAMAGED,
+    MANIFEST_OLD /* there are later segments with data that it does not name */
+};
+
+struct found_file {
+    char *name;
+    enum name_kind kind;
+    uint64_t number; /* its LSN, or the number of a spare */
+    uint64_t size;
+};
+
+struct folder {
+    struct disk *disk;
+    const char *path; /* for messages */
+    bool in_use;      /* a server may be writing while we read */
+    enum manifest_state state;
+    struct journal_error manifest_error; /* what is wrong unless it is good */
+    uint64_t sequence;                   /* of MANIFEST as it was read; 0 without a good one */
+    struct manifest manifest;            /* made from the files unless the state is good */
+    struct found_file *files;            /* all of them, ours or not, by name */
+    size_t file_count;
+};
+
+/* False when there is nothing to work with; error says why. folder is to be freed in both cases. */
+bool folder_load(struct folder *folder, struct tool *tool, struct journal_error *error);
+void folder_free(struct folder *folder);
+/* Whether MANIFEST was replaced since it was read: then files that it named may be gone, or others. */
+bool folder_changed(const struct folder *folder);
+
+/* The size of a file; 0 when it cannot be had. */
+uint64_t folder_file_size(struct disk *disk, const char *name);
+bool folder_has_file(const struct folder *folder, const char *name);
+/* Bytes of all the files that MANIFEST names. */
+uint64_t folder_bytes(const struct folder *folder);
+/* Whether MANIFEST names a file of this kind and number. */
+bool folder_names(const struct folder *folder, enum name_kind kind, uint64_t number);
+
+#endif

@@ -1,0 +1,128 @@
+/* dkv-log: the operator's tool. Opens what the command line names and runs the command. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "base/number.h"
+#include "journal/names.h"
+#include "server/version.h"
+#include "tools/command_line.h"
+
+/* Whether a server holds the folder, and which process that is. The lock is tried for a moment, as a reader,
+ * so that nothing is changed. */
+static void look_for_holder(struct tool *tool, const char *folder)
+{
+    char text[INT64_TEXT_MAX + 1];
+    int64_t holder;
+    int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd =
+        folder_fd < 0 ? -1 : openat(folder_fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (folder_fd >= 0)
+        close(folder_fd);
+    if (fd < 0)
+        return;
+    tool->in_use = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    ssize_t size = tool->in_use ? read(fd, text, sizeof(text)) : 0;
+    if (size > 0 && text[size - 1] == '\n')
+        size--;
+    if (size > 0 && int64_parse(slice_make(text, (size_t)size), &holder) && holder > 0 && holder <= INT32_MAX)
+        tool->holder = (int)holder;
+    close(fd);
+}
+
+/* Opens a folder that is there; the disk would make it otherwise. */
+static int open_source(struct tool *tool)
+{
+    struct stat status;
+    const char *folder = tool->options->folder;
+    int rc = stat(folder, &status) < 0 ? -errno : S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+    if (rc == 0)
+        rc = disk_posix_open(folder, &tool->disk);
+    if (rc < 0)
+        return tool_fail(tool, "cannot open %s: %s", folder, strerror(-rc));
+    look_for_holder(tool, folder);
+    return STATUS_FINE;
+}
+
+static bool is_empty(const char *folder)
+{
+    DIR *opened = opendir(folder);
+    struct dirent *entry;
+    bool empty = true;
+    if (!opened)
+        return errno == ENOENT;
+    while ((entry = readdir(opened)) != NULL)
+        /* What a file system puts into its root by itself. */
+        empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                          strcmp(entry->d_name, "lost+found") == 0);
+    closedir(opened);
+    return empty;
+}
+
+static int open_into(struct tool *tool, bool *made)
+{
+    const char *folder = tool->options->into;
+    int holder;
+    *made = access(folder, F_OK) < 0;
+    if (!is_empty(folder))
+        return tool_fail(tool, "%s is not an empty folder: give a new one", folder);
+    int rc = disk_posix_open(folder, &tool->into);
+    /* Nobody else may write there meanwhile. */
+    if (rc == 0 && (rc = disk_lock(tool->into, LOCK_NAME, &holder)) < 0) {
+        disk_free(tool->into);
+        tool->into = NULL;
+    }
+    return rc < 0 ? tool_fail(tool, "cannot make %s: %s", folder, strerror(-rc)) : STATUS_FINE;
+}
+
+/* What could not be made is left as it was found: not there, or empty. */
+static void close_disks(struct tool *tool, int status, bool made)
+{
+    if (tool->disk)
+        disk_free(tool->disk);
+    if (tool->into && status != STATUS_FINE)
+        disk_unlink(tool->into, LOCK_NAME);
+    if (tool->into)
+        disk_free(tool->into);
+    if (tool->into && status != STATUS_FINE && made)
+        rmdir(tool->options->into);
+}
+
+static int run(const struct log_command *command, const struct options *options)
+{
+    struct tool tool = {.options = options,
+                        .out = stdout,
+                        .error = stderr,
+                        .on_terminal = isatty(STDERR_FILENO) == 1,
+                        .clock = clock_system()};
+    int status = STATUS_FINE;
+    bool made = false;
+    if (!command->opens_nothing)
+        status = open_source(&tool);
+    if (status == STATUS_FINE && options->into)
+        status = open_into(&tool, &made);
+    if (status == STATUS_FINE)
+        status = command->run(&tool);
+    close_disks(&tool, status, made);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == STATUS_FINE)
+        status = tool_fail(&tool, "cannot write the output: %s", strerror(errno));
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const struct log_command *command;
+    struct options options;
+    diag_set_level(DIAG_WARNING);
+    switch (command_line_parse(argc, argv, &command, &options)) {
+    case PARSED: return run(command, &options);
+    case PARSED_HELP: command_line_help(stdout, command); return STATUS_FINE;
+    case PARSED_VERSION: printf("dkv-log %s\n", DKV_VERSION); return STATUS_FINE;
+    default: return STATUS_USAGE;
+    }
+}

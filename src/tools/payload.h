@@ -1,0 +1,40 @@
+/* The commands in a frame's payload, and how they make units. */
+#ifndef DKV_TOOLS_PAYLOAD_H
+#define DKV_TOOLS_PAYLOAD_H
+
+#include "journal/frame.h"
+#include "resp/parser.h"
+
+enum stream_command_kind { COMMAND_EFFECT, COMMAND_SELECT, COMMAND_MULTI, COMMAND_EXEC };
+
+struct stream_command {
+    enum stream_command_kind kind;
+    const struct request *request; /* valid during the visit */
+    lsn_t lsn;                     /* of its first byte */
+    lsn_t lsn_end;
+    int database;   /* selected when it runs; behind a SELECT, the one that it selects */
+    bool in_unit;   /* between MULTI and EXEC, which are so too */
+    bool ends_unit; /* the stream may be cut behind it */
+};
+
+/* False ends the reading of this payload. */
+typedef bool payload_visit(void *context, const struct stream_command *command);
+
+struct payload_reader {
+    struct parser *parser;
+    int database; /* selected behind what was read */
+    bool in_unit;
+};
+
+void payload_reader_open(struct payload_reader *reader);
+void payload_reader_close(struct payload_reader *reader);
+/* Visits every command of a payload that begins with this database selected, at this LSN. Returns NULL, or
+ * what is wrong with the payload: then the commands before the bad place were visited. visit may be NULL. */
+const char *payload_each(struct payload_reader *reader, struct slice payload, lsn_t lsn, int database,
+                         payload_visit *visit, void *context);
+/* A command's kind by its name and its number of arguments. */
+enum stream_command_kind request_kind(const struct request *request);
+/* The number that a SELECT selects. False when it is none. */
+bool request_selected(const struct request *request, int *database);
+
+#endif

@@ -1,0 +1,139 @@
+#include "tools/replay.h"
+
+#include <errno.h>
+
+#include "engine/engine.h"
+
+/* More than a server may be configured with, as what is in the folder decides; they cost little while empty.
+ */
+#define DATABASES  (UINT16_MAX + 1)
+#define STEP_BYTES ((uint64_t)4 << 20)
+
+/* --- a disk on which nothing changes ------------------------------------------------------------------- */
+
+/* Passes reading on, and takes everything else for done: recovery removes leftovers and takes the lock,
+ * neither of which is ours to do. */
+struct still_disk {
+    struct disk disk;
+    struct disk *under;
+};
+
+static struct disk *under(struct disk *disk)
+{
+    return ((struct still_disk *)disk)->under;
+}
+
+static int still_open(struct disk *disk, const char *name, enum disk_open_mode mode, struct disk_file **file)
+{
+    return mode == DISK_READ ? disk_open(under(disk), name, mode, file) : -EROFS;
+}
+
+static int still_rename(struct disk *disk, const char *from, const char *to)
+{
+    (void)disk;
+    (void)from;
+    (void)to;
+    return -EROFS;
+}
+
+static int still_unlink(struct disk *disk, const char *name)
+{
+    (void)disk;
+    (void)name;
+    return 0;
+}
+
+static int still_sync_folder(struct disk *disk)
+{
+    (void)disk;
+    return 0;
+}
+
+static int still_list(struct disk *disk, disk_list_visit *visit, void *context)
+{
+    return disk_list(under(disk), visit, context);
+}
+
+static int still_lock(struct disk *disk, const char *name, int *holder)
+{
+    (void)disk;
+    (void)name;
+    *holder = 0;
+    return 0;
+}
+
+static int still_free_space(struct disk *disk, uint64_t *bytes)
+{
+    return disk_free_space(under(disk), bytes);
+}
+
+static void still_forked(struct disk *disk)
+{
+    (void)disk;
+}
+
+static void still_free(struct disk *disk)
+{
+    (void)disk;
+}
+
+static const struct disk_operations still_operations = {
+    .open = still_open,
+    .rename = still_rename,
+    .unlink = still_unlink,
+    .sync_folder = still_sync_folder,
+    .list = still_list,
+    .lock = still_lock,
+    .free_space = still_free_space,
+    .forked = still_forked,
+    .free = still_free,
+};
+
+/* --- recovery ----------------------------------------------------------------------------------------- */
+
+static void no_wake(void *context)
+{
+    (void)context;
+}
+
+static void read_result(struct engine *engine, struct replay_result *result)
+{
+    struct engine_stats stats;
+    struct store *store = engine_world(engine)->store;
+    engine_stats_read(engine, &stats);
+    *result = (struct replay_result){.commands = stats.recovered_commands, .live_bytes = stats.live_bytes};
+    for (int i = 0; i < store_database_count(store); i++) {
+        size_t size = database_size(store_database(store, i));
+        result->keys += size;
+        result->keys_volatile += database_volatile_size(store_database(store, i));
+        if (size > 0)
+            result->databases = i + 1;
+    }
+}
+
+bool replay_folder(struct disk *disk, const char *name, struct clock *clock, int databases,
+                   struct replay_result *result, struct journal_error *error)
+{
+    struct still_disk still = {{&still_operations}, disk};
+    struct engine_options options = {
+        .world = {.clock = clock,
+                  .databases = databases,
+                  .settings = {.bulk_max = 512 << 20, .query_max = UINT64_MAX / 4, .requirepass = ""}},
+        .journal = {.disk = &still.disk,
+                    .folder = name,
+                    .policy = SYNC_NO,
+                    .segment_size = 64 << 20,
+                    .unsynced_max = 64 << 20,
+                    .wake = no_wake}};
+    struct engine *engine = engine_open(&options, error);
+    if (!engine)
+        return false;
+    enum recover_result recovered;
+    do
+        recovered = engine_recover_step(engine, STEP_BYTES, error);
+    while (recovered == RECOVER_MORE);
+    if (recovered == RECOVER_DONE)
+        read_result(engine, result);
+    engine_abandon(engine);
+    return recovered == RECOVER_DONE;
+}

@@ -1,0 +1,264 @@
+/* dkv-log show and export: the stream as people read it, as JSON, or as bytes that redis-cli --pipe and
+ * redis-server take.
+ *
+ * A unit is shown whole or not at all: it was executed so. So a payload is gone through twice: first to find
+ * the units that are wanted, then to write them. */
+#include <inttypes.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "resp/request.h"
+#include "tools/filter.h"
+#include "tools/json.h"
+#include "tools/payload.h"
+#include "tools/scan.h"
+#include "tools/text.h"
+
+enum form { FORM_TEXT, FORM_RESP, FORM_JSON };
+
+/* A unit's place, in LSNs. */
+struct range {
+    lsn_t begin;
+    lsn_t end;
+};
+
+struct viewer {
+    struct tool *tool;
+    enum form form;
+    const struct options *options;
+    struct key_filter filter;
+    struct payload_reader payload;
+    struct scan_log log;
+    bool in_base;
+    lsn_t base_lsn;
+    int database; /* selected at the end of what was written as RESP; -1: none yet */
+    int status;
+    struct buffer scratch;
+
+    /* The frame being shown. */
+    const struct frame *frame;
+    char time[TIME_TEXT_SIZE];
+    struct range *wanted;
+    size_t wanted_count;
+    size_t wanted_capacity;
+    size_t next; /* the first of wanted that is not written yet */
+    lsn_t unit_begin;
+    bool unit_passes;
+};
+
+/* --- choosing ----------------------------------------------------------------------------------------- */
+
+static bool in_range(const struct viewer *viewer, lsn_t lsn)
+{
+    const struct options *options = viewer->options;
+    return viewer->in_base ||
+           ((!options->has_from || lsn >= options->from) && (!options->has_to || lsn < options->to));
+}
+
+static void want(struct viewer *viewer, lsn_t begin, lsn_t end)
+{
+    if (viewer->wanted_count == viewer->wanted_capacity) {
+        viewer->wanted_capacity = viewer->wanted_capacity ? 2 * viewer->wanted_capacity : 64;
+        viewer->wanted = mem_realloc(viewer->wanted, viewer->wanted_capacity * sizeof(*viewer->wanted));
+    }
+    viewer->wanted[viewer->wanted_count++] = (struct range){begin, end};
+}
+
+static bool choose(void *context, const struct stream_command *command)
+{
+    struct viewer *viewer = context;
+    if (!command->in_unit || command->kind == COMMAND_MULTI) {
+        viewer->unit_begin = command->lsn;
+        viewer->unit_passes = false;
+    }
+    if (command->kind == COMMAND_EFFECT && key_filter_passes(&viewer->filter, command->request))
+        viewer->unit_passes = true;
+    if (command->ends_unit && viewer->unit_passes && in_range(viewer, viewer->unit_begin))
+        want(viewer, viewer->unit_begin, command->lsn_end);
+    return true;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------ */
+
+static void write_text(struct viewer *viewer, const struct stream_command *command)
+{
+    const struct request *request = command->request;
+    bool is_bracket = command->kind == COMMAND_MULTI || command->kind == COMMAND_EXEC;
+    if (command->kind == COMMAND_SELECT)
+        return; /* the column says it */
+    buffer_clear(&viewer->scratch);
+    buffer_append_format(&viewer->scratch, "%s %12" PRIu64 " %2d %s", viewer->time,
+                         viewer->in_base ? viewer->base_lsn : command->lsn, command->database,
+                         viewer->in_base ? "base " : "");
+    if (is_bracket)
+        buffer_append_text(&viewer->scratch, command->kind == COMMAND_MULTI ? " MULTI" : " EXEC");
+    else if (command->in_unit)
+        buffer_append_text(&viewer->scratch, "   ");
+    for (int i = 0; i < request->argc && !is_bracket; i++) {
+        buffer_append_char(&viewer->scratch, ' ');
+        buffer_append_quoted(&viewer->scratch, request->argv[i]);
+    }
+    buffer_append_char(&viewer->scratch, '\n');
+    fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->tool->out);
+}
+
+static void write_json(struct viewer *viewer, const struct stream_command *command)
+{
+    struct json json = {.out = viewer->tool->out};
+    const struct request *request = command->request;
+    if (command->kind != COMMAND_EFFECT)
+        return; /* "unit" and "db" say it */
+    json_object(&json, NULL);
+    json_text(&json, "time", viewer->time);
+    json_int(&json, "time_ms", viewer->frame->time_ms);
+    json_uint(&json, "lsn", viewer->in_base ? viewer->base_lsn : command->lsn);
+    if (viewer->in_base)
+        json_bool(&json, "base", true);
+    if (command->in_unit)
+        json_uint(&json, "unit", viewer->wanted[viewer->next].begin);
+    json_int(&json, "db", command->database);
+    json_array(&json, "command");
+    for (int i = 0; i < request->argc; i++)
+        json_bytes(&json, NULL, request->argv[i]);
+    json_array_end(&json);
+    json_object_end(&json);
+    json_end(&json);
+}
+
+static void write_resp(struct viewer *viewer, const struct stream_command *command)
+{
+    if (command->kind == COMMAND_SELECT)
+        return; /* written where it is needed */
+    buffer_clear(&viewer->scratch);
+    if (viewer->database != command->database) {
+        char digits[INT64_TEXT_MAX];
+        struct slice number = slice_make(digits, int64_format(digits, command->database));
+        request_append(&viewer->scratch, 2, (struct slice[]){SLICE_LITERAL("SELECT"), number});
+        viewer->database = command->database;
+    }
+    request_append(&viewer->scratch, command->request->argc, command->request->argv);
+    fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->tool->out);
+}
+
+static bool write_command(void *context, const struct stream_command *command)
+{
+    struct viewer *viewer = context;
+    static void (*const writers[])(struct viewer *, const struct stream_command *) = {
+        [FORM_TEXT] = write_text, [FORM_RESP] = write_resp, [FORM_JSON] = write_json};
+    while (viewer->next < viewer->wanted_count && viewer->wanted[viewer->next].end <= command->lsn)
+        viewer->next++;
+    if (viewer->next == viewer->wanted_count)
+        return false;
+    if (command->lsn >= viewer->wanted[viewer->next].begin)
+        writers[viewer->form](viewer, command);
+    return true;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------ */
+
+static bool show_frame(void *context, const char *name, uint64_t offset, const struct frame *frame)
+{
+    struct viewer *viewer = context;
+    const struct options *options = viewer->options;
+    if (!viewer->in_base && options->has_to && frame->lsn >= options->to)
+        return false;
+    if (!viewer->in_base && options->has_from && frame->lsn + frame->payload.size <= options->from)
+        return true;
+    if (options->has_since && frame->time_ms < options->since_ms && !viewer->in_base)
+        return true;
+    viewer->frame = frame;
+    viewer->wanted_count = 0;
+    viewer->next = 0;
+    time_text(viewer->time, frame->time_ms);
+    const char *wrong =
+        payload_each(&viewer->payload, frame->payload, frame->lsn, frame->database, choose, viewer);
+    payload_each(&viewer->payload, frame->payload, frame->lsn, frame->database, write_command, viewer);
+    if (wrong && options->skip_damaged)
+        tool_note(viewer->tool, "%s at offset %" PRIu64 ": the rest of the frame is left out: %s", name,
+                  offset, wrong);
+    else if (wrong)
+        viewer->status = tool_fail(
+            viewer->tool, "%s at offset %" PRIu64 " (LSN %" PRIu64 "): %s; --skip-damaged goes on behind it",
+            name, offset, frame->lsn, wrong);
+    return viewer->status == STATUS_FINE && !ferror(viewer->tool->out);
+}
+
+/* Damage that loses nothing, or that is to be passed, is told and no more. */
+static bool show_damage(void *context, const struct damage *damage)
+{
+    struct viewer *viewer = context;
+    const struct options *options = viewer->options;
+    bool is_before = options->has_from && damage->lsn_end <= options->from && !viewer->in_base;
+    bool is_behind = options->has_to && damage->lsn >= options->to && !viewer->in_base;
+    if (is_behind)
+        return false;
+    if (damage->kind == DAMAGE_HEADER || is_before || options->skip_damaged) {
+        tool_note(viewer->tool, "%s is damaged at offset %" PRIu64 " (LSN %" PRIu64 " to %" PRIu64 "): %s",
+                  damage->name, damage->offset, damage->lsn, damage->lsn_end, damage->what);
+        return true;
+    }
+    viewer->status = tool_fail(viewer->tool,
+                               "%s is damaged at offset %" PRIu64 " (LSN %" PRIu64
+                               "): %s. Nothing behind that place is shown; --skip-damaged goes on behind it",
+                               damage->name, damage->offset, damage->lsn, damage->what);
+    return false;
+}
+
+static void show_stream(struct viewer *viewer, const struct folder *folder)
+{
+    const struct scan_visitor visitor = {viewer, show_frame, show_damage};
+    const struct manifest *manifest = &folder->manifest;
+    const struct options *options = viewer->options;
+    size_t segment = 0;
+    bool goes_on = true;
+    if (options->base) {
+        viewer->in_base = true;
+        viewer->base_lsn = manifest_base_in_use(manifest)->lsn;
+        goes_on = scan_base(folder, manifest->base_count - 1, &visitor);
+        viewer->in_base = false;
+        segment = manifest_find_segment(manifest, viewer->base_lsn);
+    }
+    if (options->has_from)
+        while (segment + 1 < manifest->segment_count && manifest->segments[segment + 1].lsn <= options->from)
+            segment++;
+    for (; goes_on && segment < manifest->segment_count; segment++)
+        goes_on = scan_segment(folder, segment, &visitor, &viewer->log);
+}
+
+static int show(struct tool *tool, const struct options *options, enum form form)
+{
+    struct folder folder;
+    struct journal_error error;
+    struct viewer viewer = {.tool = tool, .form = form, .options = options, .database = -1};
+    bool loaded = folder_load(&folder, tool, &error);
+    if (loaded) {
+        if (folder.state != MANIFEST_GOOD)
+            tool_note(tool, "%s: shown is what the files themselves say", folder.manifest_error.text);
+        key_filter_open(&viewer.filter, options->key);
+        payload_reader_open(&viewer.payload);
+        show_stream(&viewer, &folder);
+        payload_reader_close(&viewer.payload);
+        key_filter_close(&viewer.filter);
+        if (viewer.status != STATUS_FINE && folder_changed(&folder))
+            tool_note(tool, "a server replaced files meanwhile: try again");
+    } else {
+        viewer.status = tool_fail(tool, "%s", error.text);
+    }
+    folder_free(&folder);
+    buffer_free(&viewer.scratch);
+    mem_free(viewer.wanted);
+    return viewer.status;
+}
+
+int show_run(struct tool *tool)
+{
+    const struct options *options = tool->options;
+    return show(tool, options, options->resp ? FORM_RESP : options->json ? FORM_JSON : FORM_TEXT);
+}
+
+int export_run(struct tool *tool)
+{
+    struct options options = *tool->options;
+    options.base = true;
+    return show(tool, &options, FORM_RESP);
+}
