@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parent / "hiredis" / "client.c"
+SOURCE = Path(__file__).resolve().parent / "c" / "client.c"
 
 
 def test_hiredis(server, tmp_path):
