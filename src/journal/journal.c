@@ -281,13 +281,12 @@ static bool find_unpromised(struct journal *journal, uint64_t *offset, struct jo
 static enum io_result make_durable(struct journal *journal, struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
-    enum io_result result = IO_DONE;
-    if (journal->reader->promised_lsn < journal->reader->lsn) {
-        uint64_t offset;
-        if (!find_unpromised(journal, &offset, error))
-            return IO_FAILED;
-        result = segment_writer_rewrite(&committer->writer, offset, error);
-    }
+    /* Closing frames at the end have no LSNs that anybody could have promised, but what is appended stands
+     * behind them. */
+    uint64_t offset = journal->reader->data_end;
+    if (journal->reader->promised_lsn < journal->reader->lsn && !find_unpromised(journal, &offset, error))
+        return IO_FAILED;
+    enum io_result result = segment_writer_rewrite(&committer->writer, offset, error);
     return result == IO_DONE ? segment_writer_sync(&committer->writer, error) : result;
 }
 

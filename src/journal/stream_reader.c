@@ -171,6 +171,7 @@ static enum stream_read open_segment(struct stream_reader *reader, struct journa
     char name[FILE_NAME_SIZE];
     log_name(name, segment->lsn);
     struct expected expected = {FILE_LOG, segment->lsn, segment->salt};
+    reader->data_end = FILE_HEADER_SIZE;
     return open_file(reader, name, &expected, error);
 }
 
@@ -199,6 +200,8 @@ static enum stream_read next_in_log(struct stream_reader *reader, struct frame *
         reader->file.lsn > manifest->segments[reader->segment + 1].lsn)
         return fail(reader, NULL, "the frame there reaches into the next segment", error);
     reader->lsn = reader->file.lsn;
+    if (frame->kind == FRAME_DATA)
+        reader->data_end = reader->file.offset;
     if (frame->durable_lsn > reader->promised_lsn)
         reader->promised_lsn = frame->durable_lsn;
     return STREAM_FRAME;

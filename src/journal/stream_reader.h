@@ -18,6 +18,7 @@ struct stream_reader {
     struct segment_reader file;
     lsn_t lsn;          /* of the stream, up to which the log has been read */
     lsn_t promised_lsn; /* the highest LSN that is known to have been made durable */
+    uint64_t data_end;  /* offset in the segment being read behind the last frame that holds data */
     uint64_t bytes_done;
     uint64_t frames;
 

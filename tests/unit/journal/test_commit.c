@@ -512,6 +512,29 @@ static void what_a_failed_sync_left_is_written_anew(void **state)
     fixture_free(&f);
 }
 
+/* So it is with a closing frame, which has no LSNs of its own: what is appended behind it would be lost with it.
+ */
+static void a_closing_frame_that_a_failed_sync_left_is_written_anew(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_ALWAYS);
+    fixture_append(&f, 1, 100);
+    fixture_work(&f);
+    memory_disk_fail(f.memory, CALL_SYNC, 0, 1, -EIO);
+    fixture_pass(&f, 1000000);
+    assert_non_null(journal_failed(f.journal));
+    fixture_crash(&f, CRASH_OF_PROCESS, 0);
+    fixture_start(&f);
+    fixture_append(&f, 5, 400);
+    fixture_work(&f);
+    assert_int_equal(f.acknowledged, f.stream.size);
+    fixture_crash(&f, CRASH_LOSING_ALL, 0);
+    fixture_start(&f);
+    fixture_check(&f);
+    fixture_free(&f);
+}
+
 /* A small server stays small; space is reserved in growing steps only as it is used. */
 static void reserved_space_grows_with_use(void **state)
 {
@@ -560,6 +583,7 @@ int main(void)
         cmocka_unit_test(any_call_may_fail),
         cmocka_unit_test(a_failed_sync_is_final),
         cmocka_unit_test(what_a_failed_sync_left_is_written_anew),
+        cmocka_unit_test(a_closing_frame_that_a_failed_sync_left_is_written_anew),
         cmocka_unit_test(reserved_space_grows_with_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
