@@ -58,7 +58,7 @@ static bool window_at(struct segment_reader *reader, uint64_t from, size_t need,
         if (!window_fill(reader, need < WINDOW_SIZE ? WINDOW_SIZE : need, error))
             return false;
     }
-    *bytes = slice_make(window->data + skip, window->size - skip);
+    *bytes = window->size ? slice_make(window->data + skip, window->size - skip) : slice_make(NULL, 0);
     return true;
 }
 
