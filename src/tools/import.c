@@ -78,7 +78,6 @@ static void drop_unit(struct importer *importer)
 {
     buffer_clear(&importer->unit);
     importer->in_unit = false;
-    importer->database = importer->written_database;
 }
 
 /* --- times to live ------------------------------------------------------------------------------------ */

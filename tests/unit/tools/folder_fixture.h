@@ -126,8 +126,8 @@ static inline void fixture_append_set(struct buffer *buffer, uint64_t number, si
     free(value);
 }
 
-/* Appends one unit of so many commands and has it committed. */
-static inline void fixture_unit(struct fixture *fixture, int commands, size_t value_size)
+/* Appends one unit of so many commands. */
+static inline void fixture_append(struct fixture *fixture, int commands, size_t value_size)
 {
     ASSERT(fixture->unit_count < FIXTURE_UNITS_MAX);
     while (journal_admit(fixture->journal, value_size + 200) != ADMIT_YES)
@@ -142,16 +142,29 @@ static inline void fixture_unit(struct fixture *fixture, int commands, size_t va
     fixture->units[fixture->unit_count].lsn = journal_unit_end(fixture->journal);
     fixture->units[fixture->unit_count].keys = fixture->keys;
     fixture->units[fixture->unit_count++].time_ms = fixture->clock.now_us / 1000;
+}
+
+/* Writes what was appended as one frame. */
+static inline void fixture_commit(struct fixture *fixture)
+{
     journal_submit(fixture->journal);
     fixture_work(fixture);
     fixture->clock.now_us += 10000;
 }
 
-/* Units of one, two, three ... commands. */
+/* Units of one, two, three ... commands, in frames of so many units. */
+static inline void fixture_frames(struct fixture *fixture, int count, int units, size_t value_size)
+{
+    for (int i = 0; i < count; i++) {
+        fixture_append(fixture, 1 + i % 3, value_size);
+        if (i % units == units - 1 || i + 1 == count)
+            fixture_commit(fixture);
+    }
+}
+
 static inline void fixture_units(struct fixture *fixture, int count, size_t value_size)
 {
-    for (int i = 0; i < count; i++)
-        fixture_unit(fixture, 1 + i % 3, value_size);
+    fixture_frames(fixture, count, 1, value_size);
 }
 
 static inline void fixture_rewrite(struct fixture *fixture)
