@@ -63,6 +63,7 @@ struct session {
     int64_t block_deadline_ms; /* monotonic; 0: none */
     lsn_t block_lsn;
     int64_t block_replicas; /* WAITAOF's numreplicas */
+    uint64_t block_count;   /* for block_check's own use */
     /* BLOCK_WAIT_CHECK, for commands of upper floors: replies and returns true when the wait is over. */
     bool (*block_check)(struct session *session, struct reply *reply);
 

@@ -170,7 +170,7 @@ int64_t engine_tick(struct engine *engine)
     if (now_us < engine->next_check_us)
         return engine->next_check_us - now_us;
     int64_t next_us = TICK_IDLE_US;
-    if (!engine->no_active_expire && anything_volatile(world))
+    if (!engine->no_active_expire && !engine->draining && anything_volatile(world))
         next_us = expire_slice(engine) ? EXPIRE_REST_US : TICK_US;
     if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
@@ -180,6 +180,11 @@ int64_t engine_tick(struct engine *engine)
         next_us = TICK_BUSY_US;
     engine->next_check_us = now_us + next_us;
     return next_us;
+}
+
+void engine_drain(struct engine *engine)
+{
+    engine->draining = true;
 }
 
 void engine_set_active_expire(struct engine *engine, bool on)

@@ -72,10 +72,15 @@ int64_t engine_tick(struct engine *engine);
 
 /* Begins a rewrite. NULL when it began; otherwise why not, as an error to reply. */
 const char *engine_rewrite(struct engine *engine);
+/* Asks for one at the next tick, for a caller in the middle of a unit, where the stream cannot be cut. NULL,
+ * or the error to reply. */
+const char *engine_rewrite_later(struct engine *engine);
 /* Kills a running one. */
 void engine_rewrite_cancel(struct engine *engine);
 void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers);
 
+/* From now on nothing is begun that was not asked for: no expiry, no rewrites. For a stop. */
+void engine_drain(struct engine *engine);
 /* Off: what has expired stays until it is written to (DEBUG SET-ACTIVE-EXPIRE). */
 void engine_set_active_expire(struct engine *engine, bool on);
 

@@ -13,6 +13,7 @@ struct replay;
 
 struct rewrite {
     struct rewrite_triggers triggers;
+    bool wanted; /* at the next tick */
     bool child_running;
     bool placing; /* the child has succeeded; the journal puts the result in place */
     int64_t began_ms;
@@ -45,6 +46,7 @@ struct engine {
     struct lazyfree *lazyfree;
     int64_t next_check_us; /* of what need not be looked at in every tick */
     bool no_active_expire;
+    bool draining;
     int expire_next_database;
 };
 

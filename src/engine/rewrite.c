@@ -152,14 +152,36 @@ static void rewrite_placed(struct engine *engine)
          (double)(engine->world->monotonic_us - rewrite->began_us) / 1e6);
 }
 
+/* Why none can begin; NULL when one can. */
+static const char *rewrite_refused(const struct engine *engine)
+{
+    const struct rewrite *rewrite = &engine->rewrite;
+    if (!engine->world->journal)
+        return "ERR there is no log to rewrite: the server keeps everything in memory only (appendonly no)";
+    if (rewrite->child_running || rewrite->placing || journal_rewriting(engine->journal))
+        return "ERR Background append only file rewriting already in progress";
+    return NULL;
+}
+
+const char *engine_rewrite_later(struct engine *engine)
+{
+    const char *refused = rewrite_refused(engine);
+    if (!refused) {
+        engine->rewrite.wanted = true;
+        engine->next_check_us = 0;
+    }
+    return refused;
+}
+
 const char *engine_rewrite(struct engine *engine)
 {
     struct rewrite *rewrite = &engine->rewrite;
     struct world *world = engine->world;
-    if (!engine->journal || !world->journal)
-        return "ERR there is no log to rewrite: the server keeps everything in memory only (appendonly no)";
-    if (rewrite->child_running || rewrite->placing || journal_rewriting(engine->journal))
-        return "ERR Background append only file rewriting already in progress";
+    const char *refused = rewrite_refused(engine);
+    if (refused)
+        return refused;
+    ASSERT(!world->unit_open);
+    rewrite->wanted = false;
     rewrite->lsn = journal_rewrite_begin(engine->journal);
     rewrite->began_ms = world->now_ms;
     rewrite->began_us = world->monotonic_us;
@@ -248,10 +270,11 @@ void rewrite_tick(struct engine *engine)
             rewrite_placed(engine);
         return;
     }
-    if (journal_rewriting(engine->journal) || engine->world->monotonic_us / 1000 < rewrite->retry_at_ms)
+    bool resting = !rewrite->wanted && engine->world->monotonic_us / 1000 < rewrite->retry_at_ms;
+    if (journal_rewriting(engine->journal) || resting)
         return;
-    const char *why = rewrite_due(engine);
-    if (why) {
+    const char *why = rewrite->wanted ? "somebody asking for it" : rewrite_due(engine);
+    if (why && !engine->draining) {
         diag(DIAG_NOTICE, "rewrite: due because of %s", why);
         engine_rewrite(engine);
     }

@@ -10,13 +10,21 @@ static struct server *server;
 
 /* --- rewrites ------------------------------------------------------------------------------------------ */
 
-static void bgrewriteaof_command(struct call *call)
+/* Begins a rewrite, or, within a transaction, whose unit is still open, asks for one right after it. */
+static void rewrite_in_background(struct call *call, const char *started, const char *scheduled)
 {
-    const char *error = engine_rewrite(server->engine);
+    bool later = call->session->in_exec;
+    const char *error = later ? engine_rewrite_later(server->engine) : engine_rewrite(server->engine);
     if (error)
         reply_error(call->reply, error);
     else
-        reply_simple(call->reply, "Background append only file rewriting started");
+        reply_simple(call->reply, later ? scheduled : started);
+}
+
+static void bgrewriteaof_command(struct call *call)
+{
+    rewrite_in_background(call, "Background append only file rewriting started",
+                          "Background append only file rewriting scheduled");
 }
 
 static bool rewriting(void)
@@ -28,32 +36,29 @@ static bool rewriting(void)
 
 static void bgsave_command(struct call *call)
 {
-    if (call->argc > 2 || (call->argc == 2 && !slice_is(call->argv[1], "schedule"))) {
+    if (call->argc > 2 || (call->argc == 2 && !slice_is(call->argv[1], "schedule")))
         call_syntax_error(call);
-        return;
-    }
-    if (rewriting()) {
+    else if (rewriting())
         reply_error(call->reply, "ERR Background save already in progress");
-        return;
-    }
-    const char *error = engine_rewrite(server->engine);
-    if (error)
-        reply_error(call->reply, error);
     else
-        reply_simple(call->reply, "Background saving started");
+        rewrite_in_background(call, "Background saving started", "Background saving scheduled");
+}
+
+static uint64_t rewrites_ended(const struct engine_stats *stats)
+{
+    return stats->rewrites + stats->rewrites_failed;
 }
 
 static bool save_check(struct session *session, struct reply *reply)
 {
-    (void)session;
     struct engine_stats stats;
     engine_stats_read(server->engine, &stats);
-    if (stats.rewriting)
+    if (rewrites_ended(&stats) == session->block_count)
         return false;
     if (stats.last_rewrite_ok)
         reply_ok(reply);
     else
-        reply_error(reply, "ERR the rewrite failed; the log has the reason");
+        reply_error(reply, "ERR the rewrite failed; the server's log has the reason");
     return true;
 }
 
@@ -64,6 +69,8 @@ static void save_command(struct call *call)
         reply_error(call->reply, "ERR Background save already in progress");
         return;
     }
+    struct engine_stats stats;
+    engine_stats_read(server->engine, &stats);
     const char *error = engine_rewrite(server->engine);
     if (error) {
         reply_error(call->reply, error);
@@ -71,6 +78,7 @@ static void save_command(struct call *call)
     }
     call->session->blocked = BLOCK_WAIT_CHECK;
     call->session->block_deadline_ms = 0;
+    call->session->block_count = rewrites_ended(&stats);
     call->session->block_check = save_check;
 }
 
@@ -129,7 +137,7 @@ static void role_command(struct call *call)
 {
     reply_array(call->reply, 3);
     reply_bulk_text(call->reply, "master");
-    reply_int(call->reply, call->world->journal ? (int64_t)journal_executed(call->world->journal) : 0);
+    reply_int(call->reply, call->world->journal ? (int64_t)journal_acknowledged(call->world->journal) : 0);
     reply_array(call->reply, 0);
 }
 

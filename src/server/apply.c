@@ -115,14 +115,19 @@ static const char *apply_maxclients(struct server *server)
     return apply_limits(server);
 }
 
-static const char *apply_journal(struct server *server)
+void server_apply_journal(struct server *server)
 {
     const struct config *config = server->config;
     if (!server->world->journal)
-        return NULL;
+        return;
     journal_set_policy(server->world->journal, config->appendfsync);
     journal_set_limits(server->world->journal, config->segment_size, config->unsynced_max,
                        config->history_bases, config->history_seconds);
+}
+
+static const char *apply_journal(struct server *server)
+{
+    server_apply_journal(server);
     return NULL;
 }
 

@@ -14,6 +14,9 @@ struct journal_options journal_options_from(const struct config *config);
 /* Listens where the configuration says; what was listened on before is closed once that works. */
 bool server_listen(struct server *server, struct listen_error *error);
 
+/* Gives the journal the values in force: those that CONFIG SET changed while it was being recovered, too. */
+void server_apply_journal(struct server *server);
+
 /* The hook for CONFIG SET: context is the server. */
 const char *server_apply(void *context, const struct config *config, const char *directive);
 

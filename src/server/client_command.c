@@ -18,7 +18,9 @@ static void flags_text(const struct session *session, const struct connection_in
         out[size++] = 'x';
     if (info->blocked)
         out[size++] = 'b';
-    if (session->watch_failed)
+    /* That a watched key has changed tells of a write, which must not be taken back any more. */
+    struct journal *journal = session->world->journal;
+    if (session->watch_failed && (!journal || journal_acknowledged(journal) == journal_executed(journal)))
         out[size++] = 'd';
     if (info->closing)
         out[size++] = 'c';

@@ -62,12 +62,18 @@ static void get_command(struct call *call)
 static void set_command(struct call *call)
 {
     struct config_error error;
-    if (call->argc % 2 != 0)
+    if (call->argc % 2 != 0) {
         call_syntax_error(call);
-    else if (config_set(served, call->session->is_local, (call->argc - 2) / 2, call->argv + 2, &error))
-        reply_ok(call->reply);
-    else
+        return;
+    }
+    if (!config_set(served, call->session->is_local, (call->argc - 2) / 2, call->argv + 2, &error)) {
         reply_error(call->reply, error.text);
+        return;
+    }
+    /* An OK to a stricter appendfsync means that it holds for everything so far. */
+    if (call->world->journal)
+        call->wait_lsn = journal_executed(call->world->journal);
+    reply_ok(call->reply);
 }
 
 static void rewrite_command(struct call *call)

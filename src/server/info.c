@@ -406,13 +406,13 @@ static void section_stats(struct buffer *out)
 
 static void section_replication(struct buffer *out)
 {
+    uint64_t offset = server->world->journal ? journal_acknowledged(server->world->journal) : 0;
     put(out, "role", "master");
     put_int(out, "connected_slaves", 0);
     put(out, "master_failover_state", "no-failover");
     put(out, "master_replid", "%s", server->run_id);
     put(out, "master_replid2", "%040d", 0);
-    put_uint(out, "master_repl_offset",
-             server->world->journal ? journal_executed(server->world->journal) : 0);
+    put_uint(out, "master_repl_offset", offset);
     put_int(out, "second_repl_offset", -1);
     put_int(out, "repl_backlog_active", 0);
     put(out, "repl_backlog_size", "%s", config_get(server->config, slice_of("repl-backlog-size")));
@@ -536,6 +536,9 @@ static void info_command(struct call *call)
             continue;
         if (out.size)
             buffer_append_text(&out, "\r\n");
+        /* How many keys there are tells of writes, so it waits until those cannot be taken back. */
+        if (sections[i].write == section_keyspace && call->world->journal)
+            call->wait_lsn = journal_executed(call->world->journal);
         buffer_append_format(&out, "# %s\r\n", sections[i].title);
         sections[i].write(&out);
     }

@@ -187,15 +187,21 @@ static struct config *configure(int argc, char **argv)
     return config;
 }
 
-/* To what the system allows. */
-static void correct_maxclients(struct config *config)
+/* To what the system allows. False, told, when that leaves no client at all. */
+static bool correct_maxclients(struct config *config)
 {
     uint64_t possible = process_raise_open_files(config->maxclients, SERVER_FILES_RESERVED);
     char text[INT64_TEXT_MAX + 1];
+    if (possible == 0) {
+        diag(DIAG_WARNING, "cannot serve any client: the limit of open files has to be above %d (ulimit -n)",
+             SERVER_FILES_RESERVED);
+        return false;
+    }
     if (possible == config->maxclients)
-        return;
+        return true;
     text[uint64_format(text, possible)] = '\0';
     config_correct(config, "maxclients", text);
+    return true;
 }
 
 /* Becomes the process that serves: daemon, log, signals, limits. False when that failed; the reason was told.
@@ -218,12 +224,8 @@ static bool enter_process(struct server *server)
     if (config->crash_log_enabled)
         process_crash_reports("dkv " DKV_VERSION);
     server->supervised_by = process_supervised_by(config->supervised);
-    correct_maxclients(config);
     memory_background_thread(config->jemalloc_bg_thread);
-    config_rewrite_clean(config);
-    if (config->pidfile[0] && !process_pidfile_write(config->pidfile))
-        diag(DIAG_WARNING, "cannot write the pid file %s: %s", config->pidfile, strerror(errno));
-    return true;
+    return correct_maxclients(config);
 }
 
 static bool open_engine(struct server *server)
@@ -335,6 +337,7 @@ static bool recover(struct server *server)
         diag(DIAG_WARNING, "cannot start: %s", error.text);
         return false;
     }
+    server_apply_journal(server);
     struct engine_stats stats;
     engine_stats_read(server->engine, &stats);
     if (stats.recovered_commands || stats.recovery.torn_bytes)
@@ -383,6 +386,7 @@ static void let_finish(struct server *server)
     struct journal *journal = server->world->journal;
     int64_t now_us = clock_monotonic_us(clock_system());
     net_drain(server->net);
+    engine_drain(server->engine);
     if (journal) {
         int64_t deadline_us = now_us + STOP_COMMIT_US;
         while (journal_acknowledged(journal) < journal_executed(journal) && !journal_failed(journal) &&
@@ -419,9 +423,15 @@ static int stop(struct server *server, bool served)
     loop_free(server->loop);
     if (server->config->pidfile[0])
         process_pidfile_remove(server->config->pidfile);
-    if (served)
+    if (served && !ok)
+        diag(DIAG_WARNING, "stopped, but the log could not be closed");
+    else if (served)
         diag(DIAG_NOTICE,
-             ok ? "stopped; everything is on disk, bye" : "stopped, but the log could not be closed");
+             server->config->appendonly ? "stopped; everything is on disk, bye" : "stopped, bye");
+    else if (server->stopping)
+        diag(DIAG_NOTICE, "stopped before all was recovered; the log is as it was, bye");
+    /* From here on a signal ends the process as it would any other: nothing is left to be done or lost. */
+    process_signals_reset();
     log_close();
     config_free(server->config);
     return ok ? 0 : 1;
@@ -443,6 +453,14 @@ static void set_title(const struct server *server)
     buffer_free(&title);
 }
 
+/* Once the folder and the ports are ours: before, these files may be those of a server that runs. */
+static void claim_files(const struct config *config)
+{
+    config_rewrite_clean(config);
+    if (config->pidfile[0] && !process_pidfile_write(config->pidfile))
+        diag(DIAG_WARNING, "cannot write the pid file %s: %s", config->pidfile, strerror(errno));
+}
+
 /* Everything up to the first round that serves clients. */
 static bool start(struct server *server, const struct config_hooks *hooks)
 {
@@ -460,7 +478,10 @@ static bool start(struct server *server, const struct config_hooks *hooks)
     add_families(server, hooks);
     server->started_ms = server->world->now_ms;
     server->started_us = server->world->monotonic_us;
-    if (!open_net(server) || !recover(server))
+    if (!open_net(server))
+        return false;
+    claim_files(server->config);
+    if (!recover(server))
         return false;
     if (server->config->set_proc_title)
         set_title(server);

@@ -480,6 +480,22 @@ static void a_rewrite_keeps_the_state(void **state)
     assert_string_equal(ask(fixture, "get counter"), "$3\r\n500\r\n");
 }
 
+/* Shows that a rewrite that is asked for within a transaction waits for the unit to end, and then is done. */
+static void a_rewrite_within_a_unit_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "set a 1");
+    assert_null(engine_rewrite_later(fixture->engine));
+    struct engine_stats stats;
+    engine_stats_read(fixture->engine, &stats);
+    assert_false(stats.rewriting);
+    finish_rewrite(fixture);
+    engine_stats_read(fixture->engine, &stats);
+    assert_int_equal(stats.rewrites, 1);
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "get a"), "$1\r\n1\r\n");
+}
+
 /* Shows that a rewrite that cannot fork is counted, changes nothing, and may be tried again. */
 static void a_failed_fork_changes_nothing(void **state)
 {
@@ -523,6 +539,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
     };
