@@ -189,17 +189,19 @@ static void key_wait_visit(void *context, int index, unsigned key_flags)
 
 /* The rule of D2: what a reply tells of must be durable before the reply goes. A command that wrote waits for
  * its own unit; one that looked keys up, for their last changes; one that tells of keys it does not name, for
- * everything. */
+ * everything. Under the other policies reads do not wait, but a write that had nothing to do does: "the state
+ * is as you want it" is a promise about somebody's write, so that write must be acknowledged first. */
 static void wait_for_what_was_read(struct call *call)
 {
     struct world *world = call->world;
-    if (!world->journal || journal_policy(world->journal) != SYNC_ALWAYS)
-        return;
-    lsn_t durable = journal_durable(world->journal);
     const struct command *command = call->entry->command;
+    if (!world->journal)
+        return;
+    if (journal_policy(world->journal) != SYNC_ALWAYS && !(command->flags & CMD_WRITE))
+        return;
     /* What this command changed is not counted as executed before its unit ends, so look at the open unit
      * too. */
-    if (durable == journal_executed(world->journal) && !world->unit_open)
+    if (journal_acknowledged(world->journal) == journal_executed(world->journal) && !world->unit_open)
         return;
     struct key_wait wait = {call, 0};
     if (command->flags & CMD_READS_ALL) {

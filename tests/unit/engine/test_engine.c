@@ -389,6 +389,35 @@ static void replies_wait_for_what_they_tell_of(void **state)
     assert_string_equal(receive(fixture, &fixture->other), "$-1\r\n");
 }
 
+/* Shows that a write that finds nothing to do is acknowledged no earlier than the write that left it so,
+ * under every policy; and that reads wait for nothing where the policy does not ask for the disk. */
+static void writes_of_nothing_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    static const enum sync_policy policies[] = {SYNC_ALWAYS, SYNC_EVERYSEC, SYNC_NO};
+    static const char *const rows[][2] = {{"flushall", "flushall"},   {"flushall", "flushdb"},
+                                          {"flushall", "swapdb 1 1"}, {"del a", "del a"},
+                                          {"del a", "getdel a"},      {"set a 2", "setnx a 1"}};
+    for (size_t p = 0; p < sizeof(policies) / sizeof(policies[0]); p++) {
+        journal_set_policy(fixture->world->journal, policies[p]);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            ask(fixture, "set a 1");
+            send(fixture, &fixture->client, rows[i][0]);
+            send(fixture, &fixture->other, rows[i][1]);
+            if (sendable(fixture, &fixture->other) != 0)
+                fail_msg("answered before %s was acknowledged: %s", rows[i][0], rows[i][1]);
+            commit(fixture);
+            receive(fixture, &fixture->client);
+            assert_true(strlen(receive(fixture, &fixture->other)) > 0);
+        }
+    }
+    send(fixture, &fixture->client, "set a 1");
+    send(fixture, &fixture->other, "get a");
+    assert_string_equal(receive(fixture, &fixture->other), "$1\r\n1\r\n");
+    commit(fixture);
+    receive(fixture, &fixture->client);
+}
+
 /* Shows that a transaction that fails because of somebody's write does not say so before that write is
  * durable. */
 static void a_failed_watch_waits(void **state)
@@ -535,6 +564,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_effect_replays, setup, teardown),
         cmocka_unit_test_setup_teardown(random_histories_replay, setup, teardown),
         cmocka_unit_test_setup_teardown(replies_wait_for_what_they_tell_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(writes_of_nothing_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_watch_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
