@@ -6,10 +6,6 @@
 #include "command/families.h"
 #include "command/transaction.h"
 
-/* What a unit takes in the journal beyond the bytes of the arguments: framing, SELECT, MULTI and EXEC, a
- * time. */
-#define UNIT_OVERHEAD 256
-
 void command_families_add(struct command_table *table)
 {
     command_table_add(table, string_commands, string_command_count);
@@ -97,16 +93,11 @@ static enum admit_result admit(const struct world *world, const struct session *
 {
     if (!world->journal)
         return ADMIT_YES;
-    uint64_t size = UNIT_OVERHEAD;
-    if (command->flags & CMD_WRITE) {
-        for (int i = 0; i < request->argc; i++)
-            size += request->argv[i].size + 32;
-    } else if (session->in_multi && session->queue_writes && is_exec(command)) {
-        size += session->queue_bytes + session->queue_size * UNIT_OVERHEAD;
-    } else {
-        return ADMIT_YES;
-    }
-    return journal_admit(world->journal, size);
+    if (command->flags & CMD_WRITE)
+        return journal_admit(world->journal, effect_size_max(command, request->argc, request->argv));
+    if (session->in_multi && session->queue_writes && is_exec(command))
+        return journal_admit(world->journal, session->queue_unit_bytes);
+    return ADMIT_YES;
 }
 
 static bool debug_allowed(const struct world *world, const struct session *session)

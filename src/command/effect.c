@@ -8,6 +8,46 @@
 #include "command/watch.h"
 #include "resp/request.h"
 
+/* --- how much it may be -------------------------------------------------------------------------------- */
+
+/* What a command's effects take beyond the bytes of its arguments: SELECT there and back, MULTI and EXEC, a
+ * time. */
+#define EFFECT_OVERHEAD 256
+/* An argument's framing. */
+#define ARGUMENT_OVERHEAD 32
+
+struct effect_size {
+    const struct slice *argv;
+    uint64_t size;
+};
+
+uint64_t effect_delete_size_max(size_t key_size)
+{
+    return key_size + 2 * ARGUMENT_OVERHEAD;
+}
+
+static void effect_size_visit(void *context, int index, unsigned key_flags)
+{
+    (void)key_flags;
+    struct effect_size *effect = context;
+    effect->size += effect_delete_size_max(effect->argv[index].size);
+}
+
+/* Each argument once, and each key once more: it may have expired, and is deleted first then. */
+uint64_t effect_size_max(const struct command *command, int argc, const struct slice *argv)
+{
+    struct effect_size effect = {argv, EFFECT_OVERHEAD};
+    for (int i = 0; i < argc; i++)
+        effect.size += argv[i].size + ARGUMENT_OVERHEAD;
+    if (command->keys[0].first > 0)
+        command_each_key(command, argc, effect_size_visit, &effect);
+    if (command->flags & CMD_WRITES_FLOAT)
+        effect.size += FLOAT_TEXT_MAX;
+    return effect.size;
+}
+
+/* --- the unit ------------------------------------------------------------------------------------------ */
+
 /* Whether effects are to be written, and the unit opened for them. */
 static bool unit_open(struct world *world)
 {

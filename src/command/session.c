@@ -74,6 +74,7 @@ void session_discard_transaction(struct session *session)
     mem_free(session->queue);
     session->queue = NULL;
     session->queue_size = session->queue_capacity = session->queue_bytes = 0;
+    session->queue_unit_bytes = 0;
     session->in_multi = session->multi_failed = session->queue_writes = false;
 }
 
