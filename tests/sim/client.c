@@ -325,6 +325,12 @@ void client_run(struct sim *sim, struct client *client)
 /* --- reading ----------------------------------------------------------------------------------------------
  */
 
+static void acknowledge_everysec(struct sim *sim, lsn_t lsn)
+{
+    struct model_acknowledged acknowledged = {sim_disk_time(sim), sim_written_us(sim, lsn), lsn};
+    model_acknowledge_everysec(&sim->model, &acknowledged);
+}
+
 /* The client has seen some of this reply: from now on it must be true. */
 static void promise_made(struct sim *sim, const struct promise *promise)
 {
@@ -334,7 +340,7 @@ static void promise_made(struct sim *sim, const struct promise *promise)
     if (promise->policy == SYNC_ALWAYS && promise->policy_epoch == sim->policy_epoch)
         model_promise_power(&sim->model, promise->shown);
     else if (promise->acknowledged && policy == SYNC_EVERYSEC && promise->policy_epoch == sim->policy_epoch)
-        model_acknowledge_everysec(&sim->model, promise->acknowledged, sim_disk_time(sim));
+        acknowledge_everysec(sim, promise->acknowledged);
     model_promise_process(&sim->model, promise->acknowledged);
 }
 

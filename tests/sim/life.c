@@ -7,6 +7,9 @@
 /* Tries to begin a life before it is a failure not to succeed. */
 #define BEGIN_TRIES 20
 
+/* Spares that a folder may hold: more would be a leak. */
+#define SPARES_ENOUGH 16
+
 /* --- beginning --------------------------------------------------------------------------------------------
  */
 
@@ -57,6 +60,26 @@ static enum life_result not_begun(struct sim *sim, struct sim_life *life)
     return crashed ? LIFE_CRASHED : LIFE_REFUSED;
 }
 
+/* A client that comes while the log is being read gets no data. */
+static void ask_while_loading(struct sim *sim, struct sim_life *life)
+{
+    struct world *world = engine_world(life->engine);
+    struct output output = {0};
+    struct session *session = session_new(world, &output, NULL);
+    const struct slice argv[] = {SLICE_LITERAL("GET"), model_key_name(0)};
+    const struct request request = {.argc = 2, .argv = argv};
+    const struct request *requests[] = {&request};
+    struct prepared prepared;
+    struct iovec reply;
+    dispatch_prepare(world, session, requests, &prepared, 1);
+    dispatch(world, session, &request, &prepared);
+    if (output_vectors(&output, UINT64_MAX, &reply, 1) != 1 || reply.iov_len < 8 ||
+        memcmp(reply.iov_base, "-LOADING", 8) != 0)
+        sim_fail(sim, "a client was answered before recovery was done");
+    session_free(session);
+    output_free(&output);
+}
+
 enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct sim_disk *disk,
                                 struct sim_child *child)
 {
@@ -69,6 +92,8 @@ enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct s
     life->engine = engine_open(&options, &life->error);
     if (!life->engine)
         return not_begun(sim, life);
+    if (random_below(random, 16) == 0)
+        ask_while_loading(sim, life);
     enum recover_result result;
     do
         result = engine_recover_step(life->engine, 1 + random_below(random, 100000), &life->error);
@@ -113,18 +138,22 @@ static bool manifest_names(struct slice manifest, const char *name)
     return found;
 }
 
-static void check_folder(struct sim *sim, const struct sim_disk *disk)
+void sim_check_folder(struct sim *sim, const struct sim_disk *disk)
 {
     struct slice manifest = sim_disk_content(disk, "MANIFEST");
     if (!manifest.data)
-        sim_fail(sim, "after recovery there is no MANIFEST");
+        sim_fail(sim, "there is no MANIFEST");
+    int spares = 0;
     for (size_t i = 0; i < disk->name_count; i++) {
         const char *name = disk->names[i].name;
         bool expected =
             strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0 || strncmp(name, "spare-", 6) == 0;
+        spares += strncmp(name, "spare-", 6) == 0;
         if (!expected && !manifest_names(manifest, name))
-            sim_fail(sim, "after recovery the folder holds %s, which MANIFEST does not name", name);
+            sim_fail(sim, "the folder holds %s, which MANIFEST does not name", name);
     }
+    if (spares > SPARES_ENOUGH)
+        sim_fail(sim, "the folder holds %d spares", spares);
 }
 
 void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_survive)
@@ -145,7 +174,7 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
         sim_fail(sim, "recovered to LSN %llu, of which only %llu is said to be durable", lsn,
                  (unsigned long long)journal_durable(world->journal));
     if (!life->may_leave)
-        check_folder(sim, life->disk);
+        sim_check_folder(sim, life->disk);
     sim->counts->recoveries++;
 }
 
@@ -218,6 +247,7 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     sim->world = engine_world(life->engine);
     sim->journal = sim->world->journal;
     sim->woken = true;
+    sim->written_count = 0;
     sim->failed_at_us = 0;
     sim->disk->crash_at = 0;
     for (int i = 0; i < sim->client_count; i++)
@@ -307,7 +337,8 @@ void sim_close(struct sim *sim)
         sim_fail(sim, "the engine says it closed badly, though nothing failed");
     sim_child_kill(&sim->child);
     sim_disk_process_ended(sim->disk);
-    if (ok)
+    /* A disk that is merely full loses nothing: what was admitted had its room. */
+    if (ok || (!sim->disk->dead && !sim->failed_at_us && sim->disk->faults_injected == 0))
         model_promise_power(&sim->model, executed);
     if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0)
         sim_check_record(sim, executed);

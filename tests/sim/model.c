@@ -11,6 +11,8 @@
 
 #define LONG_KEY_SIZE 300
 
+#define SECOND_US INT64_C(1000000)
+
 /* Short names, and one that is longer than a key's size has room for in an entry's header. */
 struct slice model_key_name(int key)
 {
@@ -157,7 +159,7 @@ void model_promise_process(struct model *model, lsn_t lsn)
         model->must_survive_process = lsn;
 }
 
-void model_acknowledge_everysec(struct model *model, lsn_t lsn, int64_t now_us)
+void model_acknowledge_everysec(struct model *model, const struct model_acknowledged *acknowledged)
 {
     if (model->acknowledged_first + model->acknowledged_count == model->acknowledged_capacity) {
         if (model->acknowledged_count)
@@ -168,8 +170,7 @@ void model_acknowledge_everysec(struct model *model, lsn_t lsn, int64_t now_us)
         model->acknowledged =
             mem_realloc(model->acknowledged, model->acknowledged_capacity * sizeof(*model->acknowledged));
     }
-    model->acknowledged[model->acknowledged_first + model->acknowledged_count++] =
-        (struct model_acknowledged){now_us, lsn};
+    model->acknowledged[model->acknowledged_first + model->acknowledged_count++] = *acknowledged;
 }
 
 void model_second_passed(struct model *model, int64_t before_us)
@@ -180,6 +181,14 @@ void model_second_passed(struct model *model, int64_t before_us)
         model->acknowledged_first++;
         model->acknowledged_count--;
     }
+    const struct model_acknowledged *first = model->acknowledged + model->acknowledged_first;
+    int64_t last_us = INT64_MIN + SECOND_US;
+    for (size_t i = 0; i < model->acknowledged_count; i++)
+        if (first[i].possible_us > last_us)
+            last_us = first[i].possible_us;
+    for (size_t i = 0; i < model->acknowledged_count; i++)
+        if (first[i].possible_us < last_us - SECOND_US)
+            model_promise_power(model, first[i].lsn);
 }
 
 void model_forget_everysec(struct model *model)

@@ -17,8 +17,10 @@ struct model_state {
     uint64_t digest;
 };
 
+/* A write that was acknowledged: when, and when that became possible. */
 struct model_acknowledged {
     int64_t time_us;
+    int64_t possible_us;
     lsn_t lsn;
 };
 
@@ -55,9 +57,11 @@ lsn_t model_last_change(const struct model *model, int database, int key);
 /* A client was told what lasts only if everything to lsn lasts. */
 void model_promise_power(struct model *model, lsn_t lsn);
 void model_promise_process(struct model *model, lsn_t lsn);
-/* A write was acknowledged under everysec, at this time. */
-void model_acknowledge_everysec(struct model *model, lsn_t lsn, int64_t now_us);
-/* What was acknowledged before this moment is older than a second: it must be durable. */
+/* A write was acknowledged under everysec. */
+void model_acknowledge_everysec(struct model *model, const struct model_acknowledged *acknowledged);
+/* What was acknowledged before this moment is older than a second: it must be durable. And so must be what
+ * could be acknowledged more than a second before something else was: no more than a second's writes may be
+ * lost. */
 void model_second_passed(struct model *model, int64_t before_us);
 /* The promise of a second ends for what it has not reached. */
 void model_forget_everysec(struct model *model);

@@ -84,13 +84,34 @@ static void look_for_failure(struct sim *sim, lsn_t acknowledged_before)
     trace_line(&sim->trace, "the journal has failed: %s", failure);
 }
 
+static void note_written(struct sim *sim, lsn_t before)
+{
+    lsn_t lsn = journal_written(sim->journal);
+    if (lsn == before)
+        return;
+    size_t slot = sim->written_count++ % WRITTEN_KEPT;
+    sim->written[slot].lsn = lsn;
+    sim->written[slot].time_us = sim->clock.monotonic_us;
+}
+
+int64_t sim_written_us(const struct sim *sim, lsn_t lsn)
+{
+    int64_t time_us = sim->clock.monotonic_us;
+    size_t first = sim->written_count > WRITTEN_KEPT ? sim->written_count - WRITTEN_KEPT : 0;
+    for (size_t i = sim->written_count; i > first && sim->written[(i - 1) % WRITTEN_KEPT].lsn >= lsn; i--)
+        time_us = sim->written[(i - 1) % WRITTEN_KEPT].time_us;
+    return time_us;
+}
+
 static bool work(struct sim *sim)
 {
     lsn_t before = journal_acknowledged(sim->journal);
+    lsn_t written_before = journal_written(sim->journal);
     sim->in_work = true;
     sim->work_began_us = sim->clock.monotonic_us;
     bool worked = journal_work(sim->journal);
     sim->in_work = false;
+    note_written(sim, written_before);
     sim->disk_us += sim->clock.monotonic_us - sim->work_began_us;
     sim->starved_us = 0;
     if (worked)
@@ -187,7 +208,10 @@ static void tick(struct sim *sim)
 
 static void run_child(struct sim *sim)
 {
-    if (random_below(&sim->random, 60) == 0)
+    uint64_t chance = random_below(&sim->random, 120);
+    if (chance == 0)
+        engine_rewrite_cancel(sim->engine);
+    else if (chance < 3)
         sim_child_kill(&sim->child);
     else
         sim_child_run(&sim->child, 1 + (int)random_below(&sim->random, 6));
@@ -234,6 +258,7 @@ static void change_limits(struct sim *sim)
     journal_set_limits(sim->journal, drawn.segment_size, drawn.unsynced_max, drawn.history_bases,
                        drawn.history_seconds);
     engine_set_triggers(sim->engine, &drawn.triggers);
+    engine_set_active_expire(sim->engine, random_below(&sim->random, 4) > 0);
     sim->woken = true;
 }
 
@@ -349,6 +374,8 @@ static void settled_write(struct sim *sim)
         sim_fail(sim, "there is room, and a write is still not taken");
     if (journal_full(sim->journal))
         sim_fail(sim, "there is room, and the journal still says: %s", journal_full(sim->journal));
+    if (sim->disk->faults_injected + sim->disk->full_hits == 0)
+        sim_check_folder(sim, sim->disk);
     lsn_t after = journal_executed(sim->journal);
     rests = comes_to_rest(sim);
     /* A closing frame that found the disk full is not tried again. */

@@ -16,6 +16,8 @@
 #include "workload.h"
 
 #define CLIENTS_MAX 20
+/* How many of the last moments are known at which the journal told that more was written. */
+#define WRITTEN_KEPT 256
 
 struct sim_clock {
     struct clock clock; /* first */
@@ -88,6 +90,11 @@ struct sim {
     int64_t work_began_us; /* when that call began */
     int64_t disk_us;       /* how long such calls took so far */
     int beside_depth;      /* running beside a disk call */
+    struct {
+        lsn_t lsn;
+        int64_t time_us;
+    } written[WRITTEN_KEPT];
+    size_t written_count;  /* ever */
     bool woken;            /* the journal's wake was called since anybody looked */
     uint64_t policy_epoch; /* changes of the policy so far */
     bool lost_power;       /* between two lives: the power failed */
@@ -135,6 +142,10 @@ void sim_close(struct sim *sim);
 /* Time as the promise of a second counts it: without what the disk takes. A disk that is slow holds the
  * commit thread up, and with it all further acknowledgements; so it makes a loss older, not larger. */
 int64_t sim_disk_time(const struct sim *sim);
+/* When everything to an LSN was first told to be written. */
+int64_t sim_written_us(const struct sim *sim, lsn_t lsn);
+/* Checks that a folder holds what its MANIFEST names, and nothing that somebody would have to clean up. */
+void sim_check_folder(struct sim *sim, const struct sim_disk *disk);
 /* What has to be there after a crash that happens now. */
 lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
 

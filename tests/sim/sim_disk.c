@@ -277,6 +277,7 @@ static int inject(struct sim_disk *disk, enum sim_op op, const char *name)
     }
     if (needs_space(op) && random_below(&disk->random, 65536) < disk->faults.nospace) {
         disk->full_hits++;
+        disk->faults_injected++;
         trace_line(disk->trace, "disk: %s %s fails with ENOSPC", sim_op_name(op), name);
         return -ENOSPC;
     }
