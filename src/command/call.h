@@ -150,12 +150,11 @@ void effect_set(struct call *call, int database, const struct entry *entry);
 void effect_delete(struct call *call, int database, struct slice key);
 /* At least as many bytes as the effects of a command that writes can take in the journal. */
 uint64_t effect_size_max(const struct command *command, int argc, const struct slice *argv);
-/* The same for the DEL of a key of so many bytes. */
-uint64_t effect_delete_size_max(size_t key_size);
 /* Ends the unit that the effects since the last end make up; returns whether there were any. Several commands
  * are wrapped in MULTI and EXEC. */
 bool effect_unit_end(struct world *world);
-/* Deletes an entry whose time has passed, outside any command, as a unit of its own. */
-void world_expire(struct world *world, int database, struct entry *entry);
+/* Deletes an entry whose time has passed, outside any command, as a unit of its own. False when the journal
+ * cannot take it now: nothing is done then. */
+bool world_expire(struct world *world, int database, struct entry *entry);
 
 #endif

@@ -21,7 +21,8 @@ struct effect_size {
     uint64_t size;
 };
 
-uint64_t effect_delete_size_max(size_t key_size)
+/* The DEL of a key within a unit. */
+static uint64_t delete_size_max(size_t key_size)
 {
     return key_size + 2 * ARGUMENT_OVERHEAD;
 }
@@ -30,7 +31,7 @@ static void effect_size_visit(void *context, int index, unsigned key_flags)
 {
     (void)key_flags;
     struct effect_size *effect = context;
-    effect->size += effect_delete_size_max(effect->argv[index].size);
+    effect->size += delete_size_max(effect->argv[index].size);
 }
 
 /* Each argument once, and each key once more: it may have expired, and is deleted first then. */
@@ -202,10 +203,14 @@ static void expire_entry(struct world *world, const struct session *session, int
     world->stats.expired++;
 }
 
-void world_expire(struct world *world, int database, struct entry *entry)
+bool world_expire(struct world *world, int database, struct entry *entry)
 {
+    uint64_t size_max = EFFECT_OVERHEAD + delete_size_max(entry_key(entry).size);
+    if (world->journal && journal_admit(world->journal, size_max) != ADMIT_YES)
+        return false;
     expire_entry(world, NULL, database, entry);
     effect_unit_end(world);
+    return true;
 }
 
 struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash)

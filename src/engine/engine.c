@@ -101,25 +101,27 @@ void engine_end_round(struct engine *engine)
 
 /* --- tick ---------------------------------------------------------------------------------------------- */
 
-static bool may_expire(struct world *world)
-{
-    return !world->journal || journal_admit(world->journal, EXPIRE_BATCH * 128) == ADMIT_YES;
-}
+enum expire_result {
+    EXPIRE_MORE, /* there may be more */
+    EXPIRE_DONE,
+    EXPIRE_WAIT /* the journal takes no more for now */
+};
 
-/* A batch of one database's due entries. Returns whether there may be more. */
-static bool expire_batch(struct world *world, int index)
+/* A batch of one database's due entries. */
+static enum expire_result expire_batch(struct world *world, int index)
 {
     struct database *db = store_database(world->store, index);
     int steps = EXPIRE_WHEEL_STEPS;
     if (database_volatile_size(db) == 0)
-        return false;
+        return EXPIRE_DONE;
     for (int i = 0; i < EXPIRE_BATCH; i++) {
         struct entry *entry = database_next_expired(db, world->now_ms, &steps);
         if (!entry)
-            return steps <= 0;
-        world_expire(world, index, entry);
+            return steps <= 0 ? EXPIRE_MORE : EXPIRE_DONE;
+        if (!world_expire(world, index, entry))
+            return EXPIRE_WAIT;
     }
-    return true;
+    return EXPIRE_MORE;
 }
 
 /* Returns whether the slice ended before the work did. */
@@ -130,8 +132,11 @@ static bool expire_slice(struct engine *engine)
     int64_t begin_us = clock_monotonic_us(world->clock);
     int64_t spent_us = 0;
     int idle = 0; /* databases in a row without work */
-    while (idle < count && spent_us < EXPIRE_SLICE_US && may_expire(world)) {
-        if (expire_batch(world, engine->expire_next_database)) {
+    while (idle < count && spent_us < EXPIRE_SLICE_US) {
+        enum expire_result result = expire_batch(world, engine->expire_next_database);
+        if (result == EXPIRE_WAIT)
+            break;
+        if (result == EXPIRE_MORE) {
             idle = 0;
             spent_us = clock_monotonic_us(world->clock) - begin_us;
             continue;

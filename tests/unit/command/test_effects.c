@@ -7,13 +7,14 @@
 struct journal {
     struct buffer stream;
     uint64_t admitted; /* the largest size asked for since this was cleared */
+    uint64_t room;     /* sizes above are not admitted; 0: there is room for all */
 };
 
 enum admit_result journal_admit(struct journal *journal, uint64_t size)
 {
     if (size > journal->admitted)
         journal->admitted = size;
-    return ADMIT_YES;
+    return journal->room && size > journal->room ? ADMIT_WAIT : ADMIT_YES;
 }
 
 struct buffer *journal_unit_begin(struct journal *journal, int database)
@@ -363,6 +364,32 @@ static void test_admitted(void **state)
     }
 }
 
+/* A key whose time has passed is only deleted when there is room for saying so: a long key takes more. */
+static void test_expiry_admitted(void **state)
+{
+    (void)state;
+    struct journal journal = {.room = 2000};
+    struct dialog dialog;
+    char key[4000];
+    memset(key, 'k', sizeof(key) - 1);
+    key[sizeof(key) - 1] = '\0';
+    dialog_begin(&dialog);
+    say_with_key(&dialog, "mset %k 1 short 1", key);
+    dialog.world->journal = &journal;
+    struct database *db = store_database(dialog.world->store, 0);
+    const struct slice keys[] = {slice_of(key), slice_of("short")};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t hash = store_hash(dialog.world->store, keys[i]);
+        struct entry *entry = database_find(db, keys[i], hash);
+        assert_int_equal(world_expire(dialog.world, 0, entry), i == 1);
+        assert_int_equal(database_find(db, keys[i], hash) != NULL, i == 0);
+        assert_int_equal(journal.stream.size > 0, i == 1);
+    }
+    dialog.world->journal = NULL;
+    dialog_end(&dialog);
+    buffer_free(&journal.stream);
+}
+
 /* --- replay
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -538,10 +565,10 @@ static void test_replay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verbatim),  cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_no_effect), cmocka_unit_test(test_expired_first),
-        cmocka_unit_test(test_units),     cmocka_unit_test(test_admitted),
-        cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_verbatim),        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_no_effect),       cmocka_unit_test(test_expired_first),
+        cmocka_unit_test(test_units),           cmocka_unit_test(test_admitted),
+        cmocka_unit_test(test_expiry_admitted), cmocka_unit_test(test_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
