@@ -5,12 +5,9 @@
 #include "base/number.h"
 #include "command/call.h"
 
-/* As much of a client's word as goes into an error. */
-#define QUOTE_MAX 128
-
-static int quote_size(struct slice word)
+int quote_size(struct slice word)
 {
-    return (int)(word.size < QUOTE_MAX ? word.size : QUOTE_MAX);
+    return word.size ? (int)strnlen(word.data, word.size < QUOTE_MAX ? word.size : QUOTE_MAX) : 0;
 }
 
 bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int64_t *value, const char *error)

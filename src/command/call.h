@@ -116,6 +116,9 @@ bool call_check_type(struct call *call, const struct entry *entry, enum value_ty
 
 /* --- arguments (each replies the error that Redis does, and returns false) ----------------------------- */
 
+/* As much of a client's word as errors show, for "%.*s": it is cut at QUOTE_MAX, and at a NUL. */
+#define QUOTE_MAX 128
+int quote_size(struct slice word);
 bool call_int(struct call *call, int index, int64_t *value); /* value is not an integer or out of range */
 bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int64_t *value,
                     const char *error);

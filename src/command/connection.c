@@ -91,7 +91,7 @@ static bool hello_parse(struct call *call, struct hello *hello)
             hello->name = &call->argv[++i];
         } else {
             reply_error_format(call->reply, "ERR Syntax error in HELLO option '%.*s'",
-                               (int)call->argv[i].size, call->argv[i].data);
+                               quote_size(call->argv[i]), call->argv[i].data);
             return false;
         }
     }

@@ -52,31 +52,21 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
 
 /* --- refusing ------------------------------------------------------------------------------------------ */
 
-/* As much of a word as Redis's errors show: it is cut at a length, and at a NUL. */
-static size_t printed_size(struct slice word, size_t most)
-{
-    return word.size ? strnlen(word.data, word.size < most ? word.size : most) : 0;
-}
-
 static void unknown_command(struct buffer *error, const struct request *request)
 {
-    buffer_append_text(error, "ERR unknown command '");
-    buffer_append(error, request->argv[0].data, printed_size(request->argv[0], 128));
-    buffer_append_text(error, "', with args beginning with: ");
+    buffer_append_format(error, "ERR unknown command '%.*s', with args beginning with: ",
+                         quote_size(request->argv[0]), request->argv[0].data);
     size_t begin = error->size;
-    for (int i = 1; i < request->argc && error->size - begin < 128; i++) {
-        size_t room = 128 - (error->size - begin);
-        buffer_append_char(error, '\'');
-        buffer_append(error, request->argv[i].data, printed_size(request->argv[i], room));
-        buffer_append_text(error, "' ");
+    for (int i = 1; i < request->argc && error->size - begin < QUOTE_MAX; i++) {
+        int room = QUOTE_MAX - (int)(error->size - begin);
+        int size = quote_size(request->argv[i]);
+        buffer_append_format(error, "'%.*s' ", size < room ? size : room, request->argv[i].data);
     }
 }
 
 static void unknown_subcommand(struct buffer *error, const struct command *parent, struct slice name)
 {
-    buffer_append_text(error, "ERR unknown subcommand '");
-    buffer_append(error, name.data, printed_size(name, 128));
-    buffer_append_text(error, "'. Try ");
+    buffer_append_format(error, "ERR unknown subcommand '%.*s'. Try ", quote_size(name), name.data);
     for (const char *c = parent->name; *c; c++)
         buffer_append_char(error, (char)toupper((unsigned char)*c));
     buffer_append_text(error, " HELP.");

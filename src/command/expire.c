@@ -72,7 +72,7 @@ static bool read_conditions(struct call *call, unsigned *conditions)
             if (slice_is(call->argv[i], words[j].word))
                 condition = words[j].condition;
         if (!condition) {
-            reply_error_format(call->reply, "ERR Unsupported option %.*s", (int)call->argv[i].size,
+            reply_error_format(call->reply, "ERR Unsupported option %.*s", quote_size(call->argv[i]),
                                call->argv[i].data);
             return false;
         }

@@ -1,0 +1,56 @@
+/* A client's session: what errors quote, passwords, names, replies that are not wanted, watched keys. */
+#include "dialog.h"
+
+/* Says words of which one may be longer than what is there: only its beginning may be looked at. */
+static void check_quote(struct dialog *dialog, const char *begin, struct slice word,
+                        const char *const error[2], size_t shown)
+{
+    struct slice argv[4];
+    struct buffer *words;
+    struct buffer expected = {0};
+    int argc = words_split(slice_of(begin), &words);
+    for (int i = 0; i < argc; i++)
+        argv[i] = buffer_slice(&words[i]);
+    argv[argc] = word;
+    buffer_append_text(&expected, error[0]);
+    buffer_append(&expected, word.data, shown);
+    buffer_append_text(&expected, error[1]);
+    buffer_append_char(&expected, '\0');
+    assert_string_equal(dialog_run(dialog, argc + 1, argv), expected.data);
+    buffer_free(&expected);
+    words_free(words, argc);
+}
+
+/* A word of a client's that an error quotes is cut at 128 bytes, however long it is, and at a NUL. */
+static void test_quotes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begin;
+        const char *error[2];
+    } rows[] = {
+        {"hello 3", {"-ERR Syntax error in HELLO option '", "'\r\n"}},
+        {"expire k 10", {"-ERR Unsupported option ", "\r\n"}},
+        {"object", {"-ERR unknown subcommand '", "'. Try OBJECT HELP.\r\n"}},
+        {"nosuch", {"-ERR unknown command 'nosuch', with args beginning with: '", "' \r\n"}},
+    };
+    char word[200];
+    memset(word, 'w', sizeof(word));
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        check_quote(&dialog, rows[i].begin, slice_make(word, 127), rows[i].error, 127);
+        check_quote(&dialog, rows[i].begin, slice_make(word, sizeof(word)), rows[i].error, 128);
+        check_quote(&dialog, rows[i].begin, slice_make(word, (size_t)INT32_MAX + 5), rows[i].error, 128);
+        check_quote(&dialog, rows[i].begin, slice_make("a\0b", 3), rows[i].error, 1);
+    }
+    dialog_end(&dialog);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quotes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
