@@ -318,7 +318,8 @@ static int loop_sleep(struct loop *loop, int wait_ms)
 
 void loop_round(struct loop *loop, int wait_ms)
 {
-    wait_ms = sleep_shorter(hooks_end(loop, wait_ms), timers_sleep_ms(loop));
+    wait_ms = hooks_end(loop, wait_ms); /* first: an end may set timers */
+    wait_ms = sleep_shorter(wait_ms, timers_sleep_ms(loop));
     int count = loop_sleep(loop, wait_ms);
     loop->time_us = clock_monotonic_us(loop->clock);
     if (atomic_load_explicit(&loop->woken, memory_order_relaxed) && atomic_exchange(&loop->woken, false))

@@ -249,6 +249,41 @@ static void test_hooks(void **state)
     loop_free(loop);
 }
 
+struct late {
+    struct loop *loop;
+    struct loop_timer timer;
+    int fired;
+};
+
+static int late_end(void *context)
+{
+    struct late *late = context;
+    if (late->fired == 0 && !loop_timer_is_set(&late->timer))
+        loop_timer_set(late->loop, &late->timer, clock_monotonic_us(clock_system()) + 10000);
+    return -1;
+}
+
+static void late_fire(void *context)
+{
+    struct late *late = context;
+    late->fired++;
+}
+
+/* Shows: a timer that a hook's end sets shortens the sleep that follows at once. */
+static void test_timer_set_at_end(void **state)
+{
+    (void)state;
+    struct late late = {.loop = test_loop_new(clock_system())};
+    late.timer = (struct loop_timer){.callback = late_fire, .context = &late};
+    loop_hook_add(late.loop, &(struct loop_hook){.context = &late, .end = late_end});
+    int64_t begin_us = clock_monotonic_us(clock_system());
+    loop_round(late.loop, 2000);
+    int64_t took_us = clock_monotonic_us(clock_system()) - begin_us;
+    assert_int_equal(late.fired, 1);
+    assert_in_range(took_us, 10000, 1000000);
+    loop_free(late.loop);
+}
+
 static int wake_at_end(void *context)
 {
     loop_wake(context);
@@ -357,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_sleep_until_timer),
         cmocka_unit_test(test_remove_in_round),
         cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_timer_set_at_end),
         cmocka_unit_test(test_wake_before_sleep),
         cmocka_unit_test(test_wake_from_thread),
         cmocka_unit_test(test_stop_from_signal),
