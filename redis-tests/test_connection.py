@@ -67,7 +67,7 @@ def test_password(start_server):
 
 
 def test_password_can_be_changed(start_server):
-    """CONFIG SET requirepass asks new connections for it; those that are in stay in."""
+    """CONFIG SET requirepass asks new connections for it; those that are in stay in; without one, all are."""
     server = start_server()
     with server.connect() as connection:
         assert connection.call("CONFIG", "SET", "requirepass", "new") == b"OK"
@@ -75,7 +75,11 @@ def test_password_can_be_changed(start_server):
         with server.connect() as other:
             assert other.call("PING").code == "NOAUTH"
             assert other.call("AUTH", "new") == b"OK"
-        assert connection.call("CONFIG", "SET", "requirepass", "") == b"OK"
+        with server.connect() as outside:
+            assert outside.call("PING").code == "NOAUTH"
+            assert connection.call("CONFIG", "SET", "requirepass", "") == b"OK"
+            assert outside.call("PING") == b"PONG"
+            assert outside.call("ECHO", "x" * 100000) == b"x" * 100000
         with server.connect() as other:
             assert other.call("PING") == b"PONG"
 

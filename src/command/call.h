@@ -86,6 +86,12 @@ struct world {
     void *free_later_context;
 };
 
+/* Whether its client has given the password, or needs none. */
+static inline bool session_is_authenticated(const struct session *session)
+{
+    return session->authenticated || session->world->settings.requirepass[0] == '\0';
+}
+
 struct call {
     struct world *world;
     struct session *session;

@@ -125,7 +125,7 @@ static void hello_command(struct call *call)
         return;
     if (hello.auth && !authenticate(call, hello.auth[0], hello.auth[1]))
         return;
-    if (!call->session->authenticated) {
+    if (!session_is_authenticated(call->session)) {
         reply_error(call->reply,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
                     "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "

@@ -119,7 +119,7 @@ static bool check(struct world *world, struct session *session, struct command_e
             "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
             "run it from a local connection, otherwise you need to set this option in the configuration "
             "file, and then restart the server.";
-    else if (!session->authenticated && !(command->flags & CMD_NO_AUTH))
+    else if (!session_is_authenticated(session) && !(command->flags & CMD_NO_AUTH))
         text = "NOAUTH Authentication required.";
     else if (session->in_multi && (command->flags & CMD_NO_MULTI))
         text = "ERR Command not allowed inside a transaction";

@@ -31,10 +31,10 @@ struct session {
     struct session *previous;
 
     int database;
-    int protocol; /* 2 or 3 */
-    bool authenticated;
-    bool is_local;  /* on this machine: for what is allowed to local clients only */
-    bool replaying; /* recovery's own session: nothing expires, nothing is logged */
+    int protocol;       /* 2 or 3 */
+    bool authenticated; /* password given; ask session_is_authenticated whether one is needed at all */
+    bool is_local;      /* on this machine: for what is allowed to local clients only */
+    bool replaying;     /* recovery's own session: nothing expires, nothing is logged */
     bool no_evict;
     bool no_touch;
     bool close_after_reply; /* QUIT, a protocol error, CLIENT KILL of oneself */

@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "command/call.h"
 #include "net/internal.h"
 
 /* Commands run for one connection in a round, checked after each batch, and reply bytes queued for it,
@@ -165,7 +166,7 @@ static enum turn_end turn_batch(struct turn *turn)
 {
     struct connection *connection = turn->connection;
     struct parser_limits limits = connection->net->limits.parser;
-    limits.unauthenticated = !connection->session->authenticated;
+    limits.unauthenticated = !session_is_authenticated(connection->session);
     int count = 0;
     size_t used = 0;
     enum parse_end parsed = parser_run(connection->parser, turn->rest, &limits, &count, &used);

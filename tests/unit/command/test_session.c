@@ -47,10 +47,32 @@ static void test_quotes(void **state)
     dialog_end(&dialog);
 }
 
+/* Who has not given the password is let in when none is needed any more, and out again when one is. */
+static void test_password_taken_away(void **state)
+{
+    (void)state;
+    static const char refused[] = "-NOAUTH Authentication required.\r\n";
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    dialog.world->settings.requirepass = "secret";
+    dialog_say(&dialog, "reset");
+    assert_string_equal(dialog_say(&dialog, "ping"), refused);
+    dialog.world->settings.requirepass = "";
+    assert_string_equal(dialog_say(&dialog, "ping"), "+PONG\r\n");
+    assert_int_equal(dialog_say(&dialog, "hello 2")[0], '*');
+    dialog.world->settings.requirepass = "another";
+    assert_string_equal(dialog_say(&dialog, "ping"), refused);
+    assert_string_equal(dialog_say(&dialog, "auth another"), "+OK\r\n");
+    dialog.world->settings.requirepass = "changed";
+    assert_string_equal(dialog_say(&dialog, "ping"), "+PONG\r\n");
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quotes),
+        cmocka_unit_test(test_password_taken_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

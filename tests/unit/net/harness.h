@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/random.h"
+#include "command/call.h"
 #include "net/net.h"
 #include "resp/reply.h"
 
@@ -33,6 +34,7 @@
 struct server {
     struct clock clock; /* first: the clock's functions are given this */
     int64_t clock_ahead_us;
+    struct world world; /* its sessions'; all that is looked at is that it asks for a password */
     struct loop *loop;
     struct net *net;
     uint64_t next_id;
@@ -61,6 +63,8 @@ HARNESS struct session *handle_session_new(void *context, struct output *output,
     session->id = ++server->next_id;
     session->output = output;
     session->owner = connection;
+    session->world = &server->world;
+    server->world.settings.requirepass = "x";
     session->authenticated = true;
     if (session->id < 16)
         server->others[session->id] = session;
