@@ -70,6 +70,8 @@ struct loop *loop_new(struct clock *clock)
 
 void loop_free(struct loop *loop)
 {
+    if (loop == NULL)
+        return;
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     if (loop->wake_fd >= 0)

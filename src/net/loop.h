@@ -17,7 +17,7 @@ struct loop;
 
 /* NULL with errno when the kernel refuses. */
 struct loop *loop_new(struct clock *clock);
-/* Closes what the loop opened; the descriptors that were added stay their owners'. */
+/* Closes what the loop opened; the descriptors that were added stay their owners'. NULL is fine. */
 void loop_free(struct loop *loop);
 
 /* --- file descriptors -------------------------------------------------------------------------------- */

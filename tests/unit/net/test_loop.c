@@ -282,6 +282,7 @@ static void test_timer_set_at_end(void **state)
     assert_int_equal(late.fired, 1);
     assert_in_range(took_us, 10000, 1000000);
     loop_free(late.loop);
+    loop_free(NULL); /* as after a start that failed before it had a loop */
 }
 
 static int wake_at_end(void *context)
