@@ -68,7 +68,8 @@ struct hello {
     const struct slice *name;
 };
 
-/* Reads HELLO's arguments; replies the error and returns false when they are wrong. */
+/* Reads all of HELLO's arguments before anything is done; replies the error and returns false when they are
+ * wrong. */
 static bool hello_parse(struct call *call, struct hello *hello)
 {
     hello->protocol = call->session->protocol;
@@ -89,6 +90,11 @@ static bool hello_parse(struct call *call, struct hello *hello)
             i += 2;
         } else if (slice_is(call->argv[i], "setname") && left >= 1) {
             hello->name = &call->argv[++i];
+            if (!session_text_is_valid(*hello->name)) {
+                reply_error(call->reply,
+                            "ERR Client names cannot contain spaces, newlines or special characters.");
+                return false;
+            }
         } else {
             reply_error_format(call->reply, "ERR Syntax error in HELLO option '%.*s'",
                                quote_size(call->argv[i]), call->argv[i].data);
@@ -132,10 +138,8 @@ static void hello_command(struct call *call)
                     "select the RESP protocol version at the same time");
         return;
     }
-    if (hello.name && !session_set_text(&call->session->name, *hello.name)) {
-        reply_error(call->reply, "ERR Client names cannot contain spaces, newlines or special characters.");
-        return;
-    }
+    if (hello.name)
+        session_set_text(&call->session->name, *hello.name);
     call->session->protocol = call->reply->protocol = (int)hello.protocol;
     hello_reply(call);
 }

@@ -286,7 +286,6 @@ static enum dispatch_result execute(struct world *world, struct session *session
         return DISPATCH_DONE;
     }
     session->last_command = entry;
-    session->commands++;
     session->active_ms = world->now_ms;
     if (queue) {
         const char *text;

@@ -3,6 +3,17 @@
 #include "base/memory.h"
 #include "command/watch.h"
 
+/* What RESET brings back. */
+static void session_set_defaults(struct session *session)
+{
+    session->database = 0;
+    session->protocol = 2;
+    session->authenticated = session->world->settings.requirepass[0] == '\0';
+    session->no_evict = false;
+    session->no_touch = false;
+    session->reply_mode = REPLY_ON;
+}
+
 struct session *session_new(struct world *world, struct output *output, void *owner)
 {
     struct session *session = mem_alloc_zero(sizeof(*session));
@@ -10,8 +21,7 @@ struct session *session_new(struct world *world, struct output *output, void *ow
     session->world = world;
     session->output = output;
     session->owner = owner;
-    session->protocol = 2;
-    session->authenticated = world->settings.requirepass[0] == '\0';
+    session_set_defaults(session);
     session->created_ms = session->active_ms = world->now_ms;
     session->previous = world->sessions_last;
     if (world->sessions_last)
@@ -48,20 +58,22 @@ void session_reset(struct session *session)
 {
     session_discard_transaction(session);
     session_unwatch(session);
-    session->database = 0;
-    session->protocol = 2;
-    session->authenticated = session->world->settings.requirepass[0] == '\0';
-    session->no_evict = false;
-    session->no_touch = false;
-    session->reply_mode = REPLY_ON;
+    session_set_defaults(session);
     session_set_text(&session->name, slice_make(NULL, 0));
 }
 
-bool session_set_text(char **field, struct slice text)
+bool session_text_is_valid(struct slice text)
 {
     for (size_t i = 0; i < text.size; i++)
         if (text.data[i] < '!' || text.data[i] > '~')
             return false;
+    return true;
+}
+
+bool session_set_text(char **field, struct slice text)
+{
+    if (!session_text_is_valid(text))
+        return false;
     mem_free(*field);
     *field = text.size ? slice_to_cstring(text) : NULL;
     return true;

@@ -71,7 +71,6 @@ struct session {
     int64_t created_ms; /* wall clock */
     int64_t active_ms;  /* last command, wall clock */
     const struct command_entry *last_command;
-    uint64_t commands;
 };
 
 struct session *session_new(struct world *world, struct output *output, void *owner);
@@ -79,6 +78,8 @@ struct session *session_new(struct world *world, struct output *output, void *ow
 void session_free(struct session *session);
 /* RESET: back to how it began, but for id and output. */
 void session_reset(struct session *session);
+/* Whether session_set_text will take it. */
+bool session_text_is_valid(struct slice text);
 /* NULL or "" clears. False when text holds bytes that a name may not (spaces, controls, newlines). */
 bool session_set_text(char **field, struct slice text);
 void session_discard_transaction(struct session *session);

@@ -68,11 +68,35 @@ static void test_password_taken_away(void **state)
     dialog_end(&dialog);
 }
 
+/* HELLO does all that it is asked for, or nothing. */
+static void test_hello_fails_whole(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "hello 3 auth default secret setname \"a b\"",
+        "hello 3 setname \"a b\" auth default secret",
+        "hello 3 auth default secret setname good nosuch",
+    };
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    dialog.world->settings.requirepass = "secret";
+    dialog_say(&dialog, "reset");
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        assert_memory_equal(dialog_say(&dialog, lines[i]), "-ERR ", 5);
+        assert_string_equal(dialog_say(&dialog, "ping"), "-NOAUTH Authentication required.\r\n");
+        assert_null(dialog.session->name);
+    }
+    assert_int_equal(dialog_say(&dialog, "hello 3 auth default secret setname good")[0], '%');
+    assert_string_equal(dialog.session->name, "good");
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quotes),
         cmocka_unit_test(test_password_taken_away),
+        cmocka_unit_test(test_hello_fails_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
