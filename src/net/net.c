@@ -10,6 +10,8 @@
 #include "net/internal.h"
 
 #define RECENT_PERIOD_US (4 * (int64_t)MICROSECONDS)
+/* A deadline beyond this is never reached, and has no place in a timer's microseconds. */
+#define DEADLINE_MS_MAX (INT64_MAX / 1000)
 
 /* --- a round ----------------------------------------------------------------------------------------- */
 
@@ -71,7 +73,8 @@ static void block_timer_update(struct net *net)
     for (struct list_node *node = list_first(blocked); node != NULL; node = list_next(blocked, node)) {
         int64_t deadline_ms = LIST_OWNER(node, struct connection, run_node)->session->block_deadline_ms;
         /* One that is past was told of in this round, and did not end the wait. */
-        if (deadline_ms > now_ms && (first_ms == 0 || deadline_ms < first_ms))
+        if (deadline_ms > now_ms && deadline_ms <= DEADLINE_MS_MAX &&
+            (first_ms == 0 || deadline_ms < first_ms))
             first_ms = deadline_ms;
     }
     if (first_ms == 0)

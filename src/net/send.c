@@ -177,10 +177,15 @@ static void output_too_large(struct connection *connection)
     connection_condemn(connection);
 }
 
+/* INT64_MAX for a time that never comes. */
 static int64_t soft_due_us(const struct connection *connection)
 {
     const struct output_limit *limit = &connection->net->limits.output[connection->class];
-    return connection->over_soft_since_us + limit->soft_seconds * MICROSECONDS;
+    int64_t due_us;
+    if (__builtin_mul_overflow(limit->soft_seconds, MICROSECONDS, &due_us) ||
+        __builtin_add_overflow(due_us, connection->over_soft_since_us, &due_us))
+        return INT64_MAX;
+    return due_us;
 }
 
 void connection_check_output(struct connection *connection)

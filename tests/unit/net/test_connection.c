@@ -260,6 +260,28 @@ static void test_block_and_unblock(void **state)
     server_close(&server);
 }
 
+/* Shows: a deadline too far away for a timer is no deadline, and hides none that is near. */
+static void test_far_deadline(void **state)
+{
+    (void)state;
+    struct server server;
+    server_open(&server);
+    int patient = client_open(&server);
+    int hasty = client_open(&server);
+    client_say(&server, patient, "BLOCK 10000000000000000\r\n");
+    server_rounds(&server, 3);
+    server_expect_sleep(&server);
+    client_say(&server, hasty, "BLOCK 1000\r\n");
+    server_rounds(&server, 3);
+    server.clock_ahead_us += 1100000;
+    client_expect(&server, hasty, "+EXPIRED\r\n");
+    server_expect_sleep(&server);
+    assert_int_equal(server_stats(&server).blocked, 1);
+    close(patient);
+    close(hasty);
+    server_close(&server);
+}
+
 /* Shows: a client that hangs up while it is blocked or paused is noticed, and its session freed. */
 static void test_hang_up_while_waiting(void **state)
 {
@@ -597,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_paused_keep_their_order),
         cmocka_unit_test(test_block_and_unblock),
+        cmocka_unit_test(test_far_deadline),
         cmocka_unit_test(test_hang_up_while_waiting),
         cmocka_unit_test(test_half_close),
         cmocka_unit_test(test_held_replies),

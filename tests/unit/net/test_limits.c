@@ -126,6 +126,26 @@ static void test_output_soft_limit(void **state)
     server_close(&server);
 }
 
+/* Shows: a soft limit that may be exceeded for longer than time can be counted in never closes anybody. */
+static void test_output_soft_limit_for_ever(void **state)
+{
+    (void)state;
+    struct server server;
+    server_open(&server);
+    struct net_limits limits = limits_get(&server);
+    limits.output[CLASS_NORMAL] = (struct output_limit){.soft = 1000000, .soft_seconds = INT64_MAX};
+    limits_set(&server, &limits);
+    int client = client_open(&server);
+    client_say(&server, client, "BIG 3000000\r\n");
+    server_rounds(&server, 10);
+    server.clock_ahead_us += 1000000000000;
+    server_rounds(&server, 3);
+    server_expect_sleep(&server);
+    assert_int_equal(server.sessions, 1);
+    close(client);
+    server_close(&server);
+}
+
 /* Shows: one client more than allowed is told so and closed, and when another leaves there is room. */
 static void test_clients_max(void **state)
 {
@@ -263,10 +283,10 @@ static void test_quiet_server_sleeps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_output_hard_limit),   cmocka_unit_test(test_output_limit_of_pushes),
-        cmocka_unit_test(test_output_soft_limit),   cmocka_unit_test(test_clients_max),
-        cmocka_unit_test(test_protected_mode),      cmocka_unit_test(test_idle_timeout),
-        cmocka_unit_test(test_quiet_server_sleeps),
+        cmocka_unit_test(test_output_hard_limit), cmocka_unit_test(test_output_limit_of_pushes),
+        cmocka_unit_test(test_output_soft_limit), cmocka_unit_test(test_output_soft_limit_for_ever),
+        cmocka_unit_test(test_clients_max),       cmocka_unit_test(test_protected_mode),
+        cmocka_unit_test(test_idle_timeout),      cmocka_unit_test(test_quiet_server_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
