@@ -179,6 +179,34 @@ def test_client_reply(connection):
     assert connection.call("GET", "k") == b"2"
 
 
+@pytest.mark.parametrize(
+    "lines, replies",
+    [
+        ("CLIENT REPLY OFF|RESET|PING", "+RESET +PONG"),
+        ("CLIENT REPLY SKIP|RESET|PING", "+PONG"),
+        ("CLIENT REPLY OFF|WAIT 1 30|CLIENT REPLY ON|PING", "+OK +PONG"),
+        ("CLIENT REPLY SKIP|WAIT 1 30|PING", "+PONG"),
+        ("CLIENT REPLY OFF|MULTI|PING|CLIENT REPLY ON|PING|EXEC|PING", "+OK +PONG +PONG"),
+        ("MULTI|PING|CLIENT REPLY OFF|PING|EXEC|PING|CLIENT REPLY ON", "+OK +QUEUED +QUEUED +QUEUED *3 +PONG +OK"),
+        (
+            "MULTI|PING|CLIENT REPLY OFF|PING|CLIENT REPLY ON|PING|EXEC",
+            "+OK +QUEUED +QUEUED +QUEUED +QUEUED +QUEUED *5 +PONG +OK +PONG",
+        ),
+        ("MULTI|CLIENT REPLY SKIP|PING|EXEC|PING", "+OK +QUEUED +QUEUED *2 +PONG"),
+    ],
+)
+def test_client_reply_elsewhere(connection, lines, replies):
+    """CLIENT REPLY before what resets or waits, and within a transaction, whose array is not made up for."""
+    for line in lines.split("|"):
+        connection.send_bytes(line.encode() + b"\r\n")
+    connection.send("ECHO", "end")
+    expected = b"".join(reply.encode() + b"\r\n" for reply in (replies + " $3 end").split())
+    received = b""
+    while len(received) < len(expected):
+        received += connection.socket.recv(len(expected) - len(received))
+    assert received == expected
+
+
 def test_ids_grow(server):
     with server.connect() as one, server.connect() as two:
         assert 0 < one.call("CLIENT", "ID") < two.call("CLIENT", "ID")

@@ -150,8 +150,11 @@ static void quit_command(struct call *call)
     reply_ok(call->reply);
 }
 
+/* Ends CLIENT REPLY OFF before it replies, but not a SKIP that is meant for it. */
 static void reset_command(struct call *call)
 {
+    if (call->session->reply_mode != REPLY_SKIP)
+        output_set_discard(call->session->output, false);
     session_reset(call->session);
     call->reply->protocol = 2;
     reply_simple(call->reply, "RESET");
@@ -234,32 +237,43 @@ static void waitaof_command(struct call *call)
     session->block_replicas = replicas;
 }
 
-bool session_unblock(struct session *session)
+/* Replies what a session waited for, if that has come. */
+static bool wait_end(struct session *session, struct reply *reply)
 {
     struct world *world = session->world;
     bool expired = session->block_deadline_ms && world->monotonic_us / 1000 >= session->block_deadline_ms;
-    struct reply reply = {.output = session->output, .protocol = session->protocol};
+    bool durable;
     switch (session->blocked) {
-    case BLOCK_NONE: return true;
+    case BLOCK_NONE: break;
     case BLOCK_WAIT_REPLICAS:
         if (!expired)
             return false;
-        reply_int(&reply, 0);
+        reply_int(reply, 0);
         break;
-    case BLOCK_WAIT_CHECK:
-        if (!session->block_check(session, &reply))
-            return false;
-        break;
-    case BLOCK_WAIT_DURABLE: {
-        bool durable = is_durable(world, session->block_lsn);
+    case BLOCK_WAIT_CHECK: return session->block_check(session, reply);
+    case BLOCK_WAIT_DURABLE:
+        durable = is_durable(world, session->block_lsn);
         if (!expired && (!durable || session->block_replicas > 0))
             return false;
-        reply_wait_aof(&reply, durable);
+        reply_wait_aof(reply, durable);
         break;
     }
-    }
-    session->blocked = BLOCK_NONE;
     return true;
+}
+
+bool session_unblock(struct session *session)
+{
+    struct reply reply = {.output = session->output, .protocol = session->protocol};
+    if (session->blocked == BLOCK_NONE)
+        return true;
+    if (session->block_silent)
+        output_set_discard(session->output, true);
+    bool ended = wait_end(session, &reply);
+    if (session->block_silent)
+        output_set_discard(session->output, false);
+    if (ended)
+        session->blocked = BLOCK_NONE;
+    return ended;
 }
 
 #define ANYTIME (CMD_FAST | CMD_LOADING | CMD_STALE)

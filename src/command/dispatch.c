@@ -221,6 +221,9 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
         call->reply->errors = 0;
     }
     wait_for_what_was_read(call);
+    /* In a transaction, what follows CLIENT REPLY OFF is silent already. */
+    if (session->reply_mode == REPLY_OFF)
+        output_set_discard(session->output, true);
 }
 
 static void run(struct world *world, struct session *session, struct command_entry *entry,
@@ -307,14 +310,16 @@ enum dispatch_result dispatch(struct world *world, struct session *session, cons
     bool silent = session->reply_mode == REPLY_OFF || session->reply_mode == REPLY_SKIP;
     output_set_discard(session->output, silent);
     enum dispatch_result result = execute(world, session, prepared->entry, request, prepared->key_hash);
+    /* Not always: a connection that is being closed discards for good. */
+    if (silent || session->reply_mode == REPLY_OFF)
+        output_set_discard(session->output, false);
     if (result == DISPATCH_WAIT)
         return result;
+    session->block_silent = silent;
     if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
     else if (session->reply_mode == REPLY_SKIP_NEXT)
         session->reply_mode = REPLY_SKIP;
-    if (silent)
-        output_set_discard(session->output, false);
     return result;
 }
 

@@ -61,6 +61,7 @@ struct session {
     lsn_t last_write_lsn;
 
     enum block_reason blocked;
+    bool block_silent;         /* CLIENT REPLY: its reply is not wanted */
     int64_t block_deadline_ms; /* monotonic; 0: none */
     lsn_t block_lsn;
     int64_t block_replicas; /* WAITAOF's numreplicas */

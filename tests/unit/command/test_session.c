@@ -91,12 +91,43 @@ static void test_hello_fails_whole(void **state)
     dialog_end(&dialog);
 }
 
+/* A command that waits is as silent as any other when its reply comes. */
+static void test_blocked_silently(void **state)
+{
+    (void)state;
+    static const struct {
+        enum reply_mode mode;
+        const char *reply;
+    } rows[] = {{REPLY_ON, ":0\r\n"}, {REPLY_OFF, ""}, {REPLY_SKIP, ""}};
+    struct dialog dialog;
+    const struct request request = {.argc = 3,
+                                    .argv = (struct slice[]){slice_of("wait"), slice_of("1"), slice_of("5")}};
+    const struct request *requests[] = {&request};
+    dialog_begin(&dialog);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct prepared prepared;
+        dialog.session->reply_mode = rows[i].mode;
+        world_refresh_time(dialog.world);
+        dispatch_prepare(dialog.world, dialog.session, requests, &prepared, 1);
+        assert_int_equal(dispatch(dialog.world, dialog.session, &request, &prepared), DISPATCH_BLOCKED);
+        assert_false(session_unblock(dialog.session));
+        dialog.now_ms += 10;
+        world_refresh_time(dialog.world);
+        assert_true(session_unblock(dialog.session));
+        dialog_collect(&dialog);
+        if (strcmp(dialog.reply.data, rows[i].reply) != 0)
+            fail_msg("reply mode %d, then WAIT: %s", (int)rows[i].mode, dialog.reply.data);
+    }
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quotes),
         cmocka_unit_test(test_password_taken_away),
         cmocka_unit_test(test_hello_fails_whole),
+        cmocka_unit_test(test_blocked_silently),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
