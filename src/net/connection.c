@@ -74,6 +74,7 @@ struct connection *connection_new(struct net *net, int fd, const struct address 
     list_append(&net->all, &connection->all_node);
     net->run_counts[RUN_IDLE]++;
     net->stats.connected++;
+    connection_limit_output(connection);
     connection->touched_seconds = -1;
     connection_touch(connection);
     connection->session = net->handler.session_new(net->handler.context, &connection->output, connection);
@@ -272,6 +273,7 @@ void connection_describe(const struct connection *connection, struct connection_
 void connection_set_class(struct connection *connection, enum connection_class class)
 {
     connection->class = class;
+    connection_limit_output(connection);
     list_remove(&connection->soft_node);
     connection_check_output(connection);
 }

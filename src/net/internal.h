@@ -126,6 +126,8 @@ void parsers_free(struct net *net);
 void net_send(struct net *net);
 /* Looks whether the connection's output is within its limits, and condemns it if not. */
 void connection_check_output(struct connection *connection);
+/* Gives the output the hard limit of the connection's class, so that no single command goes beyond it. */
+void connection_limit_output(struct connection *connection);
 void net_soft_timer(void *net);
 
 /* net.c */

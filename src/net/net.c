@@ -260,6 +260,8 @@ const struct net_limits *net_get_limits(const struct net *net)
 void net_set_limits(struct net *net, const struct net_limits *limits)
 {
     net->limits = *limits;
+    for (struct list_node *node = list_first(&net->all); node != NULL; node = list_next(&net->all, node))
+        connection_limit_output(LIST_OWNER(node, struct connection, all_node));
     idle_timer_set(net);
     if (!list_empty(&net->over_soft))
         loop_timer_set(net->loop, &net->soft_timer, loop_time_us(net->loop));

@@ -130,6 +130,8 @@ static enum turn_end turn_after(struct turn *turn, enum dispatch_result result)
 {
     struct connection *connection = turn->connection;
     turn->commands_left--;
+    if (output_overflowed(&connection->output))
+        connection_check_output(connection);
     if (result == DISPATCH_WAIT)
         return TURN_PAUSED;
     if (result == DISPATCH_CLOSE || connection->session->close_after_reply || connection->condemned)

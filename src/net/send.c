@@ -177,6 +177,12 @@ static void output_too_large(struct connection *connection)
     connection_condemn(connection);
 }
 
+void connection_limit_output(struct connection *connection)
+{
+    const struct output_limit *limit = &connection->net->limits.output[connection->class];
+    output_set_limit(&connection->output, limit->hard);
+}
+
 /* INT64_MAX for a time that never comes. */
 static int64_t soft_due_us(const struct connection *connection)
 {
@@ -196,7 +202,7 @@ void connection_check_output(struct connection *connection)
     if (connection->condemned)
         return;
     recent_max_note(net, &net->output_recent, memory);
-    if (limit->hard > 0 && memory >= limit->hard) {
+    if (output_overflowed(&connection->output) || (limit->hard > 0 && memory >= limit->hard)) {
         output_too_large(connection);
     } else if (limit->soft == 0 || memory < limit->soft) {
         list_remove(&connection->soft_node);

@@ -53,14 +53,33 @@ static void chunk_free(struct output *output, struct output_chunk *chunk)
     mem_free(chunk);
 }
 
-/* Appends a chunk with room for size bytes at least. */
-static __attribute__((noinline)) struct output_chunk *chunk_add(struct output *output, size_t size)
+/* What a chunk with room for size bytes at least takes. */
+static size_t chunk_whole(const struct output *output, size_t size)
 {
     size_t whole = output->first == NULL ? CHUNK_FIRST : CHUNK_NEXT;
-    if (size > whole - sizeof(struct output_chunk))
-        whole = size + sizeof(struct output_chunk) <= CHUNK_NEXT
-                    ? CHUNK_NEXT
-                    : mem_good_size(size + sizeof(struct output_chunk));
+    if (size <= whole - sizeof(struct output_chunk))
+        return whole;
+    size += sizeof(struct output_chunk);
+    return size <= CHUNK_NEXT ? CHUNK_NEXT : mem_good_size(size);
+}
+
+/* Whether a chunk that takes whole bytes is within the limit. If not, all is dropped from now on. */
+static bool limit_allows(struct output *output, size_t whole)
+{
+    if (output->limit == 0 || (output->memory <= output->limit && whole <= output->limit - output->memory))
+        return true;
+    output->overflowed = true;
+    output->drops = true;
+    return false;
+}
+
+/* Appends a chunk with room for size bytes at least. Above the limit, too: whoever reserves writes into what
+ * he gets. That is little, since what can be large is appended, and is dropped before it takes any. */
+static __attribute__((noinline)) struct output_chunk *chunk_add(struct output *output, size_t size)
+{
+    size_t whole = chunk_whole(output, size);
+    if (!output->drops)
+        limit_allows(output, whole);
     struct output_chunk *chunk = mem_alloc(whole);
     *chunk = (struct output_chunk){.capacity = whole - sizeof(*chunk)};
     output->memory += whole;
@@ -88,7 +107,7 @@ char *output_reserve(struct output *output, size_t size)
 void output_commit(struct output *output, size_t size)
 {
     struct output_chunk *chunk = output->last;
-    if (output->discard || size == 0)
+    if (output->drops || size == 0)
         return;
     ASSERT(chunk != NULL && size <= chunk_room(chunk));
     chunk->size += size;
@@ -104,14 +123,17 @@ static __attribute__((noinline)) void append_over_chunks(struct output *output, 
         output_commit(output, room);
     }
     size_t rest = size - room;
-    memcpy(output_reserve(output, rest < CHUNK_FIRST ? rest : rest + CHUNK_SLACK), data + room, rest);
+    size_t wanted = rest < CHUNK_FIRST ? rest : rest + CHUNK_SLACK;
+    if (!limit_allows(output, chunk_whole(output, wanted)))
+        return;
+    memcpy(output_reserve(output, wanted), data + room, rest);
     output_commit(output, rest);
 }
 
 void output_append(struct output *output, const void *data, size_t size)
 {
     struct output_chunk *chunk = output->last;
-    if (size == 0 || output->discard)
+    if (size == 0 || output->drops)
         return;
     if (__builtin_expect(chunk == NULL || chunk_room(chunk) < size, 0)) {
         append_over_chunks(output, data, size);
@@ -125,15 +147,22 @@ void output_append(struct output *output, const void *data, size_t size)
 void output_set_discard(struct output *output, bool discard)
 {
     output->discard = discard;
+    output->drops = discard || output->overflowed;
+}
+
+void output_set_limit(struct output *output, size_t limit)
+{
+    output->limit = limit;
 }
 
 /* An open gap takes no bytes where it is. Filling it moves what stands behind it in its chunk, which is
  * little for a small reply and at most a chunk for a large one; room for that is kept at the chunk's end. */
 struct output_gap output_gap_open(struct output *output)
 {
-    if (output->discard)
+    if (!output->drops)
+        output_reserve(output, GAP_MAX);
+    if (output->drops)
         return (struct output_gap){.position = output->queued};
-    output_reserve(output, GAP_MAX);
     output->last->reserved += GAP_MAX;
     return (struct output_gap){output->last, output->last->size, output->queued};
 }

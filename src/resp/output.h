@@ -21,8 +21,11 @@ struct output {
     uint64_t queued; /* bytes ever queued */
     uint64_t sent;   /* bytes ever sent */
     struct output_marks *marks;
-    size_t memory; /* bytes the chunks and marks take */
-    bool discard;  /* see output_set_discard */
+    size_t memory;   /* bytes the chunks and marks take */
+    size_t limit;    /* see output_set_limit */
+    bool discard;    /* see output_set_discard */
+    bool overflowed; /* see output_set_limit */
+    bool drops;      /* either of the two */
 };
 
 /* Room for size contiguous bytes at the end; fill in some and output_commit those. */
@@ -31,6 +34,14 @@ void output_commit(struct output *output, size_t size);
 void output_append(struct output *output, const void *data, size_t size);
 /* While discarding, what is appended vanishes (CLIENT REPLY OFF). */
 void output_set_discard(struct output *output, bool discard);
+/* Bytes of memory that may be taken; 0: any number. What would take more is dropped, and so is all that comes
+ * after it, for good: a reply with a hole must not be sent. What was queued before, its marks and its gaps
+ * stay as they are. */
+void output_set_limit(struct output *output, size_t limit);
+static inline bool output_overflowed(const struct output *output)
+{
+    return output->overflowed;
+}
 
 /* A hole to be filled later, for a length that is not known yet. At most one is open at a time for each
  * caller; they nest, the one opened last being filled first. Nothing may be sent while one is open. */

@@ -45,6 +45,7 @@ struct server {
     bool release;      /* blocked sessions are free to go on */
     int executions;
     int unblock_calls;
+    size_t output_most;         /* bytes of memory while MANY replied */
     struct session *others[16]; /* by id, for KILL, PUSH and FINISH */
     struct buffer log;
 };
@@ -117,9 +118,23 @@ HARNESS void reply_big(struct reply *reply, struct slice size)
     free(data);
 }
 
-/* PING, ECHO x, BIG size: reply. WRITE: as PING, with the next LSN, for which the reply waits. BLOCK ms:
- * waits for server->release or that long. QUIT. AUTH. KILL id, FINISH id, PUSH id text: close another or send
- * to it. */
+/* An array of large values, in one reply. */
+HARNESS void reply_many(struct server *server, struct reply *reply, struct slice count)
+{
+    int64_t number;
+    assert_true(int64_parse(count, &number));
+    struct output_gap gap = reply_later(reply);
+    for (int64_t i = 0; i < number; i++) {
+        reply_big(reply, slice_of("1000000"));
+        size_t memory = output_memory(reply->output);
+        server->output_most = memory > server->output_most ? memory : server->output_most;
+    }
+    reply_array_at(reply, gap, number);
+}
+
+/* PING, ECHO x, BIG size, MANY count (of 1000000 bytes each): reply. WRITE: as PING, with the next LSN, for
+ * which the reply waits. BLOCK ms: waits for server->release or that long. QUIT. AUTH. KILL id, FINISH id,
+ * PUSH id text: close another or send to it. */
 HARNESS enum dispatch_result handle_execute(void *context, struct session *session,
                                             const struct request *request, const struct prepared *prepared)
 {
@@ -137,6 +152,8 @@ HARNESS enum dispatch_result handle_execute(void *context, struct session *sessi
         reply_int(&reply, (int64_t)argument.size);
     } else if (slice_is(name, "big")) {
         reply_big(&reply, argument);
+    } else if (slice_is(name, "many")) {
+        reply_many(server, &reply, argument);
     } else if (slice_is(name, "write")) {
         if (server->journal_full)
             return DISPATCH_WAIT;

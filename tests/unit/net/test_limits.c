@@ -49,6 +49,42 @@ static void test_output_hard_limit(void **state)
     server_close(&server);
 }
 
+/* Shows: the hard limit holds within one command, too, whose large reply takes no more memory than it allows;
+ * a limit that is set while a client is connected holds for it, and what is within it is not touched. */
+static void test_output_limit_in_command(void **state)
+{
+    (void)state;
+    struct server server;
+    server_open(&server);
+    int client = client_open(&server);
+    struct net_limits limits = limits_get(&server);
+    limits.output[CLASS_NORMAL].hard = 4000000;
+    limits_set(&server, &limits);
+    client_say(&server, client, "PING\r\nMANY 100\r\nPING\r\n");
+    client_expect_end(&server, client);
+    assert_int_equal(server.sessions, 0);
+    assert_int_equal(server.executions, 2);
+    assert_in_range(server.output_most, 3000000, 4000000);
+    assert_int_equal(log_count(&server, "scheduled to be closed ASAP"), 1);
+    assert_int_equal(server_stats(&server).closed_output_limit, 1);
+
+    client = client_open(&server);
+    client_say(&server, client, "MANY 3\r\nPING\r\n");
+    char *data = malloc(3000000 + 4 + 3 * 12);
+    client_read(&server, client, data, 3000000 + 4 + 3 * 12);
+    assert_memory_equal(data, "*3\r\n$1000000\r\n", 14);
+    client_expect(&server, client, "+PONG\r\n");
+    limits.output[CLASS_NORMAL].hard = 0;
+    limits_set(&server, &limits);
+    client_say(&server, client, "MANY 5\r\n");
+    server_round(&server);
+    assert_in_range(server.output_most, 5000000, 6000000);
+    assert_int_equal(server.sessions, 1);
+    free(data);
+    close(client);
+    server_close(&server);
+}
+
 /* Shows: somebody who is pushed to and does not read is closed too, before the loop sleeps and not under the
  * pusher's hands. */
 static void test_output_limit_of_pushes(void **state)
@@ -283,10 +319,15 @@ static void test_quiet_server_sleeps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_output_hard_limit), cmocka_unit_test(test_output_limit_of_pushes),
-        cmocka_unit_test(test_output_soft_limit), cmocka_unit_test(test_output_soft_limit_for_ever),
-        cmocka_unit_test(test_clients_max),       cmocka_unit_test(test_protected_mode),
-        cmocka_unit_test(test_idle_timeout),      cmocka_unit_test(test_quiet_server_sleeps),
+        cmocka_unit_test(test_output_hard_limit),
+        cmocka_unit_test(test_output_limit_in_command),
+        cmocka_unit_test(test_output_limit_of_pushes),
+        cmocka_unit_test(test_output_soft_limit),
+        cmocka_unit_test(test_output_soft_limit_for_ever),
+        cmocka_unit_test(test_clients_max),
+        cmocka_unit_test(test_protected_mode),
+        cmocka_unit_test(test_idle_timeout),
+        cmocka_unit_test(test_quiet_server_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

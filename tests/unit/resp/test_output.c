@@ -160,6 +160,62 @@ static void discarding_drops(void **state)
     output_free(&output);
 }
 
+/* Above the limit nothing more is queued and hardly any memory is taken, whichever way it comes; what was
+ * there before, marks and gaps included, is left as it was, and rewinding does not bring the rest back. */
+static void limit_drops_the_rest(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    size_t before = memory_used();
+    output_set_limit(&output, 100000);
+    append_text(&output, "guarded");
+    output_mark(&output, 10);
+    struct output_gap outer = output_gap_open(&output);
+    append_many(&output, 60000, 'a');
+    assert_false(output_overflowed(&output));
+    uint64_t position = output.queued;
+    append_many(&output, 60000, 'b');
+    assert_true(output_overflowed(&output));
+    uint64_t queued = output.queued;
+    output_set_discard(&output, true);
+    output_set_discard(&output, false);
+    for (int i = 0; i < 1000; i++) {
+        append_many(&output, 1000000, 'c');
+        memset(output_reserve(&output, 3000), 'd', 3000);
+        output_commit(&output, 3000);
+        output_gap_fill(&output, output_gap_open(&output), "e", 1);
+    }
+    assert_int_equal(output.queued, queued);
+    assert_true(output_memory(&output) <= 100000 + 16384);
+    assert_true(memory_used() - before <= 110000 + 16384);
+    output_gap_fill(&output, outer, "*2", 2);
+    output_rewind(&output, position + 2);
+    append_text(&output, "f");
+    assert_int_equal(output_pending(&output), 7 + 2 + 60000);
+    assert_int_equal(output_sendable(&output, 9), 0);
+    struct buffer received = {0};
+    while (output_pending(&output) > 0)
+        send_some(&output, UINT64_MAX, &received);
+    assert_memory_equal(received.data, "guarded*2aaa", 12);
+    buffer_free(&received);
+    output_free(&output);
+}
+
+/* Reserving beyond the limit gives memory that can be written, which is not queued. */
+static void limit_spoils_what_is_reserved(void **state)
+{
+    (void)state;
+    struct output output = {0};
+    output_set_limit(&output, 2000);
+    append_many(&output, 500, 'a');
+    memset(output_reserve(&output, 3000), 'b', 3000);
+    output_commit(&output, 3000);
+    assert_true(output_overflowed(&output));
+    assert_int_equal(output_pending(&output), 500);
+    output_free(&output);
+    assert_false(output_overflowed(&output));
+}
+
 /* Bytes go out when the first mark behind them is satisfied, and those behind the last mark with it. */
 static void marks_hold_bytes_back(void **state)
 {
@@ -452,6 +508,8 @@ int main(void)
         cmocka_unit_test(vectors_are_bounded),
         cmocka_unit_test(memory_is_kept_and_freed),
         cmocka_unit_test(discarding_drops),
+        cmocka_unit_test(limit_drops_the_rest),
+        cmocka_unit_test(limit_spoils_what_is_reserved),
         cmocka_unit_test(marks_hold_bytes_back),
         cmocka_unit_test(marks_are_monotone),
         cmocka_unit_test(marks_are_kept_apart),
