@@ -124,11 +124,14 @@ static void watch_command(struct call *call)
         reply_error(call->reply, "ERR WATCH inside MULTI is not allowed");
         return;
     }
+    size_t bytes = session->watch_bytes;
+    for (int i = 1; i < call->argc; i++)
+        bytes += watch_memory(call->argv[i]);
+    if (bytes > world->settings.query_max) {
+        reply_error(call->reply, "ERR watched keys are larger than client-query-buffer-limit");
+        return;
+    }
     for (int i = 1; i < call->argc; i++) {
-        if (session->watch_bytes > world->settings.query_max) {
-            reply_error(call->reply, "ERR watched keys are larger than client-query-buffer-limit");
-            return;
-        }
         uint64_t hash = call_hash(call, i);
         struct entry *entry = database_find(call->db, call->argv[i], hash);
         bool had_expired = entry && expire_has_passed(entry_expire_ms(entry), world->now_ms);

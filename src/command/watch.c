@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 
-/* A power of two; watched keys are few, and the table is only looked at while there are any. */
-#define WATCH_BUCKETS 1024
+/* Buckets at first: a power of two. There are never more watches than buckets. */
+#define WATCH_BUCKETS_MIN 1024
 
 struct watch {
     struct session *session;
@@ -19,17 +19,27 @@ struct watch {
 
 struct watch_table {
     size_t count;
-    struct watch *buckets[WATCH_BUCKETS];
+    size_t bucket_count;
+    struct watch **buckets;
 };
+
+static void buckets_new(struct watch_table *table, size_t count)
+{
+    table->bucket_count = count;
+    table->buckets = mem_alloc_zero(count * sizeof(struct watch *));
+}
 
 struct watch_table *watch_table_new(void)
 {
-    return mem_alloc_zero(sizeof(struct watch_table));
+    struct watch_table *table = mem_alloc_zero(sizeof(*table));
+    buckets_new(table, WATCH_BUCKETS_MIN);
+    return table;
 }
 
 void watch_table_free(struct watch_table *table)
 {
     ASSERT(table->count == 0);
+    mem_free(table->buckets);
     mem_free(table);
 }
 
@@ -48,29 +58,61 @@ static bool watch_is(const struct watch *watch, int database, struct slice key, 
     return watch->hash == hash && watch->database == database && slice_equal(watch_key(watch), key);
 }
 
+static struct watch **bucket_of(const struct watch_table *table, uint64_t hash)
+{
+    return &table->buckets[hash & (table->bucket_count - 1)];
+}
+
+static void bucket_add(struct watch_table *table, struct watch *watch)
+{
+    struct watch **bucket = bucket_of(table, watch->hash);
+    watch->next_in_bucket = *bucket;
+    watch->link = bucket;
+    if (*bucket)
+        (*bucket)->link = &watch->next_in_bucket;
+    *bucket = watch;
+}
+
+static void buckets_double(struct watch_table *table)
+{
+    struct watch **old = table->buckets;
+    size_t old_count = table->bucket_count;
+    buckets_new(table, 2 * old_count);
+    for (size_t i = 0; i < old_count; i++) {
+        struct watch *next;
+        for (struct watch *watch = old[i]; watch; watch = next) {
+            next = watch->next_in_bucket;
+            bucket_add(table, watch);
+        }
+    }
+    mem_free(old);
+}
+
+size_t watch_memory(struct slice key)
+{
+    return sizeof(struct watch) + key.size;
+}
+
 void watch_add(struct watch_table *table, struct session *session, int database, struct slice key,
                uint64_t hash, bool had_expired)
 {
-    for (struct watch *watch = session->watches; watch; watch = watch->next_in_session)
-        if (watch_is(watch, database, key, hash))
+    for (struct watch *watch = *bucket_of(table, hash); watch; watch = watch->next_in_bucket)
+        if (watch->session == session && watch_is(watch, database, key, hash))
             return;
-    struct watch *watch = mem_alloc(sizeof(*watch) + key.size);
-    struct watch **bucket = &table->buckets[hash % WATCH_BUCKETS];
+    if (table->count == table->bucket_count)
+        buckets_double(table);
+    struct watch *watch = mem_alloc(watch_memory(key));
     *watch = (struct watch){.session = session,
                             .next_in_session = session->watches,
-                            .next_in_bucket = *bucket,
-                            .link = bucket,
                             .hash = hash,
                             .database = database,
                             .had_expired = had_expired,
                             .key_size = key.size};
     if (key.size)
         memcpy(watch->key, key.data, key.size);
-    if (*bucket)
-        (*bucket)->link = &watch->next_in_bucket;
-    *bucket = watch;
+    bucket_add(table, watch);
     session->watches = watch;
-    session->watch_bytes += sizeof(*watch) + key.size;
+    session->watch_bytes += watch_memory(key);
     table->count++;
 }
 
@@ -87,11 +129,15 @@ void watch_remove_all(struct watch_table *table, struct session *session)
     }
     session->watches = NULL;
     session->watch_bytes = 0;
+    if (table->count == 0 && table->bucket_count > WATCH_BUCKETS_MIN) {
+        mem_free(table->buckets);
+        buckets_new(table, WATCH_BUCKETS_MIN);
+    }
 }
 
 void watch_touch(struct watch_table *table, int database, struct slice key, uint64_t hash, bool expired)
 {
-    for (struct watch *watch = table->buckets[hash % WATCH_BUCKETS]; watch; watch = watch->next_in_bucket) {
+    for (struct watch *watch = *bucket_of(table, hash); watch; watch = watch->next_in_bucket) {
         if (!watch_is(watch, database, key, hash))
             continue;
         if (expired && watch->had_expired)
@@ -106,7 +152,7 @@ void watch_touch_present(struct watch_table *table, struct world *world, int dat
     if (table->count == 0)
         return;
     struct database *db = store_database(world->store, database);
-    for (size_t i = 0; i < WATCH_BUCKETS; i++) {
+    for (size_t i = 0; i < table->bucket_count; i++) {
         for (struct watch *watch = table->buckets[i]; watch; watch = watch->next_in_bucket) {
             if (watch->database != database)
                 continue;

@@ -8,6 +8,8 @@ struct watch_table *watch_table_new(void);
 void watch_table_free(struct watch_table *table);
 size_t watch_table_count(const struct watch_table *table);
 
+/* What watching a key adds to session->watch_bytes. */
+size_t watch_memory(struct slice key);
 /* session watches a key of a database. had_expired: it is there but its time has passed already. */
 void watch_add(struct watch_table *table, struct session *session, int database, struct slice key,
                uint64_t hash, bool had_expired);

@@ -1,4 +1,5 @@
 /* Which commands fail the watchers of a key: those that change it, by whatever way, and only those. */
+#include "command/watch.h"
 #include "dialog.h"
 
 /* Sets the stage, watches, says one line, and tells whether a transaction then still goes through. */
@@ -106,11 +107,74 @@ static void test_no_changes(void **state)
     CHECK_WATCHES(rows);
 }
 
+/* A WATCH of so many keys as are in the words. */
+static const char *watch_many(struct dialog *dialog, int count, char (*keys)[16])
+{
+    struct slice *argv = mem_alloc(((size_t)count + 1) * sizeof(*argv));
+    argv[0] = SLICE_LITERAL("watch");
+    for (int i = 0; i < count; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "key%d", i);
+        argv[i + 1] = slice_of(keys[i]);
+    }
+    const char *reply = dialog_run(dialog, count + 1, argv);
+    mem_free(argv);
+    return reply;
+}
+
+/* Very many watched keys: each is watched once and found, and it takes no longer for each than for few (with
+ * a look at every one before, this takes a minute). */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { COUNT = 200000 };
+    struct dialog dialog;
+    char(*keys)[16] = mem_alloc(COUNT * sizeof(*keys));
+    dialog_begin(&dialog);
+    for (int round = 0; round < 4; round++) {
+        char line[64];
+        assert_string_equal(watch_many(&dialog, COUNT, keys), "+OK\r\n");
+        size_t bytes = dialog.session->watch_bytes;
+        assert_string_equal(watch_many(&dialog, COUNT, keys), "+OK\r\n");
+        assert_int_equal(dialog.session->watch_bytes, bytes);
+        assert_int_equal(watch_table_count(dialog.world->watches), COUNT);
+        dialog_say(&dialog, "set other 1");
+        if (round > 0) {
+            snprintf(line, sizeof(line), "set key%d 1", round * (COUNT / 3) - 1);
+            dialog_say(&dialog, line);
+        }
+        dialog_say(&dialog, "multi");
+        assert_string_equal(dialog_say(&dialog, "exec"), round > 0 ? "*-1\r\n" : "*0\r\n");
+        assert_int_equal(watch_table_count(dialog.world->watches), 0);
+    }
+    mem_free(keys);
+    dialog_end(&dialog);
+}
+
+/* A WATCH that is too large watches none of its keys. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    struct dialog dialog;
+    char keys[100][16];
+    dialog_begin(&dialog);
+    dialog.world->settings.query_max = 2000;
+    dialog_say(&dialog, "watch a");
+    assert_string_equal(watch_many(&dialog, 100, keys),
+                        "-ERR watched keys are larger than client-query-buffer-limit\r\n");
+    assert_int_equal(watch_table_count(dialog.world->watches), 1);
+    dialog_say(&dialog, "set key0 1");
+    dialog_say(&dialog, "multi");
+    assert_string_equal(dialog_say(&dialog, "exec"), "*0\r\n");
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_no_changes),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
