@@ -5,7 +5,8 @@
 #include "command/dispatch.h"
 #include "command/watch.h"
 
-/* Codes counted one by one; more (a client can make none up) would be a bug in a command. */
+/* Codes counted one by one. Commands have a dozen; DEBUG ERROR can make up more, and what is beyond this many
+ * is only counted in the sum. */
 #define ERROR_CODES_MAX 128
 
 struct error_stats {
@@ -90,18 +91,29 @@ void error_stats_reset(struct world *world)
     world->stats.errors = 0;
 }
 
+/* What looks like a code; anything else, which only DEBUG ERROR can reply, counts as a plain error: INFO
+ * shows the codes as they are, and one with a line break or a colon would make up a field of its own. */
+static const char *code_of(const struct reply *reply)
+{
+    size_t size = 0;
+    while (reply->error_code[size] >= 'A' && reply->error_code[size] <= 'Z')
+        size++;
+    return size > 0 && reply->error_code[size] == '\0' ? reply->error_code : "ERR";
+}
+
 void error_stats_count(struct world *world, const struct reply *reply)
 {
     struct error_stats *errors = world->errors;
+    const char *code = code_of(reply);
     world->stats.errors += reply->errors;
     size_t i = 0;
-    while (i < errors->size && strcmp(errors->codes[i].code, reply->error_code) != 0)
+    while (i < errors->size && strcmp(errors->codes[i].code, code) != 0)
         i++;
     if (i == ERROR_CODES_MAX)
         return;
     if (i == errors->size) {
         errors->size++;
-        memcpy(errors->codes[i].code, reply->error_code, REPLY_ERROR_CODE_MAX);
+        strcpy(errors->codes[i].code, code);
         errors->codes[i].count = 0;
     }
     errors->codes[i].count += reply->errors;

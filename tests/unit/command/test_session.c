@@ -121,6 +121,33 @@ static void test_blocked_silently(void **state)
     dialog_end(&dialog);
 }
 
+static void append_code(void *context, const char *code, uint64_t count)
+{
+    buffer_append_format(context, "%s=%llu ", code, (unsigned long long)count);
+}
+
+/* Errors are counted by code; what is none counts as ERR. */
+static void test_error_codes(void **state)
+{
+    (void)state;
+    static const char *const errors[] = {"WRONGTYPE x", "NOAUTH",   "a:b",       "A\nB x",
+                                         "A:1 x",       " x",       "",          "WRONGTYPE y z",
+                                         "wrong x",     "WRONG2 x", "CODE\xff x"};
+    struct dialog dialog;
+    struct buffer text = {0};
+    dialog_begin(&dialog);
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct reply reply = {.output = &dialog.output, .protocol = 2};
+        reply_error(&reply, errors[i]);
+        error_stats_count(dialog.world, &reply);
+    }
+    error_stats_each(dialog.world, append_code, &text);
+    buffer_append_char(&text, '\0');
+    assert_string_equal(text.data, "WRONGTYPE=2 NOAUTH=1 ERR=8 ");
+    buffer_free(&text);
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_password_taken_away),
         cmocka_unit_test(test_hello_fails_whole),
         cmocka_unit_test(test_blocked_silently),
+        cmocka_unit_test(test_error_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
