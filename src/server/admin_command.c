@@ -195,7 +195,7 @@ static void debug_ok(struct call *call)
 
 static void debug_log(struct call *call)
 {
-    diag(DIAG_WARNING, "DEBUG LOG: %.*s", (int)call->argv[2].size, call->argv[2].data);
+    diag(DIAG_WARNING, "DEBUG LOG: %.*s", quote_size(call->argv[2]), call->argv[2].data);
     reply_ok(call->reply);
 }
 

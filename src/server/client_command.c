@@ -134,7 +134,7 @@ static bool check_type(struct call *call, const struct slice *type)
 {
     if (!type || type_is_known(*type))
         return true;
-    reply_error_format(call->reply, "ERR Unknown client type '%.*s'", (int)type->size, type->data);
+    reply_error_format(call->reply, "ERR Unknown client type '%.*s'", quote_size(*type), type->data);
     return false;
 }
 
@@ -219,7 +219,7 @@ static bool kill_parse(struct call *call, struct filter *filter)
         }
     }
     if (filter->user && !slice_equal(*filter->user, SLICE_LITERAL("default"))) {
-        reply_error_format(call->reply, "ERR No such user '%.*s'", (int)filter->user->size,
+        reply_error_format(call->reply, "ERR No such user '%.*s'", quote_size(*filter->user),
                            filter->user->data);
         return false;
     }
@@ -292,14 +292,14 @@ static void setinfo_command(struct call *call)
     } else if (slice_is(option, "lib-ver")) {
         field = &call->session->library_version;
     } else {
-        reply_error_format(call->reply, "ERR Unrecognized option '%.*s'", (int)option.size, option.data);
+        reply_error_format(call->reply, "ERR Unrecognized option '%.*s'", quote_size(option), option.data);
         return;
     }
     if (session_set_text(field, call->argv[3]))
         reply_ok(call->reply);
     else
         reply_error_format(call->reply, "ERR %.*s cannot contain spaces, newlines or special characters.",
-                           (int)option.size, option.data);
+                           quote_size(option), option.data);
 }
 
 static void reply_command(struct call *call)

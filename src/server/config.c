@@ -174,7 +174,7 @@ static bool name_changes(const struct config *config, bool local, int count, con
         const struct directive *directive = directive_find(name, &by_alias);
         if (directive == NULL)
             return config_fail(error, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                               (int)name.size, name.data);
+                               (int)(name.size < 128 ? name.size : 128), name.data);
         if (!check_settable(config, local, directive, error))
             return false;
         for (int j = 0; j < i; j++) /* a name and its alias together are fine, and the last one counts */
