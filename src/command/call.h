@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "base/number.h"
 #include "base/random.h"
 #include "command/command.h"
 #include "command/session.h"
@@ -156,6 +157,10 @@ void effect_verbatim(struct call *call);
 void effect_command(struct call *call, int database, int argc, const struct slice *argv);
 /* SET key value [PXAT at] for whatever the entry now holds: for commands whose result is a whole string. */
 void effect_set(struct call *call, int database, const struct entry *entry);
+/* The words of that SET: fills in argv, which lives as long as the entry and what scratch and digits hold,
+ * and returns how many they are. */
+int entry_set_command(const struct entry *entry, char scratch[STRING_SCRATCH], char digits[INT64_TEXT_MAX],
+                      struct slice argv[5]);
 void effect_delete(struct call *call, int database, struct slice key);
 /* At least as many bytes as the effects of a command that writes can take in the journal. */
 uint64_t effect_size_max(const struct command *command, int argc, const struct slice *argv);

@@ -108,17 +108,26 @@ void effect_command(struct call *call, int database, int argc, const struct slic
         request_append(buffer, argc, argv);
 }
 
+int entry_set_command(const struct entry *entry, char scratch[STRING_SCRATCH], char digits[INT64_TEXT_MAX],
+                      struct slice argv[5])
+{
+    int64_t expire_ms = entry_expire_ms(entry);
+    argv[0] = SLICE_LITERAL("SET");
+    argv[1] = entry_key(entry);
+    argv[2] = string_value(entry, scratch);
+    if (expire_ms == EXPIRE_NEVER)
+        return 3;
+    argv[3] = SLICE_LITERAL("PXAT");
+    argv[4] = slice_make(digits, int64_format(digits, expire_ms));
+    return 5;
+}
+
 void effect_set(struct call *call, int database, const struct entry *entry)
 {
     char scratch[STRING_SCRATCH];
     char digits[INT64_TEXT_MAX];
-    struct slice argv[5] = {SLICE_LITERAL("SET"), entry_key(entry), string_value(entry, scratch)};
-    int argc = 3;
-    int64_t expire_ms = entry_expire_ms(entry);
-    if (expire_ms != EXPIRE_NEVER) {
-        argv[argc++] = SLICE_LITERAL("PXAT");
-        argv[argc++] = slice_make(digits, int64_format(digits, expire_ms));
-    }
+    struct slice argv[5];
+    int argc = entry_set_command(entry, scratch, digits, argv);
     effect_command(call, database, argc, argv);
 }
 

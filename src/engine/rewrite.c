@@ -40,13 +40,8 @@ static void dump_entry(void *context, struct entry *entry)
     char digits[INT64_TEXT_MAX];
     if (dump->error)
         return;
-    struct slice argv[5] = {SLICE_LITERAL("SET"), entry_key(entry), string_value(entry, scratch)};
-    int argc = 3;
-    int64_t expire_ms = entry_expire_ms(entry);
-    if (expire_ms != EXPIRE_NEVER) {
-        argv[argc++] = SLICE_LITERAL("PXAT");
-        argv[argc++] = slice_make(digits, int64_format(digits, expire_ms));
-    }
+    struct slice argv[5];
+    int argc = entry_set_command(entry, scratch, digits, argv);
     request_append(dump->buffer, argc, argv);
     if (++dump->keys % KEYS_BETWEEN_FLUSHES == 0 || dump->buffer->size > (1 << 20))
         dump_flush(dump, dump->database, false);
