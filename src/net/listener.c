@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,11 +25,16 @@ struct listener {
     struct listener *next;
     struct listeners *set;
     int fd;
-    int port;
-    char *path;   /* of a unix socket */
-    dev_t device; /* and which file that was when it was made */
+    char *name; /* as it was asked for: a TCP address, or a unix socket's path */
+    int port;   /* as it was asked for; UNIX_PORT for a unix socket */
+    int backlog;
+    dev_t device; /* of a unix socket: which file that was when it was made */
     ino_t inode;
+    struct listener *twin; /* in the other set, another descriptor of the same socket */
+    bool aside;            /* does not listen, so that the heir can */
 };
+
+#define UNIX_PORT (-1)
 
 struct listeners {
     struct loop *loop;
@@ -36,17 +42,18 @@ struct listeners {
     void *context;
     struct listener *first;
     struct listener **last_next;
+    struct listeners *old; /* whose place this set is to take */
+    struct listeners *heir;
     struct loop_timer rest;
     int64_t failed_us; /* when accepting failed last; 0: never */
     bool resting;
-    bool paused;
 };
 
 /* --- accepting --------------------------------------------------------------------------------------- */
 
 static void accepting_update(struct listeners *listeners)
 {
-    uint32_t events = listeners->resting || listeners->paused ? 0 : EPOLLIN;
+    uint32_t events = listeners->resting ? 0 : EPOLLIN;
     for (struct listener *listener = listeners->first; listener != NULL; listener = listener->next)
         loop_modify(listeners->loop, listener->fd, events);
 }
@@ -111,22 +118,34 @@ struct listeners *listeners_new(struct loop *loop, listener_accept *accept, void
     return listeners;
 }
 
-/* Removes a unix socket's file, unless another server has put its own in its place. */
-static void socket_file_remove(const struct listener *listener)
+/* Whether a unix socket's file is still there, and not another server's by now. */
+static bool socket_file_is_own(const struct listener *listener)
 {
     struct stat status;
-    if (lstat(listener->path, &status) == 0 && status.st_dev == listener->device &&
-        status.st_ino == listener->inode && unlink(listener->path) != 0)
-        diag(DIAG_WARNING, "Cannot remove the unix socket %s: %s", listener->path, strerror(errno));
+    return lstat(listener->name, &status) == 0 && status.st_dev == listener->device &&
+           status.st_ino == listener->inode;
+}
+
+static void socket_file_remove(const struct listener *listener)
+{
+    if (socket_file_is_own(listener) && unlink(listener->name) != 0)
+        diag(DIAG_WARNING, "Cannot remove the unix socket %s: %s", listener->name, strerror(errno));
+}
+
+static bool listener_is_unix(const struct listener *listener)
+{
+    return listener->port == UNIX_PORT;
 }
 
 static void listener_close(struct listener *listener)
 {
     loop_remove(listener->set->loop, listener->fd);
     close(listener->fd);
-    if (listener->path != NULL)
+    if (listener->twin != NULL)
+        listener->twin->twin = NULL;
+    else if (listener_is_unix(listener))
         socket_file_remove(listener);
-    mem_free(listener->path);
+    mem_free(listener->name);
     mem_free(listener);
 }
 
@@ -143,32 +162,109 @@ static void listeners_close_from(struct listeners *listeners, struct listener **
     }
 }
 
+/* Listens again where the heir, which is no more, stood in the way. The sockets kept their addresses, so only
+ * somebody who has come to listen on all addresses meanwhile can keep them from it. */
+static void listeners_resume(struct listeners *listeners)
+{
+    struct listener **next = &listeners->first;
+    for (struct listener *listener; (listener = *next) != NULL;) {
+        if (listener->aside && listen(listener->fd, listener->backlog) != 0) {
+            diag(DIAG_WARNING, "Cannot listen on %s:%d any more: %s. Set 'bind' or 'port' to try again.",
+                 listener->name, listener->port, strerror(errno));
+            *next = listener->next;
+            listener_close(listener);
+            continue;
+        }
+        listener->aside = false;
+        next = &listener->next;
+    }
+    listeners->last_next = next;
+}
+
+void listeners_inherit(struct listeners *heir, struct listeners *old)
+{
+    ASSERT(heir->old == NULL && (old == NULL || old->heir == NULL));
+    heir->old = old;
+    if (old != NULL)
+        old->heir = heir;
+}
+
 void listeners_free(struct listeners *listeners)
 {
     if (listeners == NULL)
         return;
     loop_timer_cancel(listeners->loop, &listeners->rest);
     listeners_close_from(listeners, &listeners->first);
+    if (listeners->heir != NULL)
+        listeners->heir->old = NULL;
+    if (listeners->old != NULL) {
+        listeners->old->heir = NULL;
+        listeners_resume(listeners->old);
+    }
     mem_free(listeners);
 }
 
 /* Takes over a socket that listens. 0 or a negative errno, then the socket is still the caller's. */
-static int listeners_adopt(struct listeners *listeners, int fd, struct listener **made)
+static int listeners_adopt(struct listeners *listeners, int fd, const char *name, int port, int backlog,
+                           struct listener **made)
 {
-    struct listener *listener = mem_alloc_zero(sizeof(*listener));
-    struct address address;
-    address_of_socket(&address, fd);
-    *listener = (struct listener){.set = listeners, .fd = fd, .port = address_port(&address)};
-    uint32_t events = listeners->resting || listeners->paused ? 0 : EPOLLIN;
+    struct listener *listener = mem_alloc(sizeof(*listener));
+    *listener = (struct listener){.set = listeners, .fd = fd, .port = port, .backlog = backlog};
+    uint32_t events = listeners->resting ? 0 : EPOLLIN;
     int error = loop_add(listeners->loop, fd, events, listener_ready, listener);
     if (error != 0) {
         mem_free(listener);
         return error;
     }
+    listener->name = mem_strdup(name);
     *listeners->last_next = listener;
     listeners->last_next = &listener->next;
     *made = listener;
     return 0;
+}
+
+/* The old set's listener of that name and port, if it can be shared. A port of 0 is another one each time. */
+static struct listener *inherited_find(const struct listeners *heir, const char *name, int port)
+{
+    struct listener *listener = heir->old == NULL || port == 0 ? NULL : heir->old->first;
+    while (listener != NULL && (listener->port != port || listener->twin != NULL || listener->aside ||
+                                strcmp(listener->name, name) != 0))
+        listener = listener->next;
+    return listener;
+}
+
+/* Shares old's socket. 0 or a negative errno. */
+static int listener_share(struct listeners *heir, struct listener *old)
+{
+    int fd = fcntl(old->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    struct listener *listener;
+    int error = listeners_adopt(heir, fd, old->name, old->port, old->backlog, &listener);
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    listener->device = old->device;
+    listener->inode = old->inode;
+    listener->twin = old;
+    old->twin = listener;
+    return 0;
+}
+
+/* Has the old set's sockets of that port that are not shared stop listening: for as long as they do, none of
+ * a wider or narrower address can. False when there is none. */
+static bool inherited_step_aside(const struct listeners *heir, int port)
+{
+    bool some = false;
+    struct listener *listener = heir->old == NULL ? NULL : heir->old->first;
+    for (; listener != NULL; listener = listener->next) {
+        if (listener->port != port || listener->twin != NULL || listener->aside)
+            continue;
+        listener->aside = shutdown(listener->fd, SHUT_RDWR) == 0;
+        some = some || listener->aside;
+    }
+    return some;
 }
 
 int listeners_count(const struct listeners *listeners)
@@ -188,27 +284,16 @@ static const struct listener *listener_at(const struct listeners *listeners, int
     return listener;
 }
 
-int listeners_port(const struct listeners *listeners, int index)
-{
-    return listener_at(listeners, index)->port;
-}
-
 void listeners_text(const struct listeners *listeners, int index, char *out)
 {
     const struct listener *listener = listener_at(listeners, index);
-    if (listener->path != NULL) {
-        snprintf(out, ADDRESS_TEXT_MAX, "%s", listener->path);
+    if (listener_is_unix(listener)) {
+        snprintf(out, ADDRESS_TEXT_MAX, "%s", listener->name);
         return;
     }
     struct address address;
     address_of_socket(&address, listener->fd);
     address_format(&address, listener->fd, out);
-}
-
-void listeners_pause(struct listeners *listeners, bool pause)
-{
-    listeners->paused = pause;
-    accepting_update(listeners);
 }
 
 /* --- TCP --------------------------------------------------------------------------------------------- */
@@ -299,7 +384,16 @@ static bool tcp_add(struct listeners *listeners, const char *address, int port, 
     if (optional)
         address++;
     struct open_failure failure = {NULL, 0};
+    struct listener *inherited = inherited_find(listeners, address, port);
+    if (inherited != NULL) {
+        failure = (struct open_failure){"dup", -listener_share(listeners, inherited)};
+        if (failure.error != 0)
+            tcp_failure_format(error, address, port, &failure);
+        return failure.error == 0;
+    }
     int fd = tcp_open(address, port, backlog, &failure);
+    if (fd < 0 && failure.error == EADDRINUSE && inherited_step_aside(listeners, port))
+        fd = tcp_open(address, port, backlog, &failure);
     if (fd < 0) {
         tcp_failure_format(error, address, port, &failure);
         if (!tcp_failure_is_fine(failure.error, optional))
@@ -308,7 +402,7 @@ static bool tcp_add(struct listeners *listeners, const char *address, int port, 
         return true;
     }
     struct listener *listener;
-    int added = listeners_adopt(listeners, fd, &listener);
+    int added = listeners_adopt(listeners, fd, address, port, backlog, &listener);
     if (added == 0)
         return true;
     failure = (struct open_failure){"epoll_ctl", -added};
@@ -374,6 +468,15 @@ static bool unix_failed(struct listen_error *error, const char *path, const char
     return false;
 }
 
+static bool unix_share(struct listeners *listeners, struct listener *old, unsigned mode,
+                       struct listen_error *error)
+{
+    if (mode != 0 && chmod(old->name, mode) != 0)
+        return unix_failed(error, old->name, "chmod", errno);
+    int shared = listener_share(listeners, old);
+    return shared == 0 || unix_failed(error, old->name, "dup", -shared);
+}
+
 bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned mode, int backlog,
                         struct listen_error *error)
 {
@@ -381,6 +484,9 @@ bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned 
     if (strlen(path) >= sizeof(name.sun_path))
         return unix_failed(error, path, "bind", ENAMETOOLONG);
     memcpy(name.sun_path, path, strlen(path) + 1);
+    struct listener *inherited = inherited_find(listeners, path, UNIX_PORT);
+    if (inherited != NULL && socket_file_is_own(inherited))
+        return unix_share(listeners, inherited, mode, error);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return unix_failed(error, path, "socket", errno);
@@ -391,13 +497,12 @@ bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned 
         return unix_failed(error, path, step, number);
     }
     struct listener *listener;
-    int added = listeners_adopt(listeners, fd, &listener);
+    int added = listeners_adopt(listeners, fd, path, UNIX_PORT, backlog, &listener);
     if (added != 0) {
         close(fd);
         unlink(path);
         return unix_failed(error, path, "epoll_ctl", -added);
     }
-    listener->path = mem_strdup(path);
     struct stat status;
     if (lstat(path, &status) == 0) {
         listener->device = status.st_dev;

@@ -6,7 +6,10 @@
 #include "net/loop.h"
 
 /* Sockets that are accepted from by the same function; a server has one set, or makes a new one when it
- * moves. */
+ * moves:
+ *
+ *   new = listeners_new(...); listeners_inherit(new, old); listeners_add_...(new, ...);
+ *   listeners_free(old) if all could be added, listeners_free(new) if not */
 struct listeners;
 
 /* Takes an accepted socket over, non-blocking and closed on exec. */
@@ -19,6 +22,12 @@ struct listen_error {
 };
 
 struct listeners *listeners_new(struct loop *loop, listener_accept *accept, void *context);
+/* heir is to take the place of old (NULL: of nothing), unless adding to it fails: whichever of them is freed,
+ * the other one goes on as if it had been alone. An address and port, or a path, that is added to heir and
+ * that old listens on too is not opened again but shared. A socket of old's that keeps one of heir's from its
+ * port (127.0.0.1 where all addresses are wanted now) stops listening, without giving up its address, until
+ * heir is freed. No round of the loop may run while both are there. */
+void listeners_inherit(struct listeners *heir, struct listeners *old);
 /* Closes them, removes the files of unix sockets. NULL is fine. What was accepted lives on. */
 void listeners_free(struct listeners *listeners);
 
@@ -34,11 +43,7 @@ bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned 
                         struct listen_error *error);
 
 int listeners_count(const struct listeners *listeners);
-/* The port of the index-th socket; 0 for a unix socket. */
-int listeners_port(const struct listeners *listeners, int index);
-/* What it listens on: "127.0.0.1:6379", or a unix socket's path. out holds ADDRESS_TEXT_MAX. */
+/* What the index-th listens on: "127.0.0.1:6379", or a unix socket's path. out holds ADDRESS_TEXT_MAX. */
 void listeners_text(const struct listeners *listeners, int index, char *out);
-/* While paused, connections wait in the kernel's queue. */
-void listeners_pause(struct listeners *listeners, bool pause);
 
 #endif

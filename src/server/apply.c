@@ -67,10 +67,7 @@ bool server_listen(struct server *server, struct listen_error *error)
 {
     const struct config *config = server->config;
     struct listeners *listeners = listeners_new(server->loop, net_accept, server->net);
-    /* The old ones go first where they stand in the way: same port, or same path. */
-    struct listeners *old = server->listeners;
-    server->listeners = NULL;
-    listeners_free(old);
+    listeners_inherit(listeners, server->listeners);
     if (config->port && !listeners_add_tcp(listeners, (const char *const *)config->bind.items,
                                            config->bind.count, config->port, config->tcp_backlog, error)) {
         listeners_free(listeners);
@@ -82,6 +79,7 @@ bool server_listen(struct server *server, struct listen_error *error)
         listeners_free(listeners);
         return false;
     }
+    listeners_free(server->listeners);
     server->listeners = listeners;
     return true;
 }

@@ -11,7 +11,8 @@ struct log_options log_options_from(const struct config *config);
 /* disk, clock and wake stay for the caller to fill in. */
 struct journal_options journal_options_from(const struct config *config);
 
-/* Listens where the configuration says; what was listened on before is closed once that works. */
+/* Listens where the configuration says; what was listened on before, and is not wanted any
+ * more, is closed once that works, and goes on being served if it does not. */
 bool server_listen(struct server *server, struct listen_error *error);
 
 /* Gives the journal the values in force: those that CONFIG SET changed while it was being recovered, too. */

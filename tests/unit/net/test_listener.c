@@ -42,6 +42,14 @@ static bool add_unix(struct listening *listening, unsigned mode)
     return listeners_add_unix(listening->listeners, listening->path, mode, 511, &listening->error);
 }
 
+/* The port of the index-th socket. */
+static int port_of(const struct listening *listening, int index)
+{
+    char text[ADDRESS_TEXT_MAX];
+    listeners_text(listening->listeners, index, text);
+    return atoi(strrchr(text, ':') + 1);
+}
+
 static int connect_tcp(int family, const char *text, int port)
 {
     struct sockaddr_storage storage = {.ss_family = (sa_family_t)family};
@@ -101,7 +109,7 @@ static void test_several_addresses(void **state)
     assert_true(listeners_add_tcp(listening.listeners, addresses, 2, 0, 511, &listening.error));
     assert_int_equal(listeners_count(listening.listeners), 2);
     for (int i = 0; i < 2; i++) {
-        int port = listeners_port(listening.listeners, i);
+        int port = port_of(&listening, i);
         int client = connect_tcp(AF_INET, addresses[i], port);
         check_ping(server, client);
         char expected[64];
@@ -135,7 +143,7 @@ static void test_wildcards(void **state)
     struct listening listening;
     listening_open(&listening);
     assert_true(add_tcp(&listening, "*", 0));
-    int port = listeners_port(listening.listeners, 0);
+    int port = port_of(&listening, 0);
     int client = connect_tcp(AF_INET, "127.0.0.1", port);
     check_ping(&listening.server, client);
     close(client);
@@ -161,7 +169,7 @@ static void test_address_in_use(void **state)
     struct listening listening;
     listening_open(&listening);
     assert_true(add_tcp(&listening, "127.0.0.1", 0));
-    int port = listeners_port(listening.listeners, 0);
+    int port = port_of(&listening, 0);
     const char *const addresses[] = {"127.0.0.3", "127.0.0.1"};
     assert_false(listeners_add_tcp(listening.listeners, addresses, 2, port, 511, &listening.error));
     char expected[128];
@@ -272,21 +280,133 @@ static void test_unix_socket_long_path(void **state)
     listening_close(&listening);
 }
 
-/* Shows: while accepting is paused a client waits in the kernel's queue, and is served afterwards. */
-static void test_pause(void **state)
+/* A set to take the place of listening's. */
+static struct listeners *heir_new(struct listening *listening)
+{
+    struct listeners *heir = listeners_new(listening->server.loop, net_accept, listening->server.net);
+    listeners_inherit(heir, listening->listeners);
+    return heir;
+}
+
+static void heir_take_over(struct listening *listening, struct listeners *heir)
+{
+    listeners_free(listening->listeners);
+    listening->listeners = heir;
+}
+
+/* A port that is free, to be asked for by number. */
+static int free_port(struct listening *listening)
+{
+    assert_true(add_tcp(listening, "127.0.0.1", 0));
+    int port = port_of(listening, 0);
+    listeners_free(listening->listeners);
+    listening->listeners = listeners_new(listening->server.loop, net_accept, listening->server.net);
+    return port;
+}
+
+/* Shows: what is listened on before and after a move is not interrupted by it, not even for a client in the
+ * queue; the rest is closed; and an address that is asked for twice is an error as ever. */
+static void test_move(void **state)
 {
     (void)state;
     struct listening listening;
     listening_open(&listening);
-    assert_true(add_unix(&listening, 0));
-    listeners_pause(listening.listeners, true);
-    int client = connect_unix(listening.path);
-    assert_true(client >= 0);
-    server_rounds(&listening.server, 5);
-    assert_int_equal(listening.server.sessions, 0);
-    listeners_pause(listening.listeners, false);
-    check_ping(&listening.server, client);
+    struct server *server = &listening.server;
+    int port = free_port(&listening);
+    assert_true(add_tcp(&listening, "127.0.0.1", port));
+    assert_true(add_tcp(&listening, "127.0.0.2", port));
+    assert_true(add_unix(&listening, 0600));
+    int queued = connect_tcp(AF_INET, "127.0.0.1", port);
+    int queued_unix = connect_unix(listening.path);
+    struct listeners *heir = heir_new(&listening);
+    const char *const addresses[] = {"127.0.0.3", "-127.0.0.1"};
+    assert_true(listeners_add_tcp(heir, addresses, 2, port, 511, &listening.error));
+    assert_true(listeners_add_unix(heir, listening.path, 0660, 511, &listening.error));
+    heir_take_over(&listening, heir);
+    check_ping(server, queued);
+    check_ping(server, queued_unix);
+    assert_int_equal(connect_tcp(AF_INET, "127.0.0.2", port), -1);
+    int client = connect_tcp(AF_INET, "127.0.0.3", port);
+    check_ping(server, client);
     close(client);
+    client = connect_unix(listening.path);
+    check_ping(server, client);
+    struct stat status;
+    assert_int_equal(lstat(listening.path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0660);
+
+    heir = heir_new(&listening);
+    const char *const twice[] = {"127.0.0.1", "127.0.0.1"};
+    assert_false(listeners_add_tcp(heir, twice, 2, port, 511, &listening.error));
+    listeners_free(heir);
+    close(client);
+    close(queued);
+    close(queued_unix);
+    listeners_free(listening.listeners);
+    listening.listeners = NULL;
+    assert_int_equal(lstat(listening.path, &status), -1);
+    listening_close(&listening);
+}
+
+/* Shows: a move that fails half-way changes nothing: every address and the unix socket are served as before.
+ */
+static void test_move_fails(void **state)
+{
+    (void)state;
+    struct listening listening;
+    listening_open(&listening);
+    struct server *server = &listening.server;
+    int port = free_port(&listening);
+    assert_true(add_tcp(&listening, "127.0.0.1", port));
+    assert_true(add_tcp(&listening, "127.0.0.2", port));
+    assert_true(add_unix(&listening, 0));
+    /* 192.0.2.1 is no machine's; all of IPv4 cannot be listened on because of the stranger. */
+    int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in there = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.9", &there.sin_addr), 1);
+    assert_int_equal(bind(stranger, (struct sockaddr *)&there, sizeof(there)), 0);
+    assert_int_equal(listen(stranger, 1), 0);
+    static const char *const impossible[][2] = {{"127.0.0.1", "192.0.2.1"}, {"*", "127.0.0.1"}};
+    for (int i = 0; i < 2; i++) {
+        struct listeners *heir = heir_new(&listening);
+        assert_true(listeners_add_unix(heir, listening.path, 0, 511, &listening.error));
+        assert_false(listeners_add_tcp(heir, impossible[i], 2, port, 511, &listening.error));
+        assert_int_equal(listeners_count(heir), 1);
+        listeners_free(heir);
+        int clients[] = {connect_tcp(AF_INET, "127.0.0.1", port), connect_tcp(AF_INET, "127.0.0.2", port),
+                         connect_unix(listening.path)};
+        for (int j = 0; j < 3; j++) {
+            check_ping(server, clients[j]);
+            close(clients[j]);
+        }
+        server_expect_sleep(server);
+    }
+    assert_int_equal(log_count(server, "Cannot"), 0);
+    close(stranger);
+    listening_close(&listening);
+}
+
+/* Shows: from one address to all of them and back, with the same port, whose sockets exclude each other. */
+static void test_move_to_all(void **state)
+{
+    (void)state;
+    struct listening listening;
+    listening_open(&listening);
+    int port = free_port(&listening);
+    static const char *const places[] = {"127.0.0.1", "*", "127.0.0.1"};
+    for (int i = 0; i < 3; i++) {
+        struct listeners *heir = heir_new(&listening);
+        assert_true(listeners_add_tcp(heir, &places[i], 1, port, 511, &listening.error));
+        heir_take_over(&listening, heir);
+        int client = connect_tcp(AF_INET, "127.0.0.1", port);
+        check_ping(&listening.server, client);
+        close(client);
+        client = connect_tcp(AF_INET, "127.0.0.7", port);
+        assert_int_equal(client >= 0, i == 1);
+        if (client >= 0)
+            close(client);
+        server_expect_sleep(&listening.server);
+    }
     listening_close(&listening);
 }
 
@@ -335,7 +455,7 @@ static void test_error_reaches_client(void **state)
     assert_true(add_tcp(&listening, "127.0.0.1", 0));
     static char rubbish[300000] = "*1\r\n$x\r\n";
     for (int i = 0; i < 20; i++) {
-        int client = connect_tcp(AF_INET, "127.0.0.1", listeners_port(listening.listeners, 0));
+        int client = connect_tcp(AF_INET, "127.0.0.1", port_of(&listening, 0));
         assert_true(send(client, rubbish, sizeof(rubbish), 0) > 70000);
         server_rounds(&listening.server, 5);
         client_expect(&listening.server, client, "-ERR Protocol error: invalid bulk length\r\n");
@@ -356,7 +476,7 @@ static void test_tcp_hang_up(void **state)
     listening_open(&listening);
     struct server *server = &listening.server;
     assert_true(add_tcp(&listening, "127.0.0.1", 0));
-    int client = connect_tcp(AF_INET, "127.0.0.1", listeners_port(listening.listeners, 0));
+    int client = connect_tcp(AF_INET, "127.0.0.1", port_of(&listening, 0));
     client_say(server, client, "BLOCK 0\r\n");
     server_rounds(server, 5);
     assert_int_equal(server_stats(server).blocked, 1);
@@ -370,11 +490,18 @@ static void test_tcp_hang_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_several_addresses),     cmocka_unit_test(test_wildcards),
-        cmocka_unit_test(test_address_in_use),        cmocka_unit_test(test_optional_address),
-        cmocka_unit_test(test_unix_socket),           cmocka_unit_test(test_unix_socket_file),
-        cmocka_unit_test(test_unix_socket_long_path), cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_out_of_descriptors),    cmocka_unit_test(test_error_reaches_client),
+        cmocka_unit_test(test_several_addresses),
+        cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_address_in_use),
+        cmocka_unit_test(test_optional_address),
+        cmocka_unit_test(test_unix_socket),
+        cmocka_unit_test(test_unix_socket_file),
+        cmocka_unit_test(test_unix_socket_long_path),
+        cmocka_unit_test(test_move),
+        cmocka_unit_test(test_move_fails),
+        cmocka_unit_test(test_move_to_all),
+        cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_error_reaches_client),
         cmocka_unit_test(test_tcp_hang_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
