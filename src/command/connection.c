@@ -1,10 +1,9 @@
 /* The client's side of its session: PING, ECHO, AUTH, HELLO, QUIT, RESET, and the two that wait, WAIT and
  * WAITAOF. */
 #include "base/number.h"
+#include "base/version.h"
 #include "command/dispatch.h"
 #include "command/families.h"
-
-#define REDIS_VERSION_TOLD "7.2.4"
 
 static void ping_command(struct call *call)
 {
@@ -111,7 +110,7 @@ static void hello_reply(struct call *call)
     reply_bulk_text(reply, "server");
     reply_bulk_text(reply, "redis");
     reply_bulk_text(reply, "version");
-    reply_bulk_text(reply, REDIS_VERSION_TOLD);
+    reply_bulk_text(reply, REDIS_VERSION);
     reply_bulk_text(reply, "proto");
     reply_int(reply, call->session->protocol);
     reply_bulk_text(reply, "id");

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/version.h"
 #include "server/config_table.h"
-#include "server/version.h"
 
 /* A configuration is text that people write. */
 #define FILE_BYTES_MAX ((size_t)16 << 20)

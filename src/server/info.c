@@ -8,8 +8,8 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/version.h"
 #include "server/server.h"
-#include "server/version.h"
 
 static struct server *server;
 

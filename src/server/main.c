@@ -7,8 +7,8 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/version.h"
 #include "server/apply.h"
-#include "server/version.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
 #define RECOVER_STEP_BYTES (4 << 20)

@@ -9,8 +9,8 @@
 #include "base/bytes.h"
 #include "base/diag.h"
 #include "base/number.h"
+#include "base/version.h"
 #include "journal/names.h"
-#include "server/version.h"
 #include "tools/command_line.h"
 
 /* Whether a server holds the folder, and which process that is. The lock is tried for a moment, as a reader,
