@@ -67,6 +67,9 @@ struct disk_file {
 /* Opens a folder, creating it (and nothing above it but parents that are missing) when it is not there. On
  * failure returns a negative errno. path need not outlive the call. */
 int disk_posix_open(const char *path, struct disk **disk);
+/* The folder's descriptor: the only one that a forked child has to keep to open files. -1 when disk is of
+ * another kind. */
+int disk_posix_folder(const struct disk *disk);
 
 static inline int disk_open(struct disk *disk, const char *name, enum disk_open_mode mode,
                             struct disk_file **file)

@@ -345,3 +345,8 @@ int disk_posix_open(const char *path, struct disk **disk)
     *disk = &posix->disk;
     return 0;
 }
+
+int disk_posix_folder(const struct disk *disk)
+{
+    return disk->operations == &disk_posix_operations ? ((const struct disk_posix *)disk)->folder_fd : -1;
+}

@@ -160,7 +160,7 @@ void connection_close(struct connection *connection)
     connection->closed = true;
     loop_remove(net->loop, connection->fd);
     connection->transport->free(connection->transport_state);
-    /* A child that writes a base has a copy of the descriptor, with which the connection would stay open. */
+    /* A child that was forked just now may still have a copy of the descriptor, which would keep it open. */
     shutdown(connection->fd, SHUT_RDWR);
     close(connection->fd);
     connection_drop_input(connection);

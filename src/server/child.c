@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -29,8 +31,39 @@ struct child *child_new(struct disk *disk)
     return child;
 }
 
+/* Closes the descriptors from first to last. */
+static void close_between(int first, unsigned last)
+{
+    if ((unsigned)first <= last && close_range((unsigned)first, last, 0) != 0)
+        diag(DIAG_WARNING, "rewrite: the child cannot close what it does not use: %s", strerror(errno));
+}
+
+/* Closes all that is open but for what the child uses. With its copies of the server's sockets it would keep
+ * addresses taken that the server has given up or that its successor wants. */
+static void close_inherited(const struct child *child)
+{
+    int log = log_descriptor();
+    int folder = disk_posix_folder(child->disk);
+    int lower = log < folder ? log : folder;
+    int higher = log < folder ? folder : log;
+    /* The C library would go on with its connection to syslog, which may have become another file's number.
+     */
+    closelog();
+    int next = STDERR_FILENO + 1;
+    if (lower >= next) {
+        close_between(next, (unsigned)lower - 1);
+        next = lower + 1;
+    }
+    if (higher >= next) {
+        close_between(next, (unsigned)higher - 1);
+        next = higher + 1;
+    }
+    close_between(next, ~0U);
+}
+
 /* The child's life. It must not outlive the parent, whose next incarnation would find it writing in the
- * folder, and must not keep the folder's lock or act on signals meant for the server. */
+ * folder, and must not keep the folder's lock or the server's sockets, or act on signals meant for the
+ * server. */
 static _Noreturn void child_run(struct child *child, pid_t parent,
                                 int (*work)(void *argument, struct rewrite_progress *progress),
                                 void *argument)
@@ -41,10 +74,13 @@ static _Noreturn void child_run(struct child *child, pid_t parent,
     prctl(PR_SET_NAME, "dkv-rewrite");
     log_set_role('C');
     process_signals_reset();
+    /* A log that nobody reads any more is no reason to end. */
+    signal(SIGPIPE, SIG_IGN);
     /* Ctrl-C on a terminal goes to the child too: ending it is the parent's business. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     disk_forked(child->disk);
+    close_inherited(child);
     _exit(work(argument, child->progress));
 }
 
