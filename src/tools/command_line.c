@@ -64,9 +64,9 @@ static const struct log_command commands[] = {
     {.name = "export",
      .arguments = "DIR > FILE",
      .summary = "write a plain append-only file that redis-server loads",
-     .help = "The state in use and the log behind it, as commands. redis-server loads FILE with appendonly "
-             "no as\n"
-             "dbfilename's neighbour appendonly.aof, or through redis-cli --pipe.\n",
+     .help = "The state in use and the log behind it, as commands. To load it: name FILE appendonly.aof in "
+             "an empty\n"
+             "folder and start redis-server --appendonly yes --dir there; or redis-cli --pipe < FILE.\n",
      .options = " skip-damaged ",
      .run = export_run},
 };

@@ -4,7 +4,7 @@
 
 void payload_reader_open(struct payload_reader *reader)
 {
-    *reader = (struct payload_reader){.parser = parser_new()};
+    *reader = (struct payload_reader){.parser = parser_new(), .expected = -1};
 }
 
 void payload_reader_close(struct payload_reader *reader)
@@ -90,4 +90,22 @@ const char *payload_each(struct payload_reader *reader, struct slice payload, ls
             return "it ends within a command";
     }
     return reader->in_unit ? "it ends within a unit" : NULL;
+}
+
+const char *payload_each_of_log(struct payload_reader *reader, const struct frame *frame,
+                                payload_visit *visit, void *context)
+{
+    if (frame->kind != FRAME_DATA)
+        return NULL;
+    bool follows = reader->expected < 0 || reader->expected == frame->database;
+    const char *wrong = payload_each(reader, frame->payload, frame->lsn, frame->database, visit, context);
+    reader->expected = wrong ? -1 : reader->database;
+    if (!follows && !wrong)
+        wrong = "it assumes another database than the one that the frame before it left selected";
+    return wrong;
+}
+
+void payload_reader_forget(struct payload_reader *reader)
+{
+    reader->expected = -1;
 }

@@ -23,6 +23,7 @@ typedef bool payload_visit(void *context, const struct stream_command *command);
 struct payload_reader {
     struct parser *parser;
     int database; /* selected behind what was read */
+    int expected; /* with which the log's next frame has to begin; -1: not known */
     bool in_unit;
 };
 
@@ -32,6 +33,12 @@ void payload_reader_close(struct payload_reader *reader);
  * what is wrong with the payload: then the commands before the bad place were visited. visit may be NULL. */
 const char *payload_each(struct payload_reader *reader, struct slice payload, lsn_t lsn, int database,
                          payload_visit *visit, void *context);
+/* The same for a frame of the log, which has to begin with the database that the one before it left selected.
+ */
+const char *payload_each_of_log(struct payload_reader *reader, const struct frame *frame,
+                                payload_visit *visit, void *context);
+/* What comes next does not follow what was read. */
+void payload_reader_forget(struct payload_reader *reader);
 /* A command's kind by its name and its number of arguments. */
 enum stream_command_kind request_kind(const struct request *request);
 /* The number that a SELECT selects. False when it is none. */

@@ -89,11 +89,25 @@ static bool copy_damage(void *context, const struct damage *damage)
     return false;
 }
 
+/* A valid frame whose contents recovery would refuse. */
+static bool copy_wrong(struct copier *copier, enum journal_source source, const char *name, uint64_t offset,
+                       const char *wrong)
+{
+    copier->damaged = true;
+    copier->damage =
+        (struct damage){.kind = DAMAGE_PAYLOAD, .source = source, .offset = offset, .lsn = copier->lsn};
+    snprintf(copier->damage.name, sizeof(copier->damage.name), "%s", name);
+    snprintf(copier->damage.what, sizeof(copier->damage.what), "the frame is valid, but %s", wrong);
+    return false;
+}
+
 static bool copy_base_frame(void *context, const char *name, uint64_t offset, const struct frame *frame)
 {
     struct copier *copier = context;
-    (void)name;
-    (void)offset;
+    const char *wrong =
+        payload_each(&copier->payload, frame->payload, frame->lsn, frame->database, NULL, NULL);
+    if (wrong)
+        return copy_wrong(copier, SOURCE_BASE, name, offset, wrong);
     /* The end is written when the file is ended. */
     if (frame->kind == FRAME_DATA)
         new_folder_frame(&copier->out, frame);
@@ -114,17 +128,6 @@ static bool note_unit(void *context, const struct stream_command *command)
     return true;
 }
 
-/* A valid frame whose contents recovery would refuse. */
-static bool copy_wrong(struct copier *copier, const char *name, uint64_t offset, const char *wrong)
-{
-    copier->damaged = true;
-    copier->damage =
-        (struct damage){.kind = DAMAGE_PAYLOAD, .source = SOURCE_LOG, .offset = offset, .lsn = copier->lsn};
-    snprintf(copier->damage.name, sizeof(copier->damage.name), "%s", name);
-    snprintf(copier->damage.what, sizeof(copier->damage.what), "the frame is valid, but %s", wrong);
-    return false;
-}
-
 static bool copy_frame(void *context, const char *name, uint64_t offset, const struct frame *frame)
 {
     struct copier *copier = context;
@@ -138,10 +141,9 @@ static bool copy_frame(void *context, const char *name, uint64_t offset, const s
     struct frame part = *frame;
     copier->cut = 0;
     copier->unit_commands = 0;
-    const char *wrong =
-        payload_each(&copier->payload, frame->payload, frame->lsn, frame->database, note_unit, copier);
+    const char *wrong = payload_each_of_log(&copier->payload, frame, note_unit, copier);
     if (wrong)
-        return copy_wrong(copier, name, offset, wrong);
+        return copy_wrong(copier, SOURCE_LOG, name, offset, wrong);
     part.payload.size = copier->cut;
     if (part.payload.size > 0) {
         new_folder_frame(&copier->out, &part);
@@ -173,6 +175,7 @@ static void copy_from(struct copier *copier, size_t index)
             return;
     }
     copier->log = (struct scan_log){0};
+    payload_reader_forget(&copier->payload);
     for (size_t i = manifest_find_segment(manifest, base->lsn); i < manifest->segment_count; i++) {
         new_folder_segment(&copier->out, manifest->segments[i].lsn);
         if (!scan_segment(copier->folder, i, &visitor, &copier->log))

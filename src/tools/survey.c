@@ -15,7 +15,6 @@ struct surveyor {
     struct payload_reader payload;
     enum journal_source source;
     size_t index;
-    int database; /* selected at the end of the log so far; -1: not known */
 };
 
 /* --- one frame ---------------------------------------------------------------------------------------- */
@@ -41,16 +40,10 @@ static bool count_command(void *context, const struct stream_command *command)
 /* Whether the payload is what recovery will take. Returns what is wrong with it, or NULL. */
 static const char *check_payload(struct surveyor *surveyor, const struct frame *frame)
 {
-    const char *wrong = payload_each(&surveyor->payload, frame->payload, frame->lsn, frame->database,
-                                     count_command, surveyor->file);
-    if (surveyor->source == SOURCE_BASE)
-        return wrong;
-    if (!wrong && surveyor->database >= 0 && frame->kind == FRAME_DATA &&
-        surveyor->database != frame->database)
-        wrong = "it assumes another database than the one that the frame before it left selected";
-    if (frame->kind == FRAME_DATA)
-        surveyor->database = wrong ? -1 : surveyor->payload.database;
-    return wrong;
+    if (surveyor->source == SOURCE_LOG)
+        return payload_each_of_log(&surveyor->payload, frame, count_command, surveyor->file);
+    return payload_each(&surveyor->payload, frame->payload, frame->lsn, frame->database, count_command,
+                        surveyor->file);
 }
 
 static bool survey_frame(void *context, const char *name, uint64_t offset, const struct frame *frame)
@@ -89,8 +82,8 @@ static bool survey_damage(void *context, const struct damage *damage)
 {
     struct surveyor *surveyor = context;
     add_damage(surveyor->survey, damage);
-    if (damage->kind == DAMAGE_FRAMES)
-        surveyor->database = -1;
+    if (damage_loses(damage))
+        payload_reader_forget(&surveyor->payload);
     return true;
 }
 
@@ -132,7 +125,6 @@ static void survey_files(struct surveyor *surveyor)
         surveyor->file = &survey->bases[i];
         scan_base(folder, i, &visitor);
     }
-    surveyor->database = -1;
     for (size_t i = 0; i < folder->manifest.segment_count; i++) {
         surveyor->source = SOURCE_LOG;
         surveyor->index = i;
@@ -143,7 +135,7 @@ static void survey_files(struct surveyor *surveyor)
 
 void survey_take(struct survey *survey, struct tool *tool, const struct folder *folder)
 {
-    struct surveyor surveyor = {.survey = survey, .database = -1};
+    struct surveyor surveyor = {.survey = survey};
     *survey = (struct survey){.folder = folder};
     describe_files(survey);
     payload_reader_open(&surveyor.payload);

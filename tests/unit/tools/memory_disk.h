@@ -39,6 +39,10 @@ struct memory_disk {
     char name_gone[96];
     struct memory_name name_come;
     bool is_locked; /* by somebody else */
+    /* Called at the n-th opening or reading from here on: what somebody else does meanwhile. */
+    int64_t looks_left;
+    void (*meanwhile)(void *context);
+    void *context;
 };
 
 struct memory_file {
@@ -117,6 +121,13 @@ static inline bool memory_step(struct memory_disk *disk)
     return !disk->has_stopped;
 }
 
+/* Before each opening and reading. */
+static inline void memory_look(struct memory_disk *disk)
+{
+    if (disk->looks_left > 0 && --disk->looks_left == 0)
+        disk->meanwhile(disk->context);
+}
+
 /* gone or come may be NULL. */
 static inline void memory_note_names(struct memory_disk *disk, const char *gone, const char *come,
                                      struct memory_node *node)
@@ -144,6 +155,7 @@ static const struct disk_operations memory_operations;
 static int memory_open(struct disk *base, const char *name, enum disk_open_mode mode, struct disk_file **file)
 {
     struct memory_disk *disk = memory_disk(base);
+    memory_look(disk);
     struct memory_name *found = memory_find(&disk->now, name);
     if (mode == DISK_CREATE && found)
         return -EEXIST;
@@ -171,6 +183,7 @@ static void memory_close(struct disk_file *file)
 static ssize_t memory_read(struct disk_file *file, void *data, size_t size, uint64_t offset)
 {
     const struct buffer *bytes = &((struct memory_file *)file)->node->data;
+    memory_look(((struct memory_file *)file)->disk);
     if (offset >= bytes->size)
         return 0;
     size_t there = bytes->size - (size_t)offset;

@@ -1,0 +1,356 @@
+"""dkv-log on the folders of real servers: looking, verifying, repairing, restoring."""
+
+import json
+import random
+import subprocess
+import threading
+import time
+
+import pytest
+from harness.server import StartError
+from log_tool import LogTool, flip, snapshot
+
+pytestmark = pytest.mark.dkv("dkv-log")
+
+SMALL = {"appendonly": "yes", "appendfsync": "no", "segment_size": "64kb", "auto_aof_rewrite_percentage": 0}
+
+
+@pytest.fixture
+def log_tool(server_binary):
+    return LogTool(server_binary)
+
+
+def wait_for_rewrite(connection):
+    while b"aof_rewrite_in_progress:1" in connection.call("INFO", "persistence"):
+        time.sleep(0.01)
+
+
+def count_up(server, count, begin=0):
+    """Key after key, each a unit of its own: how many there are tells how long a prefix is."""
+    with server.connect() as connection:
+        for at in range(begin, begin + count, 50):
+            connection.pipeline([("SET", f"key:{i}", f"value-{i}" * 3) for i in range(at, min(at + 50, begin + count))])
+
+
+@pytest.fixture
+def counted(new_server):
+    """counted(history_bases=2, rewrites=2): a stopped server whose keys were counted up, 1000 at a time."""
+
+    def make(rewrites=0, **directives):
+        server = new_server(**{**SMALL, **directives}).start()
+        for i in range(rewrites + 1):
+            count_up(server, 1000, i * 1000)
+            with server.connect() as connection:
+                if i < rewrites:
+                    connection.call("BGREWRITEAOF")
+                    wait_for_rewrite(connection)
+        assert server.stop() == 0
+        server.count = (rewrites + 1) * 1000
+        return server
+
+    return make
+
+
+def prefix_of(server):
+    """How many keys there are, having seen that they are the first ones."""
+    with server.connect() as connection:
+        size = connection.call("DBSIZE")
+        values = connection.pipeline([("GET", f"key:{i}") for i in range(size)])
+    assert values == [b"value-%d" % i * 3 for i in range(size)]
+    return size
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_folder(counted, log_tool):
+    server = counted(rewrites=2, history_bases=5)
+    report = log_tool.verify(server.data)
+    assert report["ok"] and not report["damage"] and not report["in_use"]
+    assert report["durable_lsn"] == report["end_lsn"]
+    assert sum(file["commands"] for file in report["files"] if file["kind"] == "log") == server.count
+    assert "all is well" in log_tool("verify", server.data)
+    assert "nothing to repair" in log_tool("repair", "--yes", server.data)
+
+
+def test_every_damage_is_named(counted, log_tool, seed):
+    """A flipped byte is found in the right file, within the right offsets; recovery finds it, too, unless it is in
+    history."""
+    rng = random.Random(seed)
+    server = counted(rewrites=2, history_bases=5)
+    files = log_tool.verify(server.data)["files"]
+    for _ in range(40):
+        file = rng.choice(files)
+        path = server.data / file["name"]
+        used = file["bytes"] if file["kind"] == "base" else len(path.read_bytes().rstrip(b"\0"))
+        # What the last closing frame says is a courtesy; a torn one is no damage.
+        offset = rng.randrange(used - (100 if file == files[-1] else 0))
+        flip(path, offset)
+        report = log_tool.verify(server.data)
+        assert [damage["file"] for damage in report["damage"]] == [file["name"]], (offset, report)
+        damage = report["damage"][0]
+        assert damage["offset"] <= offset < damage["offset_end"] and damage["at_stake"]
+        if not file["history"]:
+            with pytest.raises(StartError) as refusal:
+                server.start()
+            assert file["name"] in str(refusal.value) and "dkv-log" in str(refusal.value)
+        flip(path, offset)
+    assert log_tool.verify(server.data)["ok"]
+
+
+def test_a_damaged_manifest_is_named(counted, log_tool):
+    server = counted()
+    flip(server.data / "MANIFEST", 30)
+    report = log_tool.verify(server.data)
+    assert [damage["file"] for damage in report["damage"]] == ["MANIFEST"]
+
+
+def test_reading_while_a_server_writes(new_server, log_tool, new_load, seed):
+    """Nothing that a server is doing looks like damage: rotation, rewrites, recycled segments, frames half written."""
+    server = new_server(**{**SMALL, "appendfsync": "always", "history_bases": 0}).start()
+    count_up(server, 20000)  # so that reading takes a moment
+    load = new_load(server)
+    load.start(seed)
+    until = time.monotonic() + 6
+    done = threading.Event()
+
+    def rewrite():
+        with server.connect() as connection:
+            while not done.is_set():
+                connection.call("BGREWRITEAOF")
+                wait_for_rewrite(connection)
+
+    rewriting = threading.Thread(target=rewrite)
+    rewriting.start()
+    rounds = 0
+    while time.monotonic() < until:
+        report = log_tool.verify(server.data)
+        assert report["ok"] and report["in_use"] and report["holder"] == server.pid, report
+        log_tool("stat", server.data)
+        rounds += 1
+    done.set()
+    rewriting.join()
+    assert str(server.pid) in log_tool("verify", server.data)
+    load.stop()
+    print(f"{rounds} times verified under load")
+
+
+# --- repair -----------------------------------------------------------------------------------------------------------
+
+
+def damage_log(server, log_tool, share=0.5):
+    """Flips a byte in the middle of the log in use; the LSN where the damage begins."""
+    files = log_tool.verify(server.data)["files"]
+    files = [file for file in files if file["kind"] == "log" and not file["history"]]
+    path = server.data / files[int(len(files) * share)]["name"]
+    flip(path, len(path.read_bytes().rstrip(b"\0")) // 2)
+    return log_tool.verify(server.data)["damage"][0]["lsn"]
+
+
+def test_repair_shows_first(counted, log_tool):
+    """Without --yes it says what would be lost, to the command, and changes nothing."""
+    server = counted()
+    lsn = damage_log(server, log_tool)
+    before = snapshot(server.data)
+    text = log_tool("repair", server.data)
+    assert snapshot(server.data) == before
+    assert f"LSN {lsn} to " in text and "cp -a" in text and "repair --yes" in text
+    kept = len(log_tool.commands(server.data, "--to", lsn))
+    shown = len(log_tool.commands(server.data, "--skip-damaged"))
+    assert f"with {shown - kept} commands" in text
+    lost = log_tool("show", "--from", lsn, "--skip-damaged", server.data)
+    assert lost.count('"SET"') == shown - kept
+
+
+def test_repair_gives_a_prefix(counted, log_tool):
+    server = counted()
+    lsn = damage_log(server, log_tool)
+    kept = len(log_tool.commands(server.data, "--to", lsn))
+    before = snapshot(server.data)
+    with pytest.raises(StartError):
+        server.start()
+    log_tool("repair", "--yes", server.data)
+    assert log_tool.verify(server.data)["ok"]
+    after = snapshot(server.data).values()
+    assert all(data in after for name, data in before.items() if name != "MANIFEST"), "something was not kept"
+    server.start()
+    assert prefix_of(server) == kept and 0 < kept < server.count
+    # It goes on from there, through a restart.
+    count_up(server, 100, kept)
+    server.restart()
+    assert prefix_of(server) == kept + 100
+    assert server.stop() == 0
+    assert log_tool.verify(server.data)["ok"]
+
+
+def test_repair_falls_back_to_an_older_base(counted, log_tool):
+    """Nothing is lost where history is kept."""
+    server = counted(rewrites=2, history_bases=5)
+    base = [file for file in log_tool.verify(server.data)["files"] if file["kind"] == "base"][-1]
+    flip(server.data / base["name"], base["bytes"] // 2)
+    with pytest.raises(StartError):
+        server.start()
+    assert "lost: nothing" in log_tool("repair", server.data)
+    log_tool("repair", "--yes", server.data)
+    server.start()
+    assert prefix_of(server) == server.count
+
+
+def test_repair_without_any_whole_base(counted, log_tool, tmp_path):
+    """It says so, changes nothing, and the way out that it names works: export what can be read, and import that."""
+    server = counted(rewrites=1)
+    base = [file for file in log_tool.verify(server.data)["files"] if file["kind"] == "base"][0]
+    flip(server.data / base["name"], base["bytes"] // 2)
+    before = snapshot(server.data)
+    text = log_tool("repair", "--yes", server.data, status=1)
+    assert snapshot(server.data) == before
+    assert "export --skip-damaged" in text
+    salvaged = tmp_path / "salvaged"
+    salvaged.write_bytes(log_tool.bytes("export", "--skip-damaged", server.data))
+    log_tool("import", salvaged, "--into", tmp_path / "new")
+    server.directives["dir"] = tmp_path / "new"
+    server.start()
+    with server.connect() as connection:
+        assert connection.call("GET", "key:1999") == b"value-1999" * 3
+        assert 1000 <= connection.call("DBSIZE") < 2000
+
+
+def test_repair_of_a_lost_manifest(counted, log_tool):
+    server = counted(rewrites=1, history_bases=1)
+    (server.data / "MANIFEST").unlink()
+    with pytest.raises(StartError):
+        server.start()
+    log_tool("repair", "--yes", server.data)
+    server.start()
+    assert prefix_of(server) == server.count
+
+
+def test_repair_refuses_a_running_server(start_server, log_tool):
+    server = start_server(**SMALL)
+    for arguments in (["repair"], ["repair", "--yes"]):
+        assert str(server.pid) in log_tool(*arguments, server.data, status=1)
+
+
+def test_repair_killed_again_and_again(counted, log_tool, seed):
+    """Wherever SIGKILL meets it, the next repair comes to the same state."""
+    rng = random.Random(seed)
+    server = counted(rewrites=1, history_bases=1)
+    lsn = damage_log(server, log_tool)
+    flip(server.data / "MANIFEST", 40)
+    begin = [file["lsn"] for file in log_tool.verify(server.data)["files"] if not file["history"]][0]
+    kept = 1000 + len(log_tool.commands(server.data, "--from", begin, "--to", lsn))
+    for _ in range(25):
+        process = subprocess.Popen(
+            [log_tool.binary, "repair", "--yes", server.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0, 0.012))
+        process.kill()
+        process.wait()
+    log_tool("repair", "--yes", server.data)
+    assert log_tool.verify(server.data)["ok"]
+    server.start()
+    assert prefix_of(server) == kept
+
+
+# --- restore ----------------------------------------------------------------------------------------------------------
+
+
+def restored(server, folder):
+    """Starts the server on a restored folder; how many keys there are."""
+    server.directives["dir"] = folder
+    server.start()
+    size = prefix_of(server)
+    assert server.stop() == 0
+    return size
+
+
+def test_restore_to_lsn(counted, log_tool, tmp_path):
+    server = counted(rewrites=2, history_bases=5)
+    commands = log_tool.commands(server.data)
+    before = snapshot(server.data)
+    for number in (0, 1, 999, 1000, 1500, 2001, 2999):
+        log_tool("restore", server.data, "--to", commands[number]["lsn"], "--into", tmp_path / str(number))
+    assert snapshot(server.data) == before
+    for number in (0, 1, 999, 1000, 1500, 2001, 2999):
+        assert restored(server, tmp_path / str(number)) == number
+
+
+def test_restore_to_time(new_server, log_tool, tmp_path):
+    """While the server runs. A folder that is not empty is refused, and what is not kept, with what is."""
+    server = new_server(**SMALL, history_bases=5).start()
+    moments = []
+    for i in range(4):
+        count_up(server, 100, i * 100)
+        time.sleep(0.15)  # frames are written and their times lie apart
+        moments.append(time.time())
+        with server.connect() as connection:
+            connection.call("BGREWRITEAOF")
+            wait_for_rewrite(connection)
+    for i, moment in enumerate(moments):
+        log_tool("restore", server.data, "--to", f"@{moment:.3f}", "--into", tmp_path / str(i))
+    assert "not an empty folder" in log_tool("restore", server.data, "--to", 5, "--into", tmp_path / "0", status=1)
+    text = log_tool("restore", server.data, "--to", "2001-01-01", "--into", tmp_path / "x", status=1)
+    assert "can be restored:" in text and "LSN 0 (" in text and not (tmp_path / "x").exists()
+    assert "can be restored:" in log_tool("restore", server.data)
+    assert server.stop() == 0
+    assert [restored(server, tmp_path / str(i)) for i in range(4)] == [100, 200, 300, 400]
+
+
+# --- show and stat ----------------------------------------------------------------------------------------------------
+
+
+def test_show_as_people_read_it(start_server, log_tool):
+    server = start_server(**SMALL)
+    with server.connect() as connection:
+        connection.call("SET", "plain", b"\x00 \"quoted\"\n")
+        connection.call("SELECT", 3)
+        connection.pipeline([("MULTI",), ("SET", "a", "1"), ("INCR", "a"), ("EXEC",)])
+    assert server.stop() == 0
+    lines = log_tool("show", server.data).splitlines()
+    words = [line.split(None, 3)[2:] for line in lines]
+    assert words == [
+        ["0", r'"SET" "plain" "\x00 \"quoted\"\n"'],
+        ["3", "MULTI"],
+        ["3", '"SET" "a" "1"'],
+        ["3", '"INCR" "a"'],
+        ["3", "EXEC"],
+    ]
+    assert lines[2].index('"SET"') > lines[1].index("MULTI")
+    assert log_tool("show", "--key", "pl*", server.data).count("\n") == 1
+    assert log_tool("show", "--key", "b", server.data) == ""
+    assert log_tool("show", "--since", "@4000000000", server.data) == ""
+
+
+def test_stat(counted, log_tool):
+    server = counted(rewrites=1, history_bases=1)
+    text = log_tool("stat", server.data)
+    assert "last rewrite  at LSN" in text and "2000 (0 with a time to live)" in text
+    assert "live          about" in text and "frames a second" in text
+    assert "live" not in log_tool("stat", "--quick", server.data)
+
+
+def test_stat_counts_what_is_stale(new_server, log_tool):
+    server = new_server(**SMALL).start()
+    with server.connect() as connection:
+        for i in range(2000):
+            connection.call("SET", "the same", "x" * 100)
+    assert server.stop() == 0
+    statistics = json.loads(log_tool.bytes("stat", "--json", server.data))
+    assert statistics["keys"] == 1 and statistics["live_bytes"] < 300
+    assert statistics["stale_bytes"] > 0.99 * statistics["state_bytes"] > 200000
+    assert statistics["log"]["commands"] == 2000
+    assert sum(statistics["frames_over_time"]["frames"]) == statistics["log"]["frames"] - 1  # the closing one
+
+
+def test_usage(log_tool, tmp_path):
+    assert "dkv-log verify" in log_tool("--help") and "--yes" in log_tool("repair", "--help")
+    assert log_tool("--version").startswith("dkv-log ")
+    wrong = ("", "nothing", "show", "show --nothing x", "import x", "restore x --to 5", "show --from x y")
+    for arguments in [words.split() for words in wrong]:
+        text = log_tool(*arguments, status=2)
+        assert text.startswith("dkv-log: ") and text.count("\n") == 1
+    for command in ("show", "verify", "repair", "restore", "stat", "export"):
+        for folder in (tmp_path, tmp_path / "missing", "/dev/null"):
+            text = log_tool(command, folder, status=1)
+            assert text.startswith("dkv-log: ") and text.count("\n") == 1
+    assert not (tmp_path / "missing").exists() and not list(tmp_path.iterdir())

@@ -1,0 +1,159 @@
+"""dkv-log and redis-server: what one writes, the other loads."""
+
+import random
+import subprocess
+import time
+
+import pytest
+from log_tool import LogTool, contents, random_commands
+
+pytestmark = pytest.mark.dkv("dkv-log")
+
+
+@pytest.fixture
+def log_tool(server_binary):
+    return LogTool(server_binary)
+
+
+@pytest.fixture
+def redis(new_server, reference_binary):
+    """redis(**directives): a reference server that is not started, with a log of commands."""
+
+    def make(**directives):
+        return new_server(binary=reference_binary, **{"appendonly": "yes", "aof_use_rdb_preamble": "no", **directives})
+
+    return make
+
+
+def run_commands(server, commands):
+    with server.connect() as connection:
+        connection.pipeline(commands)
+
+
+def rewrite(server):
+    with server.connect() as connection:
+        connection.call("BGREWRITEAOF")
+        while b"aof_rewrite_in_progress:1" in connection.call("INFO", "persistence"):
+            time.sleep(0.01)
+
+
+def test_export_is_loaded_by_redis(new_server, redis, log_tool, seed):
+    """A base, a log behind it, units, databases, times to live, bytes of every kind."""
+    rng = random.Random(seed)
+    ours = new_server(appendonly="yes", appendfsync="no", auto_aof_rewrite_percentage=0).start()
+    run_commands(ours, random_commands(rng, 2000))
+    rewrite(ours)
+    run_commands(ours, random_commands(rng, 1000))
+    assert ours.stop() == 0
+    theirs = redis()
+    (theirs.data / "appendonly.aof").write_bytes(log_tool.bytes("export", ours.data))
+    theirs.start()
+    ours.start()
+    assert contents(theirs) == contents(ours) != {}
+
+
+def test_show_is_taken_by_redis_cli(new_server, redis, log_tool, seed):
+    """The log alone, through redis-cli --pipe; and only what was written since a moment."""
+    rng = random.Random(seed)
+    ours = new_server(appendonly="yes", appendfsync="no", auto_aof_rewrite_percentage=0).start()
+    theirs = redis().start()
+    run_commands(ours, random_commands(rng, 1000))
+    time.sleep(0.05)
+    half = len(log_tool.commands(ours.data))
+    moment = time.time()
+    run_commands(ours, random_commands(rng, 1000))
+    assert ours.stop() == 0
+    assert half < len(log_tool.commands(ours.data))
+    for options in (["--to", log_tool.commands(ours.data)[half]["lsn"]], ["--since", f"{moment:.3f}"]):
+        part = log_tool.bytes("show", "--resp", *options, ours.data)
+        piped = subprocess.run(
+            ["redis-cli", "-s", theirs.socket, "--pipe"], input=part, capture_output=True, timeout=60, check=True
+        )
+        assert b"errors: 0" in piped.stdout, piped.stdout
+    ours.start()
+    assert contents(theirs) == contents(ours) != {}
+
+
+def import_and_start(new_server, log_tool, source, folder):
+    text = log_tool("import", source, "--into", folder)
+    assert log_tool.verify(folder)["ok"]
+    return new_server(appendonly="yes", dir=folder).start(), text
+
+
+@pytest.mark.parametrize("timestamps", ["no", "yes"])
+def test_import_of_a_folder(new_server, redis, log_tool, tmp_path, seed, timestamps):
+    """What redis-server keeps in several files, base and increments, with annotations or without."""
+    rng = random.Random(seed)
+    theirs = redis(aof_timestamp_enabled=timestamps).start()
+    run_commands(theirs, random_commands(rng, 1000))
+    rewrite(theirs)
+    run_commands(theirs, random_commands(rng, 2000))
+    expected = contents(theirs)
+    theirs.kill()
+    ours, text = import_and_start(new_server, log_tool, theirs.data / "appendonlydir", tmp_path / "new")
+    assert contents(ours) == expected != {}
+    assert f"{len(expected)} keys" in text
+    # Redis's data folder says as much.
+    other, _ = import_and_start(new_server, log_tool, theirs.data, tmp_path / "other")
+    assert contents(other) == expected
+    assert any("unit" in command for command in log_tool.commands(tmp_path / "new")), "units are kept as such"
+
+
+def test_import_keeps_times(new_server, redis, log_tool, tmp_path):
+    """Annotations become the times of frames, so that the imported log can be restored to them."""
+    theirs = redis(aof_timestamp_enabled="yes").start()
+    run_commands(theirs, [("SET", "a", "1")])
+    time.sleep(1.1)
+    between = time.time()
+    time.sleep(1.1)
+    run_commands(theirs, [("SET", "b", "2")])
+    theirs.kill()
+    log_tool("import", theirs.data, "--into", tmp_path / "new")
+    log_tool("restore", tmp_path / "new", "--to", f"@{between:.3f}", "--into", tmp_path / "then")
+    ours = new_server(appendonly="yes", dir=tmp_path / "then").start()
+    assert {key for _, key in contents(ours)} == {b"a"}
+
+
+def test_there_and_back(new_server, redis, log_tool, tmp_path, seed):
+    """Export, load, rewrite, import: the same data at the end."""
+    rng = random.Random(seed)
+    ours = new_server(appendonly="yes", appendfsync="no").start()
+    run_commands(ours, random_commands(rng, 2000))
+    expected = contents(ours)
+    assert ours.stop() == 0
+    theirs = redis()
+    (theirs.data / "appendonly.aof").write_bytes(log_tool.bytes("export", ours.data))
+    theirs.start()
+    rewrite(theirs)
+    theirs.stop()
+    back, _ = import_and_start(new_server, log_tool, theirs.data, tmp_path / "back")
+    assert contents(back) == expected != {}
+
+
+def test_import_of_a_cut_file(new_server, redis, log_tool, tmp_path):
+    """What was cut off at the end is left out, and told; a unit that was not finished goes as a whole."""
+    theirs = redis().start()
+    run_commands(theirs, [("SET", "a", "1"), ("MULTI",), ("SET", "b", "2"), ("SET", "c", "3"), ("EXEC",)])
+    theirs.kill()
+    log = next((theirs.data / "appendonlydir").glob("*.incr.aof"))
+    log.write_bytes(log.read_bytes()[:-3])
+    ours, text = import_and_start(new_server, log_tool, log, tmp_path / "new")
+    assert {key for _, key in contents(ours)} == {b"a"}
+    assert "are left out" in text
+
+
+def test_import_refuses_what_it_cannot_read(redis, log_tool, tmp_path):
+    """A snapshot, a type that is not there yet, something else: one line that says what to do, and nothing is made."""
+    theirs = redis(aof_use_rdb_preamble="yes").start()
+    run_commands(theirs, [("SET", "a", "1")])
+    rewrite(theirs)
+    run_commands(theirs, [("HSET", "h", "f", "v")])
+    theirs.kill()
+    text = log_tool("import", theirs.data, "--into", tmp_path / "new", status=1)
+    assert "aof-use-rdb-preamble no" in text and "BGREWRITEAOF" in text
+    increment = sorted((theirs.data / "appendonlydir").glob("*.incr.aof"))[-1]
+    text = log_tool("import", increment, "--into", tmp_path / "new", status=1)
+    assert "HSET" in text and "offset" in text
+    for other in ("/dev/null/x", tmp_path, "/bin/true"):
+        assert log_tool("import", other, "--into", tmp_path / "new", status=1).count("\n") == 1
+    assert not (tmp_path / "new").exists()
