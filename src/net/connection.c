@@ -277,8 +277,3 @@ void connection_set_class(struct connection *connection, enum connection_class c
     list_remove(&connection->soft_node);
     connection_check_output(connection);
 }
-
-enum connection_class connection_get_class(const struct connection *connection)
-{
-    return connection->class;
-}

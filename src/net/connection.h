@@ -37,7 +37,6 @@ void connection_describe(const struct connection *connection, struct connection_
 /* Which of client-output-buffer-limit's classes it is in. Normal at first. */
 enum connection_class { CLASS_NORMAL, CLASS_REPLICA, CLASS_PUBSUB, CLASS_COUNT };
 void connection_set_class(struct connection *connection, enum connection_class class);
-enum connection_class connection_get_class(const struct connection *connection);
 
 /* Appends to its output from outside its own command, and has it sent when its turn comes. */
 void connection_push(struct connection *connection, const void *data, size_t size);

@@ -252,11 +252,6 @@ void net_free(struct net *net)
     mem_free(net);
 }
 
-const struct net_limits *net_get_limits(const struct net *net)
-{
-    return &net->limits;
-}
-
 void net_set_limits(struct net *net, const struct net_limits *limits)
 {
     net->limits = *limits;

@@ -72,7 +72,6 @@ struct net *net_new(const struct net_options *options);
 /* Closes all connections; NULL is fine. Call outside the loop's rounds. */
 void net_free(struct net *net);
 
-const struct net_limits *net_get_limits(const struct net *net);
 void net_set_limits(struct net *net, const struct net_limits *limits);
 
 /* A listener_accept, with the net as its context. Any connected stream socket, non-blocking, will do. */

@@ -256,12 +256,6 @@ uint64_t output_sendable(struct output *output, uint64_t acknowledged_lsn)
     return marks->released > output->sent ? marks->released - output->sent : 0;
 }
 
-uint64_t output_waits_for(const struct output *output)
-{
-    const struct output_mark *last = mark_last(output);
-    return last == NULL ? 0 : last->lsn;
-}
-
 /* Marks never point beyond what is queued. */
 static void marks_rewind(struct output *output)
 {

@@ -59,8 +59,6 @@ void output_gap_fill(struct output *output, struct output_gap gap, const void *d
 void output_mark(struct output *output, uint64_t lsn);
 /* Bytes that may be sent now, given how far is acknowledged; forgets the marks that are satisfied. */
 uint64_t output_sendable(struct output *output, uint64_t acknowledged_lsn);
-/* The last mark not yet satisfied; 0 without one. */
-uint64_t output_waits_for(const struct output *output);
 /* Up to bytes_max unsent bytes as vectors; returns how many vectors. */
 int output_vectors(const struct output *output, uint64_t bytes_max, struct iovec *vectors, int vectors_max);
 void output_sent(struct output *output, uint64_t size);

@@ -139,12 +139,6 @@ void reply_double(struct reply *reply, double value)
         reply_bulk(reply, printed);
 }
 
-void reply_long_double_text(struct reply *reply, long double value)
-{
-    char text[FLOAT_TEXT_MAX];
-    reply_bulk(reply, slice_make(text, long_double_format(text, value)));
-}
-
 void reply_bool(struct reply *reply, bool value)
 {
     if (reply->protocol < 3)

@@ -41,8 +41,6 @@ void reply_push(struct reply *reply, int64_t count);
 void reply_attribute(struct reply *reply, int64_t pairs);
 /* A bulk string in RESP2. */
 void reply_double(struct reply *reply, double value);
-/* A bulk string in both; RESP3's double prints otherwise. As INCRBYFLOAT replies. */
-void reply_long_double_text(struct reply *reply, long double value);
 /* 0 or 1 in RESP2. */
 void reply_bool(struct reply *reply, bool value);
 /* Text with a three-letter format, "txt"; a bulk string in RESP2. */

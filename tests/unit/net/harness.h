@@ -37,6 +37,7 @@ struct server {
     struct world world; /* its sessions'; all that is looked at is that it asks for a password */
     struct loop *loop;
     struct net *net;
+    struct net_limits limits; /* as they were set last */
     uint64_t next_id;
     int sessions;
     lsn_t executed;
@@ -239,6 +240,9 @@ HARNESS void server_open(struct server *server)
     diag_set_level(DIAG_VERBOSE);
     server->loop = loop_new(&server->clock);
     assert_non_null(server->loop);
+    server->limits = (struct net_limits){.clients_max = 10000,
+                                         .tcp_keepalive_seconds = 300,
+                                         .parser = {.bulk_max = 512 << 20, .query_max = 1 << 30}};
     struct net_options options = {
         .loop = server->loop,
         .handler = {.context = server,
@@ -250,9 +254,7 @@ HARNESS void server_open(struct server *server)
                     .unblock = handle_unblock,
                     .submit = handle_submit,
                     .acknowledged = handle_acknowledged},
-        .limits = {.clients_max = 10000,
-                   .tcp_keepalive_seconds = 300,
-                   .parser = {.bulk_max = 512 << 20, .query_max = 1 << 30}},
+        .limits = server->limits,
     };
     server->net = net_new(&options);
 }

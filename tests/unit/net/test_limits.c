@@ -6,12 +6,13 @@
 
 static void limits_set(struct server *server, struct net_limits *limits)
 {
+    server->limits = *limits;
     net_set_limits(server->net, limits);
 }
 
 static struct net_limits limits_get(struct server *server)
 {
-    return *net_get_limits(server->net);
+    return server->limits;
 }
 
 /* Shows: a client that asks for much and never reads is closed at the hard limit, within a pipeline too, with

@@ -76,7 +76,6 @@ static void write_doubles(struct reply *reply)
     reply_double(reply, 0.1);
     reply_double(reply, -(double)INFINITY);
     reply_double(reply, (double)NAN);
-    reply_long_double_text(reply, 10.5L);
 }
 
 static void write_bools(struct reply *reply)
@@ -121,8 +120,7 @@ static const struct {
      "$0\r\n\r\n$4\r\na\r\nb\r\n$5\r\nhello\r\n$8\r\n-1234567\r\n"},
     {write_nulls, "$-1\r\n*-1\r\n", "_\r\n_\r\n"},
     {write_aggregates, "*3\r\n*6\r\n*3\r\n*3\r\n*0\r\n", "*3\r\n%3\r\n~3\r\n>3\r\n*0\r\n"},
-    {write_doubles, "$1\r\n3\r\n$3\r\n0.1\r\n$4\r\n-inf\r\n$3\r\nnan\r\n$4\r\n10.5\r\n",
-     ",3\r\n,0.1\r\n,-inf\r\n,nan\r\n$4\r\n10.5\r\n"},
+    {write_doubles, "$1\r\n3\r\n$3\r\n0.1\r\n$4\r\n-inf\r\n$3\r\nnan\r\n", ",3\r\n,0.1\r\n,-inf\r\n,nan\r\n"},
     {write_bools, ":1\r\n:0\r\n", "#t\r\n#f\r\n"},
     {write_verbatim, "$9\r\nsome text\r\n$0\r\n\r\n", "=13\r\ntxt:some text\r\n=4\r\nmkd:\r\n"},
     {write_big_number, "$37\r\n1234567999999999999999999999999999999\r\n",
