@@ -74,11 +74,10 @@ step format "clang-format agrees with every source" quietly "${make[@]}" format-
 if step build "gcc, no warnings" quietly "${make[@]}" all unit-build load; then
     step unit "unit tests" "${make[@]}" unit
     step process "the real server: kill, stop, restart" pytest tests/process
+    step faults "the real server: failing calls, full disks, dead children, linearizability" pytest tests/faults
     step redis-tests "clients, tools and redis-server cannot tell" pytest redis-tests
 fi
-if [ -e tests/sim/seeds.txt ]; then
-    step sim "the simulator: seeds that failed once, then fresh ones" "${make[@]}" -j1 sim-seeds sim SECONDS=20
-fi
+step sim "the simulator: seeds that failed once, then fresh ones" "${make[@]}" -j1 sim-seeds sim SECONDS=60
 step clang "clang, no warnings" quietly "${make[@]}" clang
 step sanitize "unit tests under sanitizers" "${make[@]}" sanitize
 step fuzz "fuzzers, a few seconds each" "${make[@]}" fuzz
