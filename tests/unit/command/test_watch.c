@@ -150,6 +150,25 @@ static void test_many(void **state)
     dialog_end(&dialog);
 }
 
+/* Sessions that watch the same key are all failed by its change, each but once. */
+static void test_same_key(void **state)
+{
+    (void)state;
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    struct session *first = dialog.session;
+    struct session *second = session_new(dialog.world, &dialog.output, NULL);
+    dialog_say(&dialog, "watch k");
+    dialog.session = second;
+    dialog_say(&dialog, "watch k k");
+    assert_int_equal(watch_table_count(dialog.world->watches), 2);
+    dialog_say(&dialog, "set k 1");
+    assert_true(first->watch_failed && second->watch_failed);
+    session_free(second);
+    dialog.session = first;
+    dialog_end(&dialog);
+}
+
 /* A WATCH that is too large watches none of its keys. */
 static void test_too_large(void **state)
 {
@@ -171,10 +190,8 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_no_changes),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_changes),  cmocka_unit_test(test_no_changes), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_same_key), cmocka_unit_test(test_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
