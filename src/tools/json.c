@@ -140,3 +140,17 @@ void json_end(struct json *json)
     fputc('\n', json->out);
     json->need_comma = false;
 }
+
+int json_fail(struct tool *tool, const char *error)
+{
+    struct json json = {.out = tool->out};
+    if (tool->options->json) {
+        json_object(&json, NULL);
+        json_text(&json, "folder", tool->options->folder);
+        json_bool(&json, "ok", false);
+        json_text(&json, "error", error);
+        json_object_end(&json);
+        json_end(&json);
+    }
+    return tool_fail(tool, "%s", error);
+}

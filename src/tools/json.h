@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "tools/log.h"
 
 struct json {
     FILE *out;
@@ -26,5 +27,9 @@ void json_text(struct json *json, const char *name, const char *value);
 void json_bytes(struct json *json, const char *name, struct slice value);
 /* Ends the line. */
 void json_end(struct json *json);
+
+/* As tool_fail, and where JSON was asked for, writes an object that says so in the place of the one that was
+ * expected. */
+int json_fail(struct tool *tool, const char *error);
 
 #endif

@@ -37,8 +37,8 @@ static void print_loss(FILE *out, const struct repair_plan *plan)
     fprintf(out,
             "  of these, %" PRIu64 " bytes can be read: %" PRIu64 " unit%s with %" PRIu64
             " command%s, written from %s to %s\n",
-            plan->lost_bytes, plan->lost_units, plan->lost_units == 1 ? "" : "s", plan->lost_commands,
-            plan->lost_commands == 1 ? "" : "s", time_text(from, plan->lost_first_ms),
+            plan->lost_bytes, plan->lost_units, plural(plan->lost_units), plan->lost_commands,
+            plural(plan->lost_commands), time_text(from, plan->lost_first_ms),
             time_text(to, plan->lost_last_ms));
     fprintf(out, "  to see them: dkv-log show --from %" PRIu64 " --skip-damaged %s\n", plan->end,
             plan->survey->folder->path);
@@ -353,9 +353,8 @@ static int decide(struct tool *tool, const struct survey *survey)
         fputs("what would be done:\n", tool->out);
         print_steps(tool->out, &plan);
         fprintf(tool->out,
-                "nothing was changed. To keep a copy of all first: cp -a %s %s.copy\nto do it: dkv-log "
-                "repair --yes "
-                "%s\n",
+                "nothing was changed. To keep a copy of all first: cp -a %s %s.copy\n"
+                "to do it: dkv-log repair --yes %s\n",
                 path, path, path);
     }
     repair_plan_free(&plan);
@@ -364,10 +363,9 @@ static int decide(struct tool *tool, const struct survey *survey)
 
 static int refuse_in_use(struct tool *tool, int holder)
 {
-    char who[32] = "another process";
-    if (holder > 0)
-        snprintf(who, sizeof(who), "process %d", holder);
-    return tool_fail(tool, "%s is in use by %s: stop that server first", tool->options->folder, who);
+    char who[HOLDER_TEXT_SIZE];
+    return tool_fail(tool, "%s is in use by %s: stop that server first", tool->options->folder,
+                     holder_text(who, holder));
 }
 
 int repair_run(struct tool *tool)

@@ -61,7 +61,7 @@ static bool tell_rest(struct scan *scan, const char *what)
 
 /* --- finding the next frame --------------------------------------------------------------------------- */
 
-/* Reads what can be read of [at, at + size); *size is how much that is, 0 where the disk refuses. */
+/* Reads what can be read of [at, at + size); that is nothing where the disk refuses. */
 static void read_chunk(struct scan *scan, uint64_t at, struct buffer *chunk, size_t size)
 {
     ssize_t got;

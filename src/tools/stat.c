@@ -234,7 +234,7 @@ int stat_run(struct tool *tool)
     struct statistics statistics = {0};
     struct journal_error error;
     if (!survey_load(&statistics.survey, &statistics.folder, tool, &error))
-        return tool_fail(tool, "%s", error.text);
+        return json_fail(tool, error.text);
     add_up(&statistics);
     if (!tool->options->quick)
         statistics.has_state = replay_folder(tool->disk, tool->options->folder, tool->clock, REPLAY_DATABASES,

@@ -136,6 +136,15 @@ const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+const char *holder_text(char out[HOLDER_TEXT_SIZE], int holder)
+{
+    if (holder > 0)
+        snprintf(out, HOLDER_TEXT_SIZE, "process %d", holder);
+    else
+        snprintf(out, HOLDER_TEXT_SIZE, "another process");
+    return out;
+}
+
 void text_cut(char *out, size_t size, const char *text)
 {
     size_t length = strnlen(text, size - 1);

@@ -4,8 +4,9 @@
 
 #include "tools/log.h"
 
-#define TIME_TEXT_SIZE 40
-#define SIZE_TEXT_SIZE 32
+#define TIME_TEXT_SIZE   40
+#define SIZE_TEXT_SIZE   32
+#define HOLDER_TEXT_SIZE 32
 
 /* "2026-11-20T10:47:12.345Z", in UTC; out-of-range times as a number with "ms". Returns out. */
 const char *time_text(char out[TIME_TEXT_SIZE], int64_t time_ms);
@@ -19,6 +20,8 @@ const char *size_text(char out[SIZE_TEXT_SIZE], uint64_t bytes);
 /* "s" unless count is one. */
 const char *plural(uint64_t count);
 
+/* "process 123", or "another process" when that is not known. Returns out. */
+const char *holder_text(char out[HOLDER_TEXT_SIZE], int holder);
 /* Copies text, cut where the room for it ends. */
 void text_cut(char *out, size_t size, const char *text);
 

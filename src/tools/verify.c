@@ -126,11 +126,13 @@ static void print_text(struct tool *tool, const struct survey *survey, size_t da
 {
     const struct folder *folder = survey->folder;
     FILE *out = tool->out;
+    char who[HOLDER_TEXT_SIZE];
     fprintf(out, "%s: stream ", folder->path);
     for (int i = 0; i < STREAM_ID_SIZE; i++)
         fprintf(out, "%02x", folder->manifest.stream_id[i]);
     if (tool->in_use)
-        fprintf(out, ", in use by process %d: what it writes meanwhile may not be seen", tool->holder);
+        fprintf(out, ", in use by %s: what it writes meanwhile may not be seen",
+                holder_text(who, tool->holder));
     fputc('\n', out);
     for (size_t i = 0; i < folder->manifest.base_count; i++)
         print_file(out, &survey->bases[i]);
@@ -267,7 +269,7 @@ int verify_run(struct tool *tool)
     struct survey survey;
     struct journal_error error;
     if (!survey_load(&survey, &folder, tool, &error))
-        return tool_fail(tool, "%s", error.text);
+        return json_fail(tool, error.text);
     size_t damages = survey.damage_count + (manifest_is_bad(&folder) ? 1 : 0);
     if (tool->options->json)
         print_json(tool, &survey, damages);

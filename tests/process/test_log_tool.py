@@ -353,4 +353,5 @@ def test_usage(log_tool, tmp_path):
         for folder in (tmp_path, tmp_path / "missing", "/dev/null"):
             text = log_tool(command, folder, status=1)
             assert text.startswith("dkv-log: ") and text.count("\n") == 1
+    assert log_tool.verify(tmp_path)["error"] and not log_tool.verify(tmp_path)["ok"]
     assert not (tmp_path / "missing").exists() and not list(tmp_path.iterdir())
