@@ -135,7 +135,7 @@ fuzz: ## build the fuzzers and run each for FUZZ_SECONDS
 
 fuzz-build: $(FUZZERS)
 
-$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(call stack,server)
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(call stack,tools)
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # The load program of tests/process.

@@ -1,12 +1,7 @@
 /* Fuzzes dkv-log: a folder on a disk in memory is made of what the fuzzer gives, and every command is run on
  * it. Whatever is in the folder, no command may crash, what repair and restore leave must be whole, and what
- * could be recovered before a repair can be recovered after it. Build and run:
- *
- *     B=/tmp/fuzz; S=address,undefined; L=$B/lib/libdkv; O=tests/fuzz/log/fuzz_log.o
- *     make BUILD=$B CC=clang SANITIZE=$S,fuzzer-no-link LDFLAGS=-fsanitize=$S all $B/$O
- *     clang -fsanitize=$S,fuzzer -o $B/fuzz_log $B/$O $L-tools.a $L-engine.a $L-command.a \
- *         $L-resp.a $L-journal.a $L-store.a $L-base.a -lm -pthread
- *     $B/fuzz_log -max_total_time=60 -dict=tests/fuzz/log/log.dict
+ * could be recovered before a repair can be recovered after it.
+ * make fuzz runs it, with log.dict.
  *
  * The first byte chooses how the folder is made. Either files are taken as they come: a byte for the name,
  * two for the size, and the contents. Or a folder is written as a journal would write it (bases, segments,
