@@ -10,7 +10,8 @@
 
 void client_connect(struct sim *sim, struct client *client, int number)
 {
-    *client = (struct client){.number = number, .parser = parser_new()};
+    *client = (struct client){
+        .number = number, .parser = parser_new(), .reads = random_below(&sim->random, 3) == 0};
     client->session = session_new(sim->world, &client->output, NULL);
 }
 
@@ -55,11 +56,29 @@ void client_say(struct sim *sim, struct client *client, const char *words, enum 
     workload_say(words, kind, &client->input, sent_add(client));
 }
 
+static void send_one(struct sim *sim, struct client *client)
+{
+    if (client->until_exec > 0 && --client->until_exec == 0) {
+        client_say(sim, client, "exec", COMMAND_EXEC);
+        client->sent[client->sent_first + client->sent_count - 1].writes = true;
+        return;
+    }
+    if (client->until_exec == 0 && random_below(&sim->random, 20) == 0) {
+        client_say(sim, client, "multi", COMMAND_MULTI);
+        client->until_exec = 1 + (int)random_below(&sim->random, 5);
+        client->transaction_reads = random_below(&sim->random, 3) == 0;
+        return;
+    }
+    bool reads = client->reads || (client->until_exec > 0 && client->transaction_reads);
+    struct sim_command *command = sent_add(client);
+    workload_command(&sim->workload, sim->clock.wall_us / 1000, reads, &client->input, command);
+}
+
 void client_send(struct sim *sim, struct client *client)
 {
     uint64_t count = 1 + random_below(&sim->random, (uint64_t)sim->config.pipeline_max);
     while (count-- > 0)
-        workload_command(&sim->workload, sim->clock.wall_us / 1000, &client->input, sent_add(client));
+        send_one(sim, client);
 }
 
 /* --- what a reply promises --------------------------------------------------------------------------------
@@ -331,17 +350,30 @@ static void acknowledge_everysec(struct sim *sim, lsn_t lsn)
     model_acknowledge_everysec(&sim->model, &acknowledged);
 }
 
+/* The journal itself has to know that it lasts. (Whether it is right, crashes show.) */
+static void must_be_known(struct sim *sim, const char *what, lsn_t lsn, lsn_t known)
+{
+    if (lsn > known)
+        sim_fail(sim, "a client read what tells of LSN %llu, of which only %llu is known to be %s",
+                 (unsigned long long)lsn, (unsigned long long)known, what);
+}
+
 /* The client has seen some of this reply: from now on it must be true. */
 static void promise_made(struct sim *sim, const struct promise *promise)
 {
+    struct model *model = &sim->model;
+    bool same_policy = promise->policy_epoch == sim->policy_epoch;
     sim->counts->replies++;
-    enum sync_policy policy = journal_policy(sim->journal);
-    model_promise_power(&sim->model, promise->durable);
-    if (promise->policy == SYNC_ALWAYS && promise->policy_epoch == sim->policy_epoch)
-        model_promise_power(&sim->model, promise->shown);
-    else if (promise->acknowledged && policy == SYNC_EVERYSEC && promise->policy_epoch == sim->policy_epoch)
+    must_be_known(sim, "durable", promise->durable, journal_durable(sim->journal));
+    must_be_known(sim, "written", promise->acknowledged, journal_written(sim->journal));
+    model_promise_power(model, promise->durable);
+    model_promise_process(model, promise->acknowledged);
+    if (promise->policy == SYNC_ALWAYS && same_policy) {
+        must_be_known(sim, "durable", promise->shown, journal_durable(sim->journal));
+        model_promise_power(model, promise->shown);
+    }
+    if (promise->policy == SYNC_EVERYSEC && same_policy && promise->acknowledged)
         acknowledge_everysec(sim, promise->acknowledged);
-    model_promise_process(&sim->model, promise->acknowledged);
 }
 
 void client_read(struct sim *sim, struct client *client, uint64_t bytes_max)

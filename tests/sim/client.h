@@ -40,6 +40,10 @@ struct client {
     size_t promise_capacity;
     bool waits;   /* for the journal: what is next could not be run */
     bool closing; /* sends nothing more */
+    bool reads;   /* only: nothing of its own holds its replies up */
+    /* Commands until it ends the transaction that it began; 0: it began none, or leaves that to chance. */
+    int until_exec;
+    bool transaction_reads; /* only */
 
     /* In a transaction: what its commands can tell of, and the database selected for the next. */
     struct command_scope *scopes;

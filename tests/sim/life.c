@@ -250,6 +250,9 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     sim->written_count = 0;
     sim->failed_at_us = 0;
     sim->disk->crash_at = 0;
+    const char *lacks = workload_lacks(sim->world->commands);
+    if (lacks)
+        sim_fail(sim, "the workload never says %s: give it a line in workload.c", lacks);
     for (int i = 0; i < sim->client_count; i++)
         client_connect(sim, &sim->clients[i], i);
 }

@@ -287,7 +287,9 @@ static void change_disk(struct sim *sim)
         trace_line(&sim->trace, "disk: %llu bytes are left", (unsigned long long)(left - disk->ballast));
     }
     if (sim->config.fails && random_below(&sim->random, 3)) {
-        enum sim_op op = (enum sim_op)random_below(&sim->random, OP_COUNT);
+        /* A sync that fails has the worst consequences. */
+        bool is_sync = random_below(&sim->random, 3) == 0;
+        enum sim_op op = is_sync ? OP_SYNC : (enum sim_op)random_below(&sim->random, OP_COUNT);
         static const unsigned chances[] = {65536, 65536, 20000, 6000, 1000};
         disk->faults.eio[op] = chances[random_below(&sim->random, 5)];
         trace_line(&sim->trace, "disk: %s begins to fail", sim_op_name(op));
@@ -480,7 +482,7 @@ static void step(struct sim *sim)
     if (sim->disk->dead)
         sim_crash(sim, random_below(&sim->random, 2) ? CRASH_POWER : CRASH_PROCESS);
     else if (sim->failed_at_us && random_below(&sim->random, 10) == 0)
-        crash(sim);
+        random_below(&sim->random, 2) ? sim_crash(sim, CRASH_PROCESS) : crash(sim);
 }
 
 static void sim_init(struct sim *sim, uint64_t seed, bool print, struct sim_counts *counts)

@@ -41,6 +41,8 @@ static const struct {
     {1, COMMAND_PLAIN, ">getex K px M"},
     {1, COMMAND_PLAIN, ">getex K exat A"},
     {1, COMMAND_PLAIN, ">getex K persist"},
+    {1, COMMAND_PLAIN, ">getex K ex S"},
+    {1, COMMAND_PLAIN, ">getex K pxat B"},
     {3, COMMAND_PLAIN, ">mset K V K Q"},
     {2, COMMAND_PLAIN, ">mset K V K V K V K V"},
     {2, COMMAND_PLAIN, ">msetnx K Q K Q"},
@@ -70,6 +72,7 @@ static const struct {
     {1, COMMAND_PLAIN, ">pexpireat K B"},
     {2, COMMAND_PLAIN, ">persist K"},
     {1, COMMAND_PLAIN, ">flushdb"},
+    {1, COMMAND_PLAIN, ">flushdb sync"},
     {1, COMMAND_PLAIN, ">flushall async"},
     {1, COMMAND_PLAIN, ">flushall sync"},
     {2, COMMAND_PLAIN, ">swapdb D D"},
@@ -78,6 +81,8 @@ static const struct {
     {1, COMMAND_PLAIN, "<exists K K"},
     {1, COMMAND_PLAIN, "<strlen K"},
     {1, COMMAND_PLAIN, "<getrange K 0 O"},
+    {1, COMMAND_PLAIN, "<substr K 0 O"},
+    {1, COMMAND_PLAIN, "<expiretime K"},
     {1, COMMAND_PLAIN, "<type K"},
     {1, COMMAND_PLAIN, "<ttl K"},
     {1, COMMAND_PLAIN, "<pttl K"},
@@ -109,6 +114,39 @@ static const struct {
 };
 #define LINE_COUNT (sizeof(lines) / sizeof(lines[0]))
 
+static bool is_said(const struct command *command)
+{
+    size_t size = strlen(command->name);
+    for (size_t i = 0; i < LINE_COUNT; i++)
+        if (strncmp(lines[i].words + 1, command->name, size) == 0 &&
+            (lines[i].words[1 + size] == ' ' || lines[i].words[1 + size] == '\0'))
+            return true;
+    return false;
+}
+
+const char *workload_lacks(const struct command_table *commands)
+{
+    for (size_t i = 0; i < command_table_count(commands); i++) {
+        const struct command_entry *entry = command_table_at(commands, i);
+        bool counts = (entry->command->flags & CMD_WRITE) || (entry->command->flags & CMD_READONLY);
+        if (counts && !entry->parent && !is_said(entry->command))
+            return entry->command->name;
+    }
+    return NULL;
+}
+
+/* Now and then all units are of one size, so that what one life wrote and lost lies exactly where the next
+ * one writes.
+ */
+static void favour_one_line(struct workload *workload)
+{
+    static const char *const of_one_size[] = {">incr K", ">set K Q", ">setnx K V", ">del K", ">getset K V"};
+    const char *one = of_one_size[random_below(workload->random, 5)];
+    for (size_t i = 0; i < LINE_COUNT; i++)
+        if (lines[i].words[0] == '>')
+            workload->weights[i] = strcmp(lines[i].words, one) == 0 ? 200 : 0;
+}
+
 /* Each run favours some lines and leaves some out, so that rare combinations get long runs of their own. */
 void workload_init(struct workload *workload, struct random *random)
 {
@@ -122,10 +160,12 @@ void workload_init(struct workload *workload, struct random *random)
     for (size_t i = 0; i < LINE_COUNT; i++) {
         unsigned weight = lines[i].weight * favours[random_below(random, sizeof(favours))];
         workload->weights[i] = (unsigned char)(weight > 255 ? 255 : weight);
-        workload->weight_total += workload->weights[i];
     }
-    workload->weights[0]++; /* never nothing at all */
-    workload->weight_total++;
+    if (random_below(random, 8) == 0)
+        favour_one_line(workload);
+    workload->weights[0]++; /* there is always something to write */
+    for (size_t i = 0; i < LINE_COUNT; i++)
+        workload->weight_total += workload->weights[i];
 }
 
 /* --- words ------------------------------------------------------------------------------------------------
@@ -308,14 +348,26 @@ void workload_say(const char *line, enum command_kind kind, struct buffer *out, 
     buffer_free(&words.text);
 }
 
-void workload_command(struct workload *workload, int64_t now_ms, struct buffer *out,
+/* Draws a line by its weight; one that only reads may have to be drawn from all. */
+static size_t draw_line(struct words *words, bool only_reads)
+{
+    size_t line;
+    int draws = 0;
+    do {
+        uint64_t pick = below(words, words->workload->weight_total);
+        for (line = 0; pick >= words->workload->weights[line]; line++)
+            pick -= words->workload->weights[line];
+        if (++draws > 10)
+            line = below(words, LINE_COUNT);
+    } while (only_reads && (lines[line].words[0] == '>' || lines[line].kind == COMMAND_MULTI));
+    return line;
+}
+
+void workload_command(struct workload *workload, int64_t now_ms, bool only_reads, struct buffer *out,
                       struct sim_command *command)
 {
     struct words words = {.workload = workload, .now_ms = now_ms};
-    uint64_t pick = below(&words, workload->weight_total);
-    size_t line = 0;
-    while (pick >= workload->weights[line])
-        pick -= workload->weights[line++];
+    size_t line = draw_line(&words, only_reads);
     *command = (struct sim_command){.kind = lines[line].kind, .writes = lines[line].words[0] == '>'};
     say_line(&words, command, lines[line].words + 1);
     look_at_whole_databases(command, lines[line].words + 1);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "command/command.h"
 #include "model.h"
 
 #define COMMAND_KEYS_MAX 8
@@ -45,9 +46,13 @@ struct workload {
     unsigned char weights[128];
 };
 
+/* The name of a command that writes, or reads keys, and that no line says; NULL when all are said. */
+const char *workload_lacks(const struct command_table *commands);
 void workload_init(struct workload *workload, struct random *random);
-/* Appends a command to out. now_ms is for times that are given as such. */
-void workload_command(struct workload *workload, int64_t now_ms, struct buffer *out,
+/* Appends a command to out, if only_reads one that writes nothing. now_ms is for times that are given as
+ * such.
+ */
+void workload_command(struct workload *workload, int64_t now_ms, bool only_reads, struct buffer *out,
                       struct sim_command *command);
 /* Appends this very command, words separated by spaces. */
 void workload_say(const char *words, enum command_kind kind, struct buffer *out, struct sim_command *command);

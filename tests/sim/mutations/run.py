@@ -9,7 +9,10 @@ their place:
     - lines as they are, without their indentation
     + lines instead
 
-There may be several file sections. Each mutation is applied to a copy of the tree, which is built and searched with the
+There may be several file sections. What needs more luck than there is time for may name a test that shows it, too:
+
+    also: unit-journal
+ Each mutation is applied to a copy of the tree, which is built and searched with the
 simulator. Exit 1 when one survives, or no longer applies."""
 
 import argparse
@@ -27,11 +30,13 @@ ROOT = HERE.parent.parent.parent
 
 
 def parse(path):
-    """The reason, and a list of (file, old lines, new lines)."""
-    reason, changes = "", []
+    """The reason, a list of (file, old lines, new lines), and the target of a test that shows it, or None."""
+    reason, changes, also = "", [], None
     for line in path.read_text().splitlines():
         if line.startswith("#"):
             reason += line[1:].strip() + " "
+        elif line.startswith("also:"):
+            also = line[5:].strip()
         elif line.startswith("file:"):
             changes.append((line[5:].strip(), [], []))
         elif line.startswith("-"):
@@ -40,7 +45,7 @@ def parse(path):
             changes[-1][1].append(line[1:].strip())
         elif line.startswith("+"):
             changes[-1][2].append(line[1:].strip())
-    return reason.strip(), changes
+    return reason.strip(), changes, also
 
 
 def apply(tree, changes):
@@ -56,8 +61,8 @@ def apply(tree, changes):
         path.write_text("\n".join(lines) + "\n")
 
 
-def build(tree, objects):
-    command = ["make", "-s", f"BUILD={objects}", "sim-build", "CFLAGS=-O2 -g -Wno-error"]
+def build(tree, objects, target="sim-build"):
+    command = ["make", "-s", f"BUILD={objects}", target, "CFLAGS=-O2 -g -Wno-error"]
     return subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -87,7 +92,7 @@ def main():
             sys.exit(built.stdout)
         chosen = [p for p in sorted(HERE.glob("*.mutation")) if not given.names or p.stem in given.names]
         for path in chosen:
-            reason, changes = parse(path)
+            reason, changes, also = parse(path)
             originals = {name: (tree / name).read_text() for name, _, _ in changes}
             try:
                 apply(tree, changes)
@@ -96,6 +101,9 @@ def main():
                     raise ValueError("it does not compile:\n" + built.stdout)
                 caught, seconds, how = search(objects, given.seconds, given.start)
                 verdict = "caught  " if caught else "SURVIVED"
+                if not caught and also:
+                    caught = build(tree, objects, also).returncode != 0
+                    verdict = f"caught by {also}" if caught else "SURVIVED"
                 told = f"seed {how.group(1)}: {how.group(2)[:150]}" if how else ""
             except ValueError as error:
                 caught, seconds, verdict, told = False, 0, "BROKEN  ", str(error)
