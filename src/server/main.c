@@ -90,7 +90,7 @@ static void check_journal(struct server *server)
     const char *failed = server->world->journal ? journal_failed(server->world->journal) : NULL;
     if (!failed)
         return;
-    diag(DIAG_WARNING, "stopping, because the log has failed: nothing was acknowledged that is not on disk");
+    diag(DIAG_WARNING, "stopping, because the log has failed. Nothing was acknowledged that is not on disk.");
     if (server->config->pidfile[0])
         process_pidfile_remove(server->config->pidfile);
     _exit(1);
