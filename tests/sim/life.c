@@ -331,6 +331,8 @@ void sim_close(struct sim *sim)
     uint64_t reasons = sim->disk->faults_injected + sim->disk->full_hits;
     struct engine *engine = sim->engine;
     sim->engine = NULL;
+    if (random_below(&sim->random, 3) == 0)
+        sim_disk_crash_after(sim->disk, random_below(&sim->random, 12));
     bool ok = engine_close(engine);
     sim->world = NULL;
     sim->journal = NULL;

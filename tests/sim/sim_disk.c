@@ -307,6 +307,12 @@ static int call_begin(struct sim_disk *disk, enum sim_op op, const char *name, b
     return inject(disk, op, name);
 }
 
+/* Whether a call that ended so has changed something: one that failed may have all the same. */
+static bool takes_effect(struct sim_disk *disk, int rc)
+{
+    return rc == 0 || (rc == -EIO && !disk->dead && random_below(&disk->random, 2));
+}
+
 static int call_enter(struct sim_disk *disk, enum sim_op op, const char *name)
 {
     bool crashes;
@@ -420,11 +426,11 @@ static int op_truncate(struct disk_file *file, uint64_t size)
     struct sim_file *sim = file_of(file);
     ASSERT(sim->writable);
     int rc = call_enter(sim->disk, OP_TRUNCATE, sim->name);
-    if (rc < 0)
+    if (!takes_effect(sim->disk, rc))
         return rc;
     inode_set_size(sim->disk, inode_of(sim), size);
     trace_line(sim->disk->trace, "disk: truncate %s %llu", sim->name, (unsigned long long)size);
-    return 0;
+    return rc;
 }
 
 static int op_size(struct disk_file *file, uint64_t *size)
@@ -446,7 +452,7 @@ static int op_create(struct sim_disk *disk, const char *name, size_t *inode)
     if (sim_names_find(disk->names, disk->name_count, name))
         return -EEXIST;
     int rc = call_enter(disk, OP_CREATE, name);
-    if (rc < 0)
+    if (!takes_effect(disk, rc))
         return rc;
     if (space_left(disk) < BLOCK_SIZE && random_below(&disk->random, 2)) {
         disk->full_hits++;
@@ -455,7 +461,7 @@ static int op_create(struct sim_disk *disk, const char *name, size_t *inode)
     *inode = inode_add(disk);
     folder_change(disk, FOLDER_CREATE, name, "", *inode);
     trace_line(disk->trace, "disk: create %s", name);
-    return 0;
+    return rc;
 }
 
 static int op_open(struct disk *base, const char *name, enum disk_open_mode mode, struct disk_file **file)
@@ -495,14 +501,14 @@ static int op_rename(struct disk *base, const char *from, const char *to)
     if (disk->recorder)
         return sim_child_rename(disk->recorder, from, to);
     int rc = call_enter(disk, OP_RENAME, from);
-    if (rc < 0)
-        return rc;
     struct sim_name *found = sim_names_find(disk->names, disk->name_count, from);
-    if (!found)
+    if (!found && rc == 0)
         return -ENOENT;
+    if (!found || !takes_effect(disk, rc))
+        return rc;
     folder_change(disk, FOLDER_RENAME, from, to, found->inode);
     trace_line(disk->trace, "disk: rename %s %s", from, to);
-    return 0;
+    return rc;
 }
 
 static int op_unlink(struct disk *base, const char *name)
@@ -511,14 +517,14 @@ static int op_unlink(struct disk *base, const char *name)
     if (disk->recorder)
         return sim_child_unlink(disk->recorder, name);
     int rc = call_enter(disk, OP_UNLINK, name);
-    if (rc < 0)
-        return rc;
     struct sim_name *found = sim_names_find(disk->names, disk->name_count, name);
-    if (!found)
+    if (!found && rc == 0)
         return -ENOENT;
+    if (!found || !takes_effect(disk, rc))
+        return rc;
     folder_change(disk, FOLDER_UNLINK, name, "", found->inode);
     trace_line(disk->trace, "disk: unlink %s", name);
-    return 0;
+    return rc;
 }
 
 static int op_sync_folder(struct disk *base)
