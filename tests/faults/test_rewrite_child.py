@@ -41,8 +41,8 @@ def filled(new_faulty):
 
 
 def begin_stopped(server, connection):
-    """Begins a rewrite whose child stops at its first file. The child's process id."""
-    server.faults.add("open", "stop", process="child", count=1)
+    """Begins a rewrite whose child stops with its file written. The child's process id."""
+    server.faults.add("fdatasync", "stop", process="child", count=1)
     assert b"started" in connection.call("BGREWRITEAOF")
     pid = wait_until(lambda: children(server))[0]
     wait_until(lambda: state_of(pid) == "T")
@@ -65,6 +65,7 @@ def test_killed_child(filled):
         assert failed_rewrites(connection) == 1
         assert "the child was ended by signal 9" in filled.log() and "rewrite failed" in filled.log()
         found = contents(connection)
+        wait_until(lambda: not list(filled.data.glob("*.tmp")))
         assert_tidy(filled)
         assert rewrite(connection)
         assert failed_rewrites(connection) == 0
