@@ -512,7 +512,8 @@ static void what_a_failed_sync_left_is_written_anew(void **state)
     fixture_free(&f);
 }
 
-/* So it is with a closing frame, which has no LSNs of its own: what is appended behind it would be lost with it.
+/* So it is with a closing frame, which has no LSNs of its own: what is appended behind it would be lost with
+ * it.
  */
 static void a_closing_frame_that_a_failed_sync_left_is_written_anew(void **state)
 {
