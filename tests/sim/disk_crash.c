@@ -41,12 +41,12 @@ static uint64_t random_moment(const struct sim_disk *disk, struct random *random
 
 static struct choice choose(const struct sim_disk *disk, struct random *random)
 {
-    struct choice choice = {.random = random,
-                            .data = (enum survival)random_below(random, SURVIVAL_COUNT),
-                            .names = (enum survival)random_below(random, SURVIVAL_COUNT),
-                            .data_moment = random_moment(disk, random),
-                            .names_moment = random_moment(disk, random),
-                            .chance = 1 + (unsigned)random_below(random, 255)};
+    struct choice choice = {.random = random};
+    choice.data = (enum survival)random_below(random, SURVIVAL_COUNT);
+    choice.names = (enum survival)random_below(random, SURVIVAL_COUNT);
+    choice.data_moment = random_moment(disk, random);
+    choice.names_moment = random_moment(disk, random);
+    choice.chance = 1 + (unsigned)random_below(random, 255);
     /* A disk that orders everything orders names and data alike. */
     if (choice.data == SURVIVES_FIRST && random_below(random, 2)) {
         choice.names = SURVIVES_FIRST;

@@ -27,10 +27,12 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                                         bool is_main)
 {
     const struct sim_config *config = &sim->config;
+    uint64_t world_seed = random_next(random);
+    uint64_t journal_seed = random_next(random);
     return (struct engine_options){
         .world = {.clock = &sim->clock.clock,
                   .databases = MODEL_DATABASES,
-                  .random_seed = random_next(random),
+                  .random_seed = world_seed,
                   .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .requirepass = ""}},
         .journal = {.disk = &life->disk->disk,
                     .folder = "sim",
@@ -39,7 +41,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                     .unsynced_max = config->unsynced_max,
                     .history_bases = config->history_bases,
                     .history_seconds = config->history_seconds,
-                    .random_seed = random_next(random),
+                    .random_seed = journal_seed,
                     .wake = is_main ? woken : ignore,
                     .wake_context = sim},
         .triggers = config->triggers,

@@ -194,9 +194,11 @@ static void run_waiting(struct sim *sim)
 static void read_some(struct sim *sim)
 {
     uint64_t count = 1 + random_below(&sim->random, (uint64_t)sim->client_count);
-    while (count-- > 0)
-        client_read(sim, some_client(sim),
-                    random_below(&sim->random, 8) ? UINT64_MAX : 1 + random_below(&sim->random, 30));
+    while (count-- > 0) {
+        struct client *client = some_client(sim);
+        bool takes_all = random_below(&sim->random, 8) > 0;
+        client_read(sim, client, takes_all ? UINT64_MAX : 1 + random_below(&sim->random, 30));
+    }
 }
 
 static void tick(struct sim *sim)

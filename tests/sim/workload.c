@@ -243,9 +243,11 @@ static void say_placeholder(struct words *words, struct sim_command *command, ch
     case 'V': say_value(words); break;
     case 'Q': buffer_append_int(text, (int64_t)below(words, 3)); break;
     case 'N': buffer_append_int(text, (int64_t)below(words, 2000) - 1000); break;
-    case 'F':
-        buffer_append_format(text, "%d.%u", (int)below(words, 100) - 50, (unsigned)below(words, 100));
+    case 'F': {
+        int whole = (int)below(words, 100) - 50;
+        buffer_append_format(text, "%d.%u", whole, (unsigned)below(words, 100));
         break;
+    }
     case 'O': buffer_append_int(text, (int64_t)below(words, 60)); break;
     case 'S': buffer_append_int(text, 1 + (int64_t)below(words, 20)); break;
     case 'M': buffer_append_int(text, some_ms(words)); break;
