@@ -313,7 +313,8 @@ static int make_folder(const char *path)
     if (mkdir(path, FOLDER_MODE) < 0 && errno != EEXIST)
         return -errno;
     int rc = sync_parent(path);
-    return is_forbidden(rc) ? 0 : rc;
+    /* EINVAL: a file system that has nothing to sync. */
+    return is_forbidden(rc) || rc == -EINVAL ? 0 : rc;
 }
 
 /* mkdir -p. path is changed on the way and restored. */
@@ -340,6 +341,10 @@ int disk_posix_open(const char *path, struct disk **disk)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return rc < 0 && errno == ENOENT ? rc : -errno;
+    if (rc < 0 && !is_forbidden(rc)) { /* it is there, and may be gone after a power failure */
+        close(fd);
+        return rc;
+    }
     struct disk_posix *posix = mem_alloc(sizeof(*posix));
     *posix = (struct disk_posix){{&disk_posix_operations}, fd, -1};
     *disk = &posix->disk;
