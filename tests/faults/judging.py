@@ -33,9 +33,9 @@ def strike(faults, calls, what, **where):
     return faults.add(calls, error=what, **where)
 
 
-def is_final(call, what, name=None):
-    """Whether a server that met this must not go on. The folder above the data folder has a test of its own."""
-    return (call in FINAL and name != "..") or (call == "write" and what == "EIO")
+def is_final(call, what):
+    """Whether a server that met this must not go on."""
+    return call in FINAL or (call == "write" and what == "EIO")
 
 
 def complaints(text):

@@ -48,7 +48,7 @@ def test_nothing_is_acknowledged_after_a_failed_sync(new_faulty, policy, error):
         acknowledged[number] = max([acknowledged.get(number, 0), *read_until_gone(connection)])
         connection.close()
     assert_clear_stop(server, server.wait(), server.log_since(at), error)
-    assert "Nothing was acknowledged that is not on disk" in server.log()
+    assert "nothing more is acknowledged" in server.log()
     assert server.faults.hits() == 1 and server.faults.seen() == fatal, "it synced once more"
     server.faults.clear()
     server.faults.hold(False)
@@ -151,6 +151,20 @@ def test_space_that_was_reserved_is_not_there(faulty):
     faulty.restart(kill=True)
     with faulty.connect() as connection:
         assert contents(connection) == found == {b"before": b"1", b"during": b"2", b"after": b"3"}
+
+
+@pytest.mark.xfail(reason="a cut that is dropped leaves the note that it found no room")
+def test_full_is_over_when_the_rewrite_is_given_up(faulty):
+    """A rewrite's new segment finds no room, and its child dies: nothing waits for room any more, so nothing says so."""
+    with faulty.connect() as connection:
+        assert connection.call("SET", "key", "value") == b"OK"
+        faulty.faults.add("open", error="ENOSPC", name=LOG)
+        faulty.faults.add("write", "kill", name="base-*")
+        faulty.faults.add("open", "delay", delay=0.2, name="base-*")
+        connection.call("BGREWRITEAOF")
+        wait_until(lambda: info(connection)["dkv_disk_full"] == "yes")
+        wait_until(lambda: info(connection)["aof_last_bgrewrite_status"] == "err")
+        wait_until(lambda: info(connection)["dkv_disk_full"] == "no", seconds=1)
 
 
 @pytest.mark.xfail(reason="what was reserved counts as room even while it cannot be written to")
