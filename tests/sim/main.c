@@ -11,7 +11,7 @@
 #include "sim.h"
 
 /* A run takes some milliseconds; one that takes this long hangs. */
-#define HANG_SECONDS 120
+#define HANG_SECONDS 60
 /* One run in so many is done twice, to see that it is the same. */
 #define TWICE_EVERY 50
 

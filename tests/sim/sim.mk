@@ -1,4 +1,4 @@
-# The simulator. Included by the Makefile; by itself: make -f Makefile -f tests/sim/sim.mk sim-build
+# The simulator, included by the Makefile.
 #
 #   make sim                 a minute from a fresh seed
 #   make sim SECONDS=3600    longer; START=N from that seed on
