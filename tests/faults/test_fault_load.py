@@ -106,7 +106,7 @@ def test_random_faults_under_load(new_faulty, recording, seed, full):
     recorded = recording(server)
     ended = {}
     hits = 0
-    until = time.monotonic() + (600 if full else 10)
+    until = time.monotonic() + (600 if full else 8)
     while time.monotonic() < until:
         at = server.log_size()
         names = set_rules(server, rng)
