@@ -14,7 +14,7 @@ from harness.server import Server, StartError
 
 HERE = Path(__file__).resolve().parent
 
-# --- as in interpose.c -------------------------------------------------------------------------------------------------
+# --- as in interpose.c ------------------------------------------------------------------------------------------------
 
 MAGIC = 0x46564B44
 RULES_MAX = 16
@@ -71,7 +71,9 @@ class Faults:
     def _get(self, at, size=8):
         return int.from_bytes(self.map[at : at + size], "little")
 
-    def add(self, calls, action="fail", error="EIO", at=1, count=0, name="*", process=PROCESSES, chance=1.0, seed=0, **how):
+    def add(
+        self, calls, action="fail", error="EIO", at=1, count=0, name="*", process=PROCESSES, chance=1.0, seed=0, **how
+    ):
         """From the at-th call on that it could be for, count times (0: ever after). how: keep=BYTES of a short or
         crashing write, delay=SECONDS. Returns the rule's number."""
         number = self._get(RULE_COUNT_AT, 4)

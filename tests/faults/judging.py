@@ -1,7 +1,7 @@
 """What a fault may lead to: the right answer, or a clear refusal or stop. Nothing else."""
 
-import os
 import errno as errnos
+import os
 
 from harness.resp import Error
 from harness.server import StartError

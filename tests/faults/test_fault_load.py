@@ -20,7 +20,8 @@ DISK_CALLS = ["open", "read", "write", "fdatasync", "fsync", "fallocate", "ftrun
 
 
 def full_disk(rng):
-    return {"calls": rng.choice(SPACE_CALLS), "error": rng.choice(["ENOSPC", "EDQUOT"]), "chance": rng.choice([0.05, 0.3, 1.0])}
+    error, chance = rng.choice(["ENOSPC", "EDQUOT"]), rng.choice([0.05, 0.3, 1.0])
+    return {"calls": rng.choice(SPACE_CALLS), "error": error, "chance": chance}
 
 
 def broken_disk(rng):
@@ -28,7 +29,8 @@ def broken_disk(rng):
 
 
 def failing_sync(rng):
-    return {"calls": ["fdatasync"], "error": rng.choice(["EIO", "ENOSPC", "EINTR"]), "at": rng.randrange(1, 50), "count": 1}
+    error = rng.choice(["EIO", "ENOSPC", "EINTR"])
+    return {"calls": ["fdatasync"], "error": error, "at": rng.randrange(1, 50), "count": 1}
 
 
 def interruptions(rng):

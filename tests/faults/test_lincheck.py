@@ -18,8 +18,16 @@ def maybe(name, called, dead, **more):
 
 RIGHT = {
     "one after the other": [op("set", 0, 1, True, value=5), op("get", 2, 3, 5)],
-    "a read beside a write sees the old": [op("set", 0, 1, True, value=5), op("set", 2, 6, True, value=6), op("get", 3, 4, 5)],
-    "a read beside a write sees the new": [op("set", 0, 1, True, value=5), op("set", 2, 6, True, value=6), op("get", 3, 4, 6)],
+    "a read beside a write sees the old": [
+        op("set", 0, 1, True, value=5),
+        op("set", 2, 6, True, value=6),
+        op("get", 3, 4, 5),
+    ],
+    "a read beside a write sees the new": [
+        op("set", 0, 1, True, value=5),
+        op("set", 2, 6, True, value=6),
+        op("get", 3, 4, 6),
+    ],
     "two counts": [op("incr", 0, 5, 2), op("incr", 1, 4, 1)],
     "one of two compare-and-sets wins": [
         op("set", 0, 1, True, value=1),
@@ -95,7 +103,8 @@ def random_history(rng):
     for client in range(rng.randrange(2, 7)):
         now += rng.random()
         name = rng.choice(["get", "get", "set", "cas", "incr", "del"])
-        draft = op(name, now - rng.random() * 2, now + rng.random() * 2, value=rng.randrange(3), expected=rng.randrange(3))
+        called, returned = now - rng.random() * 2, now + rng.random() * 2
+        draft = op(name, called, returned, value=rng.randrange(3), expected=rng.randrange(3))
         if rng.random() < 0.15:
             history.append(draft._replace(has_result=False))
             if rng.random() < 0.5:

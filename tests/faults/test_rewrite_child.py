@@ -107,7 +107,9 @@ def test_fork_fails(filled):
         assert_tidy(filled)
 
 
-@pytest.mark.parametrize("failures, trigger", [(1, {"auto_aof_rewrite_percentage": 10}), (2, {"rewrite_every_writes": 100})])
+@pytest.mark.parametrize(
+    "failures, trigger", [(1, {"auto_aof_rewrite_percentage": 10}), (2, {"rewrite_every_writes": 100})]
+)
 def test_failed_rewrite_is_tried_again(new_faulty, failures, trigger):
     """By itself, after a second, then after two, also when nobody writes any more: what made it due still holds."""
     server = new_faulty(**{**PATIENT, "auto_aof_rewrite_min_size": "1kb", **trigger})
