@@ -6,7 +6,7 @@ import time
 
 import pytest
 from faults import CALLS
-from folders import SHAPES, Template, contents
+from folders import SHAPES, Template, contents, set_many
 from judging import ERRORS, assert_clear_refusal, assert_clear_stop, is_final, strike
 
 pytestmark = pytest.mark.dkv("which calls it makes")
@@ -117,3 +117,24 @@ def test_folder_that_cannot_be_made_durable(new_faulty):
     server.faults.add("fsync", name="..")
     at = server.log_size()
     assert_clear_refusal(server, server.try_start(), server.log_since(at), "EIO")
+
+
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_segment_that_cannot_be_looked_at_stays(new_faulty, call):
+    """An older MANIFEST was put back, so that there are segments which it does not name. They are left alone as long as
+    they may hold something, and that is not known while they cannot be read."""
+    server = new_faulty(segment_size="64kb", auto_aof_rewrite_percentage=0).start()
+    with server.connect() as connection:
+        set_many(connection, 0, 10)
+        older = (server.data / "MANIFEST").read_bytes()
+        set_many(connection, 10, 200)
+    assert server.stop() == 0
+    (server.data / "MANIFEST").write_bytes(older)
+    later = sorted(server.data.glob("log-*.dkv"))[1:]
+    assert later
+    for number in range(1, 4):
+        server.faults.clear()
+        for path in later:
+            server.faults.add(call, at=number, count=1, name=path.name)
+        assert server.try_start() is not None
+        assert all(path.exists() for path in later)
