@@ -252,6 +252,11 @@ static void note_done(struct journal *journal, enum task task)
     }
 }
 
+void queue_note_unblocked(struct journal *journal)
+{
+    note_done(journal, TASK_QUEUE);
+}
+
 static void note_failed(struct journal *journal, const struct journal_error *error)
 {
     error_set(&journal->failure,

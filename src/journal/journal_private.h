@@ -193,6 +193,8 @@ bool committer_step(struct journal *journal, int64_t *due_us);
 /* Makes what the committer did visible to the loop. Called with the lock held; returns whether to wake the
  * loop. */
 bool committer_publish(struct journal *journal);
+/* What the queue found no room for was dropped from it. Called with the lock held. */
+void queue_note_unblocked(struct journal *journal);
 /* Syncs the segment being appended to, if anything in it is not durable. */
 enum io_result committer_sync(struct journal *journal, struct journal_error *error);
 /* Writes and syncs all that was handed over and ends it with a closing frame. Only after the thread has

@@ -223,7 +223,7 @@ static void drop_cut(struct journal *journal, lsn_t lsn)
         break;
     }
     if (dropped) {
-        committer->retry_us[TASK_QUEUE] = 0;
+        queue_note_unblocked(journal);
         batch_release(journal, dropped);
     }
     pthread_mutex_unlock(&journal->lock);
