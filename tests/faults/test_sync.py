@@ -153,7 +153,6 @@ def test_space_that_was_reserved_is_not_there(faulty):
         assert contents(connection) == found == {b"before": b"1", b"during": b"2", b"after": b"3"}
 
 
-@pytest.mark.xfail(reason="a cut that is dropped leaves the note that it found no room")
 def test_full_is_over_when_the_rewrite_is_given_up(faulty):
     """A rewrite's new segment finds no room, and its child dies: nothing waits for room any more, so nothing says so."""
     with faulty.connect() as connection:
