@@ -283,6 +283,10 @@ bool committer_publish(struct journal *journal)
     lsn_t cut = queue_first_cut(journal);
     if (limit > cut)
         limit = cut; /* what follows does not go to this segment */
+    /* Where a file system copies on write, what was reserved may be missing: wait for no room that is not
+     * there. */
+    if (journal->full_tasks & 1u << TASK_QUEUE)
+        limit = committer->written;
     atomic_store_explicit(&journal->room, limit, memory_order_release);
     journal->stats.segment_reserved = room;
     journal->stats.spare_files = committer->spare_count;

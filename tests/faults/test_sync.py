@@ -166,7 +166,6 @@ def test_full_is_over_when_the_rewrite_is_given_up(faulty):
         wait_until(lambda: info(connection)["dkv_disk_full"] == "no", seconds=1)
 
 
-@pytest.mark.xfail(reason="what was reserved counts as room even while it cannot be written to")
 def test_writes_are_refused_when_reserved_space_is_not_there(faulty):
     """The first write finds out; those after it are refused like on any full disk, instead of waiting for ever."""
     with faulty.connect() as connection, faulty.connect() as waiting:
