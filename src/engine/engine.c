@@ -93,10 +93,13 @@ void engine_begin_round(struct engine *engine)
     world_refresh_time(engine->world);
 }
 
-void engine_end_round(struct engine *engine)
+void engine_end_round(struct engine *engine, bool alone)
 {
-    if (engine->world->journal)
-        journal_submit(engine->world->journal);
+    struct journal *journal = engine->world->journal;
+    if (journal && alone)
+        journal_submit_alone(journal);
+    else if (journal)
+        journal_submit(journal);
 }
 
 /* --- tick ---------------------------------------------------------------------------------------------- */

@@ -63,9 +63,9 @@ enum recover_result engine_recover_step(struct engine *engine, uint64_t bytes_ma
 bool engine_start(struct engine *engine, struct journal_error *error);
 
 /* Around everything that a round of the loop executes. begin reads the clock. end hands what was written to
- * the journal. */
+ * the journal; alone: only one client is being served, so that waiting for the disk holds up nobody else. */
 void engine_begin_round(struct engine *engine);
-void engine_end_round(struct engine *engine);
+void engine_end_round(struct engine *engine, bool alone);
 /* Work of its own: expiry, table maintenance, rewrites. Returns after how many microseconds it wants to be
  * called again at the latest; calling it more often costs little. Between begin_round and end_round. */
 int64_t engine_tick(struct engine *engine);

@@ -199,6 +199,28 @@ void journal_submit(struct journal *journal)
     pthread_mutex_unlock(&journal->lock);
 }
 
+/* With a slow disk a sync takes so much longer than a hand-over that sparing one gains nothing, and whoever
+ * comes meanwhile would wait for it. */
+static bool disk_is_fast(const struct journal *journal)
+{
+    return journal->stats.syncs > 0 && journal->committer.sync_us_average < ALONE_SYNC_US_MAX;
+}
+
+void journal_submit_alone(struct journal *journal)
+{
+    ASSERT(!journal->unit_is_open);
+    if (!journal->open || batch_payload(journal->open) == 0)
+        return;
+    bool is_small = journal->open->bytes.size <= ALONE_BYTES_MAX;
+    pthread_mutex_lock(&journal->lock);
+    queue_push_open(journal);
+    if (is_small && !journal->task_runs && journal_policy(journal) == SYNC_ALWAYS && disk_is_fast(journal))
+        committer_work_for_loop(journal);
+    else
+        committer_signal(journal);
+    pthread_mutex_unlock(&journal->lock);
+}
+
 lsn_t journal_rewrite_begin(struct journal *journal)
 {
     ASSERT(journal->started && !journal->unit_is_open);

@@ -43,6 +43,7 @@ enum io_result committer_sync(struct journal *journal, struct journal_error *err
     committer->oldest_unsynced_us = NEVER_US;
     int64_t took_us = clock_monotonic_us(journal->clock) - begin_us;
     pthread_mutex_lock(&journal->lock);
+    committer->sync_us_average += (took_us - committer->sync_us_average) / 8;
     count_sync(journal, took_us);
     pthread_mutex_unlock(&journal->lock);
     return IO_DONE;
@@ -268,7 +269,7 @@ static void note_failed(struct journal *journal, const struct journal_error *err
     diag(DIAG_WARNING, "the log has failed: %s", journal->failure.text);
 }
 
-bool committer_publish(struct journal *journal)
+unsigned committer_publish(struct journal *journal)
 {
     struct committer *committer = &journal->committer;
     lsn_t acknowledged = journal_acknowledged(journal);
@@ -292,37 +293,69 @@ bool committer_publish(struct journal *journal)
     journal->stats.spare_files = committer->spare_count;
 
     bool sync_was_asked = journal->sync_target > durable && journal->sync_target <= committer->durable;
-    bool wake = journal->loop_waits || sync_was_asked || journal_acknowledged(journal) > acknowledged;
+    unsigned wake = journal->loop_waits || sync_was_asked ? WAKE_WAITING : 0;
     journal->loop_waits = false;
-    return wake;
+    return journal_acknowledged(journal) > acknowledged ? wake | WAKE_ACKNOWLEDGED : wake;
 }
 
-bool committer_step(struct journal *journal, int64_t *due_us)
+/* Runs a task that is due, and returns what the loop is to be woken for. Called with the lock held, which is
+ * given up meanwhile. */
+static unsigned run_task(struct journal *journal, enum task task)
 {
     struct journal_error error = {""};
     bool was_rewriting = atomic_load(&journal->rewriting);
+    ASSERT(!journal->task_runs);
     journal->committer.limits = journal->limits;
-    enum task task = find_due(journal, clock_monotonic_us(journal->clock), due_us);
-    if (task == TASK_COUNT)
-        return false;
+    journal->task_runs = true;
     pthread_mutex_unlock(&journal->lock);
     enum io_result result = tasks[task].run(journal, &error);
     pthread_mutex_lock(&journal->lock);
+    journal->task_runs = false;
     switch (result) {
     case IO_DONE: note_done(journal, task); break;
     case IO_FULL: note_full(journal, task, &error); break;
     case IO_FAILED: note_failed(journal, &error); break;
     }
-    bool wake = result == IO_FAILED;
     /* A task that failed may have written without having synced: nothing of that is told. */
-    if (result != IO_FAILED)
-        wake = committer_publish(journal);
-    if (wake || (was_rewriting && !atomic_load(&journal->rewriting))) {
-        pthread_mutex_unlock(&journal->lock);
-        journal->wake(journal->wake_context);
-        pthread_mutex_lock(&journal->lock);
-    }
+    unsigned wake = result == IO_FAILED ? WAKE_WAITING : committer_publish(journal);
+    return was_rewriting && !atomic_load(&journal->rewriting) ? wake | WAKE_WAITING : wake;
+}
+
+static void wake_loop(struct journal *journal)
+{
+    pthread_mutex_unlock(&journal->lock);
+    journal->wake(journal->wake_context);
+    pthread_mutex_lock(&journal->lock);
+}
+
+bool committer_step(struct journal *journal, int64_t *due_us)
+{
+    *due_us = NEVER_US;
+    if (journal->task_runs)
+        return false; /* the loop does it, and tells when it has */
+    journal->committer.limits = journal->limits;
+    enum task task = find_due(journal, clock_monotonic_us(journal->clock), due_us);
+    if (task == TASK_COUNT)
+        return false;
+    if (run_task(journal, task))
+        wake_loop(journal);
     return true;
+}
+
+void committer_work_for_loop(struct journal *journal)
+{
+    int64_t due_us;
+    enum task task;
+    unsigned wake = 0;
+    journal->committer.limits = journal->limits;
+    while (task = find_due(journal, clock_monotonic_us(journal->clock), &due_us),
+           task == TASK_QUEUE || task == TASK_SYNC)
+        wake |= run_task(journal, task);
+    /* That more is acknowledged it sees by itself. */
+    if (wake & WAKE_WAITING)
+        wake_loop(journal);
+    if (task != TASK_COUNT || due_us < journal->committer_due_us)
+        committer_signal(journal);
 }
 
 bool journal_work(struct journal *journal)
@@ -349,6 +382,7 @@ int64_t journal_work_due_us(const struct journal *journal)
 static void wait_until(struct journal *journal, int64_t due_us)
 {
     journal->committer_waits = true;
+    journal->committer_due_us = due_us;
     if (due_us == NEVER_US) {
         pthread_cond_wait(&journal->changed, &journal->lock);
     } else {

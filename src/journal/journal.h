@@ -102,6 +102,12 @@ lsn_t journal_unit_end(struct journal *journal);
  * be taken as soon as the thread is free. Call when the loop has run what it had. */
 void journal_submit(struct journal *journal);
 
+/* The same, for a loop that has nobody else to serve until this is acknowledged: if the committer is idle and
+ * the disk has been fast lately, what was appended is written and synced by the caller before this returns,
+ * which spares handing it over and being woken. Measured with one client under SYNC_ALWAYS: p50 %MEASURED%.
+ */
+void journal_submit_alone(struct journal *journal);
+
 /* Executed to here, written to here (survives a process crash), durable to here (survives a power failure).
  * durable <= written <= executed. */
 lsn_t journal_executed(const struct journal *journal);

@@ -42,6 +42,11 @@
 #define SPARES_MAX     16
 #define SPARES_AT_OPEN 4
 
+/* The loop writes and syncs by itself (journal_submit_alone) at most so many bytes, and while a sync takes
+ * less than this on average. */
+#define ALONE_BYTES_MAX   ((size_t)64 << 10)
+#define ALONE_SYNC_US_MAX 1000
+
 #define NEVER_US INT64_MAX
 
 /* What is handed from the loop to the committer, in order. */
@@ -97,6 +102,7 @@ struct committer {
     lsn_t recorded;             /* the highest durable LSN that a frame or MANIFEST names */
     int64_t oldest_unsynced_us; /* when the first write was begun that is not synced yet */
     int64_t last_write_us;
+    int64_t sync_us_average; /* of the last eight or so */
     size_t last_frame_size;
     uint64_t ahead;      /* bytes to reserve ahead of the write position */
     uint64_t room_tried; /* the size that room was last made for */
@@ -149,6 +155,8 @@ struct journal {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* the committer waits on it */
     bool committer_waits;
+    int64_t committer_due_us; /* while it waits: until when at the latest */
+    bool task_runs;           /* somebody is running a task of the committer's, without the lock */
     bool stopping;
     struct batch *queue_first;
     struct batch *queue_last;
@@ -190,9 +198,14 @@ void batch_free(struct batch *batch);
 /* Runs one task that is due, if any; *due_us is when the next is otherwise. Called with the lock held, which
  * is given up meanwhile. */
 bool committer_step(struct journal *journal, int64_t *due_us);
-/* Makes what the committer did visible to the loop. Called with the lock held; returns whether to wake the
- * loop. */
-bool committer_publish(struct journal *journal);
+/* Makes what the committer did visible to the loop. Called with the lock held; returns what the loop is to be
+ * woken for, of these: */
+#define WAKE_ACKNOWLEDGED 1u /* more is acknowledged */
+#define WAKE_WAITING      2u /* it said that it waits for something else, or should look */
+unsigned committer_publish(struct journal *journal);
+/* Writes and syncs what the queue holds, unless something else has to be done first. Called by the loop, with
+ * the lock held, which is given up meanwhile. */
+void committer_work_for_loop(struct journal *journal);
 /* What the queue found no room for was dropped from it. Called with the lock held. */
 void queue_note_unblocked(struct journal *journal);
 /* Syncs the segment being appended to, if anything in it is not durable. */

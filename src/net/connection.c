@@ -158,6 +158,8 @@ void connection_close(struct connection *connection)
         return;
     }
     connection->closed = true;
+    if (net->ran_last == connection)
+        net->ran_last = NULL;
     loop_remove(net->loop, connection->fd);
     connection->transport->free(connection->transport_state);
     /* A child that was forked just now may still have a copy of the descriptor, which would keep it open. */

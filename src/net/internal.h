@@ -79,7 +79,9 @@ struct net {
     struct connection *running; /* whose command is being executed */
     struct slice running_input; /* what is left of its input */
     bool draining;
-    lsn_t acknowledged; /* as of the last sending */
+    const struct connection *ran_last; /* NULL: it is gone, or nobody has run */
+    int rounds_of_one;                 /* so many in a row, at the least, ran commands of that one only */
+    lsn_t acknowledged;                /* as of the last sending */
     struct loop_timer idle_timer;
     struct loop_timer block_timer;
     struct loop_timer soft_timer;

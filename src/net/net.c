@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "net/internal.h"
 
+/* A connection that others were not heard beside for so many rounds is taken for the only one. */
+#define ROUNDS_OF_ONE    16
 #define RECENT_PERIOD_US (4 * (int64_t)MICROSECONDS)
 /* A deadline beyond this is never reached, and has no place in a timer's microseconds. */
 #define DEADLINE_MS_MAX (INT64_MAX / 1000)
@@ -102,12 +104,22 @@ static void blocked_check(struct net *net)
     block_timer_update(net);
 }
 
+/* Whether all that has run lately came from one connection, and nobody is put off. */
+static bool serves_one(struct net *net)
+{
+    if (net->ran_last == NULL || net->run_counts[RUN_READY] + net->run_counts[RUN_PAUSED] > 0)
+        net->rounds_of_one = 0;
+    else if (net->rounds_of_one < ROUNDS_OF_ONE)
+        net->rounds_of_one++;
+    return net->rounds_of_one == ROUNDS_OF_ONE;
+}
+
 static int net_end(void *context)
 {
     struct net *net = context;
     if (net->run_counts[RUN_BLOCKED] > 0 || loop_timer_is_set(&net->block_timer))
         blocked_check(net);
-    net->handler.submit(net->handler.context);
+    net->handler.submit(net->handler.context, serves_one(net));
     net_send(net);
     connections_reap(net);
     bool more = !list_empty(&net->send_lists[SEND_DUE]) ||

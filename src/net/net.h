@@ -37,8 +37,9 @@ struct net_handler {
     /* Asked once a round for each session that execute said is blocked. Replies and returns true when its
      * wait is over. A round is sure to come at its session->block_deadline_ms, and after loop_wake. */
     bool (*unblock)(void *context, struct session *session);
-    /* Everything that this round executes has been. */
-    void (*submit)(void *context);
+    /* Everything that this round executes has been. alone: one connection was all that this round and the
+     * last few had to serve. */
+    void (*submit)(void *context, bool alone);
     /* Up to where replies may be sent. When it grows, somebody calls loop_wake. */
     lsn_t (*acknowledged)(void *context);
 };

@@ -238,6 +238,9 @@ static void connection_run(struct connection *connection, struct slice input)
                         .queued_max = connection->output.queued + TURN_OUTPUT_MAX};
     recent_max_note(net, &net->input_recent, input.size);
     parser_take(connection);
+    if (net->ran_last != connection)
+        net->rounds_of_one = 0;
+    net->ran_last = connection;
     net->running = connection;
     net->running_input = input;
     enum turn_end end;

@@ -96,12 +96,12 @@ static void check_journal(struct server *server)
     _exit(1);
 }
 
-static void handler_submit(void *context)
+static void handler_submit(void *context, bool alone)
 {
     struct server *server = context;
     check_journal(server);
     server->tick_wait_us = engine_tick(server->engine);
-    engine_end_round(server->engine);
+    engine_end_round(server->engine, alone);
     sample_rates(server);
 }
 

@@ -61,11 +61,6 @@ void sim_round_begin(struct sim *sim)
     engine_begin_round(sim->engine);
 }
 
-void sim_round_end(struct sim *sim)
-{
-    engine_end_round(sim->engine);
-}
-
 /* Nothing may be acknowledged once the journal has failed; and it may fail only if the disk did. */
 static void look_for_failure(struct sim *sim, lsn_t acknowledged_before)
 {
@@ -103,25 +98,56 @@ int64_t sim_written_us(const struct sim *sim, lsn_t lsn)
     return time_us;
 }
 
-static bool work(struct sim *sim)
+/* What the committer had done before some work of its began. */
+struct work {
+    lsn_t acknowledged;
+    lsn_t written;
+};
+
+static struct work work_begin(struct sim *sim)
 {
-    lsn_t before = journal_acknowledged(sim->journal);
-    lsn_t written_before = journal_written(sim->journal);
     sim->in_work = true;
     sim->work_began_us = sim->clock.monotonic_us;
-    bool worked = journal_work(sim->journal);
+    return (struct work){journal_acknowledged(sim->journal), journal_written(sim->journal)};
+}
+
+static void work_end(struct sim *sim, const struct work *before, const char *who)
+{
     sim->in_work = false;
-    note_written(sim, written_before);
+    note_written(sim, before->written);
     sim->disk_us += sim->clock.monotonic_us - sim->work_began_us;
-    sim->starved_us = 0;
-    if (worked)
-        trace_line(&sim->trace, "work: from %lld to %lld us: written %llu, durable %llu, executed %llu",
+    if (who)
+        trace_line(&sim->trace, "%s: from %lld to %lld us: written %llu, durable %llu, executed %llu", who,
                    (long long)sim->work_began_us, (long long)sim->clock.monotonic_us,
                    (unsigned long long)journal_written(sim->journal),
                    (unsigned long long)journal_durable(sim->journal),
                    (unsigned long long)journal_executed(sim->journal));
-    look_for_failure(sim, before);
+    look_for_failure(sim, before->acknowledged);
+}
+
+static bool work(struct sim *sim)
+{
+    struct work before = work_begin(sim);
+    bool worked = journal_work(sim->journal);
+    work_end(sim, &before, worked ? "work" : NULL);
+    sim->starved_us = 0;
     return worked;
+}
+
+/* Now and then as if there were one client only: then the loop does the work of the commit thread, unless
+ * that is at work, and nothing goes on beside it. */
+void sim_round_end(struct sim *sim)
+{
+    bool alone = random_below(&sim->random, 4) == 0;
+    if (!alone || sim->in_work) {
+        engine_end_round(sim->engine, alone);
+        return;
+    }
+    struct work before = work_begin(sim);
+    sim->loop_works = true;
+    engine_end_round(sim->engine, true);
+    sim->loop_works = false;
+    work_end(sim, &before, "the loop's work");
 }
 
 /* Time passes for a machine that is alive: what is due is done, a little late. */
@@ -437,7 +463,8 @@ static void before_disk_call(void *context, enum sim_op op)
         return;
     if (random_below(&sim->probe_random, 256) < sim->config.probe)
         sim_probe(sim);
-    if (!sim->in_work || sim->beside_depth > 0 || random_below(&sim->random, 256) >= sim->config.beside)
+    if (!sim->in_work || sim->loop_works || sim->beside_depth > 0 ||
+        random_below(&sim->random, 256) >= sim->config.beside)
         return;
     sim->beside_depth++;
     for (uint64_t i = random_below(&sim->random, 4); i > 0 && !sim->disk->dead; i--)

@@ -87,6 +87,7 @@ struct sim {
     int client_count;
 
     bool in_work;          /* within journal_work: what runs now runs beside it */
+    bool loop_works;       /* it is the loop that does the committer's work: nothing runs beside it */
     int64_t work_began_us; /* when that call began */
     int64_t disk_us;       /* how long such calls took so far */
     int beside_depth;      /* running beside a disk call */

@@ -170,7 +170,7 @@ static int teardown(void **state)
 /* Everything that the journal would do by itself. */
 static void commit(struct fixture *fixture)
 {
-    engine_end_round(fixture->engine);
+    engine_end_round(fixture->engine, false);
     while (journal_work(fixture->world->journal))
         ;
 }

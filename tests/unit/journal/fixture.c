@@ -24,7 +24,9 @@ static int64_t fake_wall(struct clock *clock)
 
 static int64_t fake_monotonic(struct clock *clock)
 {
-    return ((struct fake_clock *)clock)->now_us;
+    struct fake_clock *fake = (struct fake_clock *)clock;
+    fake->now_us += fake->step_us;
+    return fake->now_us;
 }
 
 static void count_wake(void *context)
@@ -44,7 +46,7 @@ void fixture_init(struct fixture *fixture)
     memset(fixture, 0, sizeof(*fixture));
     fixture->memory = memory_disk_new();
     fixture->disk = memory_disk_interface(fixture->memory);
-    fixture->clock = (struct fake_clock){{fake_wall, fake_monotonic}, 1000000};
+    fixture->clock = (struct fake_clock){{fake_wall, fake_monotonic}, 1000000, 0};
     fixture->seed = 1;
     fixture->options = (struct journal_options){.disk = fixture->disk,
                                                 .clock = &fixture->clock.clock,
@@ -171,7 +173,10 @@ void fixture_append(struct fixture *fixture, int count, size_t size)
         buffer_append(unit, fixture->stream.data + begin, fixture->stream.size - begin);
         assert_int_equal(journal_unit_end(fixture->journal), fixture->stream.size);
     }
-    journal_submit(fixture->journal);
+    if (fixture->alone)
+        journal_submit_alone(fixture->journal);
+    else
+        journal_submit(fixture->journal);
 }
 
 static void note_acknowledged(struct fixture *fixture)

@@ -12,6 +12,7 @@
 struct fake_clock {
     struct clock clock;
     int64_t now_us;
+    int64_t step_us; /* passes whenever somebody asks for the monotonic time */
 };
 
 struct fixture {
@@ -30,6 +31,7 @@ struct fixture {
     uint64_t seed;  /* of the next journal's random numbers */
     bool base_seen; /* the last recovery applied a base */
     _Atomic uint64_t wakes;
+    bool alone;         /* append with journal_submit_alone */
     const char *refuse; /* what the next apply says */
 };
 

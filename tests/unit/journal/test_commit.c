@@ -120,6 +120,78 @@ static void no_syncs_only_on_request(void **state)
     fixture_free(&f);
 }
 
+static void append_alone(struct fixture *f, size_t size)
+{
+    f->alone = true;
+    fixture_append(f, 1, size);
+    f->alone = false;
+}
+
+/* A loop with nobody else to serve finds acknowledged what it submitted, without the committer's turn and
+ * without being woken; the last promise is put on record as always. */
+static void a_lone_submit_is_acknowledged_at_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_ALWAYS);
+    fixture_append(&f, 1, 30);
+    fixture_work(&f);
+    uint64_t wakes = f.wakes;
+    for (int i = 0; i < 3; i++) {
+        append_alone(&f, 30);
+        assert_int_equal(journal_durable(f.journal), f.stream.size);
+        assert_int_equal(frames(&f), 2 + i);
+        assert_int_equal(syncs(&f), 2 + i);
+    }
+    assert_int_equal(f.wakes, wakes);
+    assert_false(journal_work(f.journal));
+    fixture_pass(&f, 200000);
+    assert_int_equal(frames(&f), 5);
+    assert_int_equal(syncs(&f), 5);
+    fixture_free(&f);
+}
+
+/* Before the first sync has shown how fast the disk is, on a slow one, with much to write, and under policies
+ * that do not wait for the disk, the committer has to do it. */
+static void a_lone_submit_is_left_to_the_committer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_ALWAYS);
+    append_alone(&f, 30);
+    assert_int_equal(journal_written(f.journal), 0);
+    fixture_work(&f);
+    append_alone(&f, 100 << 10);
+    assert_true(journal_written(f.journal) < f.stream.size);
+    fixture_work(&f);
+    append_alone(&f, 30);
+    assert_int_equal(journal_durable(f.journal), f.stream.size);
+    f.clock.step_us = 5000;
+    for (int i = 0; i < 30; i++) {
+        append_alone(&f, 30);
+        if (journal_durable(f.journal) < f.stream.size)
+            break;
+    }
+    f.clock.step_us = 0;
+    assert_true(journal_durable(f.journal) < f.stream.size);
+    fixture_work(&f);
+    /* It has become fast again, and that is noticed. */
+    for (int i = 0; i < 30; i++) {
+        append_alone(&f, 30);
+        if (journal_durable(f.journal) == f.stream.size)
+            break;
+        fixture_work(&f);
+    }
+    append_alone(&f, 30);
+    assert_int_equal(journal_durable(f.journal), f.stream.size);
+    journal_set_policy(f.journal, SYNC_EVERYSEC);
+    append_alone(&f, 30);
+    assert_true(journal_written(f.journal) < f.stream.size);
+    fixture_work(&f);
+    assert_int_equal(journal_written(f.journal), f.stream.size);
+    fixture_free(&f);
+}
+
 /* A stricter policy acts on what is on its way. */
 static void a_policy_change_acts_at_once(void **state)
 {
@@ -571,6 +643,8 @@ int main(void)
         cmocka_unit_test(everysec_syncs_within_the_second),
         cmocka_unit_test(everysec_never_acknowledges_late_writes_unsynced),
         cmocka_unit_test(no_syncs_only_on_request),
+        cmocka_unit_test(a_lone_submit_is_acknowledged_at_once),
+        cmocka_unit_test(a_lone_submit_is_left_to_the_committer),
         cmocka_unit_test(a_policy_change_acts_at_once),
         cmocka_unit_test(the_last_promise_is_put_on_record),
         cmocka_unit_test(a_recovered_promise_is_put_on_record),

@@ -63,13 +63,15 @@ static void done(struct fixture *f)
     alarm(0);
 }
 
-/* Appends until the stream has so many more units, as a loop does that sleeps when it may not go on. */
+/* Appends until the stream has so many more units, as a loop does that sleeps when it may not go on, and now
+ * and then writes and syncs by itself. */
 static void append_as_a_loop(struct fixture *f, int units)
 {
     lsn_t seen = journal_acknowledged(f->journal);
     for (int i = 0; i < units; i += 8) {
         while (journal_admit(f->journal, 3000) != ADMIT_YES)
             wait_for_wake();
+        f->alone = i % 24 == 0;
         fixture_append(f, 8, (size_t)(i % 300));
         lsn_t acknowledged = journal_acknowledged(f->journal);
         assert_true(acknowledged >= seen);

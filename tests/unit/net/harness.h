@@ -46,6 +46,7 @@ struct server {
     bool release;      /* blocked sessions are free to go on */
     int executions;
     int unblock_calls;
+    bool serves_one;            /* as the handler was told last */
     size_t output_most;         /* bytes of memory while MANY replied */
     struct session *others[16]; /* by id, for KILL, PUSH and FINISH */
     struct buffer log;
@@ -202,9 +203,10 @@ HARNESS bool handle_unblock(void *context, struct session *session)
     return true;
 }
 
-HARNESS void handle_submit(void *context)
+HARNESS void handle_submit(void *context, bool alone)
 {
-    (void)context;
+    struct server *server = context;
+    server->serves_one = alone;
 }
 
 HARNESS lsn_t handle_acknowledged(void *context)

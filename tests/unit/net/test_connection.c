@@ -69,6 +69,37 @@ static void test_long_pipeline(void **state)
     server_close(&server);
 }
 
+/* Shows: the handler learns that one connection is all there is to serve when it has been so for some rounds,
+ * and in the very round in which another one speaks that it is not so any more. */
+static void test_serving_one(void **state)
+{
+    (void)state;
+    struct server server;
+    server_open(&server);
+    int client = client_open(&server);
+    int other = client_open(&server);
+    for (int i = 0; i < 40; i++) {
+        client_say(&server, client, "PING\r\n");
+        client_expect(&server, client, "+PONG\r\n");
+        if (i == 2)
+            assert_false(server.serves_one);
+    }
+    assert_true(server.serves_one);
+    client_say(&server, other, "PING\r\n");
+    while (server.executions < 41)
+        server_round(&server);
+    server_round(&server); /* a round ends when the next one begins */
+    assert_false(server.serves_one);
+    client_expect(&server, other, "+PONG\r\n");
+    server_rounds(&server, 40);
+    assert_true(server.serves_one);
+    close(other);
+    server_rounds(&server, 40);
+    assert_false(server.serves_one);
+    close(client);
+    server_close(&server);
+}
+
 /* Shows: arguments from the size of the read buffer to some megabytes arrive whole, with commands before and
  * behind them, and the memory they took is given back. */
 static void test_large_arguments(void **state)
@@ -611,27 +642,17 @@ static void test_counting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_long_pipeline),
-        cmocka_unit_test(test_large_arguments),
-        cmocka_unit_test(test_many_arguments),
-        cmocka_unit_test(test_stalled_bulk),
-        cmocka_unit_test(test_pause_and_resume),
-        cmocka_unit_test(test_paused_keep_their_order),
-        cmocka_unit_test(test_block_and_unblock),
-        cmocka_unit_test(test_far_deadline),
-        cmocka_unit_test(test_hang_up_while_waiting),
-        cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_held_replies),
-        cmocka_unit_test(test_quit),
-        cmocka_unit_test(test_protocol_error),
-        cmocka_unit_test(test_http_request),
-        cmocka_unit_test(test_unauthenticated),
-        cmocka_unit_test(test_close_during_round),
-        cmocka_unit_test(test_close_oneself),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_drain_and_flush),
-        cmocka_unit_test(test_counting),
+        cmocka_unit_test(test_cut_anywhere),          cmocka_unit_test(test_long_pipeline),
+        cmocka_unit_test(test_serving_one),           cmocka_unit_test(test_large_arguments),
+        cmocka_unit_test(test_many_arguments),        cmocka_unit_test(test_stalled_bulk),
+        cmocka_unit_test(test_pause_and_resume),      cmocka_unit_test(test_paused_keep_their_order),
+        cmocka_unit_test(test_block_and_unblock),     cmocka_unit_test(test_far_deadline),
+        cmocka_unit_test(test_hang_up_while_waiting), cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_held_replies),          cmocka_unit_test(test_quit),
+        cmocka_unit_test(test_protocol_error),        cmocka_unit_test(test_http_request),
+        cmocka_unit_test(test_unauthenticated),       cmocka_unit_test(test_close_during_round),
+        cmocka_unit_test(test_close_oneself),         cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_drain_and_flush),       cmocka_unit_test(test_counting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
