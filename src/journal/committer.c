@@ -456,6 +456,8 @@ static enum io_result finish_tasks(struct journal *journal, struct journal_error
         result = close_run(journal, error);
     if (result == IO_DONE && rewrite_due(journal, 0) != NEVER_US)
         result = rewrite_run(journal, error);
+    if (result == IO_DONE && space_record_durable(journal, error) == IO_FAILED)
+        result = IO_FAILED; /* on a full disk, the closing frame has to do */
     return result;
 }
 

@@ -184,8 +184,8 @@ struct journal_stats {
 };
 void journal_stats_read(struct journal *journal, struct journal_stats *stats);
 
-/* Commits everything, writes a closing frame, ends the thread, frees. False when something could not be made
- * durable (the reason was logged). */
+/* Commits everything, writes a closing frame and MANIFEST, ends the thread, frees. False when something could
+ * not be made durable (the reason was logged). */
 bool journal_close(struct journal *journal);
 /* Frees without writing anything more: for the simulator's crashes and for a failed start. */
 void journal_abandon(struct journal *journal);

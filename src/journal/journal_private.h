@@ -210,8 +210,8 @@ void committer_work_for_loop(struct journal *journal);
 void queue_note_unblocked(struct journal *journal);
 /* Syncs the segment being appended to, if anything in it is not durable. */
 enum io_result committer_sync(struct journal *journal, struct journal_error *error);
-/* Writes and syncs all that was handed over and ends it with a closing frame. Only after the thread has
- * ended. */
+/* Writes and syncs all that was handed over, ends it with a closing frame and has MANIFEST say how far it
+ * reaches. Only after the thread has ended. */
 bool committer_finish(struct journal *journal);
 bool committer_start_thread(struct journal *journal);
 void committer_stop_thread(struct journal *journal);
@@ -229,6 +229,12 @@ enum io_result space_rotate(struct journal *journal, uint64_t bytes, struct jour
 uint64_t space_new_salt(struct journal *journal, lsn_t lsn);
 /* Makes manifest the one in use, for the statistics too. */
 void space_adopt(struct journal *journal, struct manifest *manifest);
+/* Replaces MANIFEST by manifest, which then is the one in use; it also says how far the stream is durable.
+ * Consumes it in any case. */
+enum io_result space_replace_manifest(struct journal *journal, struct manifest *manifest,
+                                      struct journal_error *error);
+/* Puts down in MANIFEST how far the stream is durable, unless that is there already. */
+enum io_result space_record_durable(struct journal *journal, struct journal_error *error);
 /* Whether a file of so many bytes is worth keeping as a spare, next to those that are there. */
 bool space_wants_spare(const struct journal *journal, uint64_t bytes);
 /* Renames a file of so many bytes to be a spare for new segments. */

@@ -35,6 +35,8 @@ void manifest_format(const struct manifest *manifest, struct buffer *out)
     for (size_t i = 0; i < manifest->segment_count; i++)
         buffer_append_format(out, "segment %" PRIu64 " %016" PRIx64 "\n", manifest->segments[i].lsn,
                              manifest->segments[i].salt);
+    if (manifest->durable_lsn > manifest_last_segment(manifest)->lsn)
+        buffer_append_format(out, "durable %" PRIu64 "\n", manifest->durable_lsn);
     uint64_t checksum = hash_bytes(out->data + begin, out->size - begin, 0);
     buffer_append_format(out, "checksum %016" PRIx64 "\n", checksum);
 }
@@ -189,6 +191,18 @@ static bool parse_segments(struct parser *parser, struct manifest *manifest)
     return !parser->wrong;
 }
 
+/* It is left out when it says no more than the segments do. */
+static bool parse_durable(struct parser *parser, struct manifest *manifest)
+{
+    uint64_t lsn;
+    if (!parse_line(parser, "durable", "u", &lsn))
+        return !parser->wrong;
+    if (manifest->segment_count == 0 || lsn <= manifest_last_segment(manifest)->lsn)
+        return parse_fail(parser, "the LSN is not beyond the start of the last segment");
+    manifest->durable_lsn = lsn;
+    return true;
+}
+
 /* The segments carry the stream on from every base. */
 static const char *check_structure(const struct manifest *manifest)
 {
@@ -204,7 +218,7 @@ static bool parse_checksum(struct parser *parser, struct slice text)
 {
     uint64_t checksum;
     size_t before = text.size - parser->rest.size;
-    if (!need_line(parser, "checksum", "x", &checksum, "neither a segment nor the checksum"))
+    if (!need_line(parser, "checksum", "x", &checksum, "neither a segment nor what follows them"))
         return false;
     if (checksum != hash_bytes(text.data, before, 0))
         return parse_fail(parser, "the checksum differs");
@@ -221,7 +235,7 @@ bool manifest_parse(struct manifest *manifest, struct slice text, struct journal
     bool ok = parse_title(&parser) && parse_stream_id(&parser, manifest) &&
               need_line(&parser, "sequence", "u", &sequence, "no sequence number") &&
               parse_bases(&parser, manifest) && parse_segments(&parser, manifest) &&
-              parse_checksum(&parser, text);
+              parse_durable(&parser, manifest) && parse_checksum(&parser, text);
     const char *wrong = ok ? check_structure(manifest) : parser.wrong;
     if (wrong) {
         error_set(error, "%s is damaged, line %d: %s", MANIFEST_NAME, parser.line, wrong);
@@ -291,6 +305,12 @@ const struct manifest_segment *manifest_last_segment(const struct manifest *mani
 {
     ASSERT(manifest->segment_count > 0);
     return &manifest->segments[manifest->segment_count - 1];
+}
+
+lsn_t manifest_durable(const struct manifest *manifest)
+{
+    lsn_t start = manifest_last_segment(manifest)->lsn;
+    return manifest->durable_lsn > start ? manifest->durable_lsn : start;
 }
 
 size_t manifest_find_segment(const struct manifest *manifest, lsn_t lsn)

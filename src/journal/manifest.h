@@ -8,6 +8,8 @@
  *   base 4096 18211 9f86d081884c7d65 1700000100000     LSN, file size, salt, wall clock of the cut in ms
  *   segment 0 a3c5...                                  start LSN, salt; oldest first
  *   segment 4096 77fe...                               the last one is the one being appended to
+ *   durable 5120                                       the stream was durable to here; only if that is beyond
+ *                                                      the last segment's start
  *   checksum 60303ae22b998861                          XXH3-64 of everything above, seed 0
  *
  * A base of size 0 (and salt 0) stands for the beginning of the stream at LSN 0, which has no file. The first
@@ -17,7 +19,12 @@
  * It is replaced as a whole: MANIFEST.tmp is written and synced, renamed, and the folder is synced. A segment
  * is named only after its file with its header is durable, and gets its first frame only after the manifest
  * that names it is; the segment before it was synced before that. So whatever lies below the last segment's
- * start is known durable. */
+ * start is known durable.
+ *
+ * How far it was durable beyond that when MANIFEST was written, it says too: that stays true for ever. Frames
+ * also say it, but they are gone when the end of the last segment is cut off or overwritten; then it is from
+ * MANIFEST that recovery knows that what it reads is not all that there was. Every clean stop writes it down,
+ * and every rewrite. */
 #ifndef DKV_JOURNAL_MANIFEST_H
 #define DKV_JOURNAL_MANIFEST_H
 
@@ -42,6 +49,7 @@ struct manifest {
     size_t base_count;
     struct manifest_segment *segments; /* at least one */
     size_t segment_count;
+    lsn_t durable_lsn; /* counts if it is beyond the last segment's start */
 };
 
 void manifest_format(const struct manifest *manifest, struct buffer *out);
@@ -53,6 +61,8 @@ void manifest_free(struct manifest *manifest);
 
 const struct manifest_base *manifest_base_in_use(const struct manifest *manifest);
 const struct manifest_segment *manifest_last_segment(const struct manifest *manifest);
+/* How far the stream is known to have been durable. */
+lsn_t manifest_durable(const struct manifest *manifest);
 /* The index of the segment that starts at lsn; segment_count when there is none. */
 size_t manifest_find_segment(const struct manifest *manifest, lsn_t lsn);
 void manifest_add_segment(struct manifest *manifest, lsn_t lsn, uint64_t salt);

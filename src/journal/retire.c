@@ -51,14 +51,13 @@ static enum io_result replace_manifest(struct journal *journal, struct manifest 
                                        struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
-    enum io_result result = manifest_store(journal->disk, manifest, error);
-    if (result != IO_DONE) {
-        manifest_free(manifest);
-        return result;
-    }
     struct manifest old;
     manifest_copy(&old, &committer->manifest);
-    space_adopt(journal, manifest);
+    enum io_result result = space_replace_manifest(journal, manifest, error);
+    if (result != IO_DONE) {
+        manifest_free(&old);
+        return result;
+    }
     lsn_t old_lsn = manifest_base_in_use(&old)->lsn;
     lsn_t new_lsn = manifest_base_in_use(&committer->manifest)->lsn;
     if (new_lsn > old_lsn) {

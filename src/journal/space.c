@@ -120,6 +120,28 @@ void space_adopt(struct journal *journal, struct manifest *manifest)
     pthread_mutex_unlock(&journal->lock);
 }
 
+enum io_result space_replace_manifest(struct journal *journal, struct manifest *manifest,
+                                      struct journal_error *error)
+{
+    manifest->durable_lsn = journal->committer.durable;
+    enum io_result result = manifest_store(journal->disk, manifest, error);
+    if (result == IO_DONE)
+        space_adopt(journal, manifest);
+    else
+        manifest_free(manifest);
+    return result;
+}
+
+enum io_result space_record_durable(struct journal *journal, struct journal_error *error)
+{
+    const struct committer *committer = &journal->committer;
+    struct manifest manifest;
+    if (committer->durable <= manifest_durable(&committer->manifest))
+        return IO_DONE;
+    manifest_copy(&manifest, &committer->manifest);
+    return space_replace_manifest(journal, &manifest, error);
+}
+
 /* The new segment's file, of a spare if there is one. */
 static enum io_result create_segment(struct journal *journal, struct segment_writer *next, uint64_t reserve,
                                      struct journal_error *error)
@@ -155,16 +177,14 @@ enum io_result space_rotate(struct journal *journal, uint64_t bytes, struct jour
     struct manifest manifest;
     manifest_copy(&manifest, &committer->manifest);
     manifest_add_segment(&manifest, next.lsn, next.salt);
-    result = manifest_store(journal->disk, &manifest, error);
+    result = space_replace_manifest(journal, &manifest, error);
     if (result != IO_DONE) {
-        manifest_free(&manifest);
         segment_writer_close(&next);
         /* After a final failure nobody knows which MANIFEST is on the disk: it may name the new segment. */
         if (result == IO_FULL)
             space_remove(journal, next.name);
         return result;
     }
-    space_adopt(journal, &manifest);
     result = segment_writer_trim(&committer->writer, error);
     segment_writer_close(&committer->writer);
     committer->writer = next;

@@ -17,7 +17,7 @@ void stream_reader_open(struct stream_reader *reader, struct disk *disk, const c
                                      .segment = manifest_find_segment(manifest, from->lsn),
                                      .in_log = from->bytes == 0,
                                      .lsn = from->lsn,
-                                     .promised_lsn = manifest_last_segment(manifest)->lsn};
+                                     .promised_lsn = manifest_durable(manifest)};
     ASSERT(reader->segment < manifest->segment_count);
 }
 
@@ -148,8 +148,8 @@ static enum stream_read next_in_base(struct stream_reader *reader, struct frame 
 }
 
 /* What is behind the reader in the last segment is not the next frame. It is a torn tail if nothing there was
- * ever promised: neither by a frame that was read, nor by one beyond, nor by MANIFEST (all below the last
- * segment's start, so that in an earlier segment it is always damage). */
+ * ever promised: neither by a frame that was read, nor by one beyond, nor by MANIFEST (by which all below the
+ * last segment's start is, so that in an earlier segment it is always damage). */
 static enum stream_read end_or_damage(struct stream_reader *reader, const char *wrong,
                                       struct journal_error *error)
 {

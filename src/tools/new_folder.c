@@ -117,6 +117,7 @@ bool new_folder_finish(struct new_folder *folder)
     end_file(folder);
     if (!folder->failed)
         check(folder, disk_sync_folder(folder->disk), "sync the folder of");
+    folder->manifest.durable_lsn = folder->lsn;
     if (!folder->failed && manifest_store(folder->disk, &folder->manifest, &folder->error) != IO_DONE)
         folder->failed = true;
     return !folder->failed;

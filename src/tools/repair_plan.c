@@ -150,11 +150,13 @@ void repair_plan_make(struct repair_plan *plan, const struct survey *survey)
         return;
     memcpy(plan->manifest.stream_id, manifest->stream_id, STREAM_ID_SIZE);
     plan->manifest.sequence = manifest->sequence;
+    plan->manifest.durable_lsn = plan->end < manifest->durable_lsn ? plan->end : manifest->durable_lsn;
     place_cut(plan);
     decide_bases(plan);
     decide_segments(plan);
     plan->changes_manifest = !is_good || plan->manifest.base_count != manifest->base_count ||
-                             plan->manifest.segment_count != manifest->segment_count;
+                             plan->manifest.segment_count != manifest->segment_count ||
+                             plan->manifest.durable_lsn != manifest->durable_lsn;
     if (plan->end < plan->end_now)
         count_lost(plan);
 }

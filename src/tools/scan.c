@@ -355,8 +355,8 @@ bool scan_segment(const struct folder *folder, size_t index, const struct scan_v
                         .is_last = index + 1 == manifest->segment_count};
     scan.lsn_end = scan.is_last ? UINT64_MAX : manifest->segments[index + 1].lsn;
     struct file_header header = {.kind = FILE_LOG, .salt = segment->salt, .lsn = segment->lsn};
-    if (manifest_last_segment(manifest)->lsn > log->promised)
-        log->promised = manifest_last_segment(manifest)->lsn;
+    if (manifest_durable(manifest) > log->promised)
+        log->promised = manifest_durable(manifest);
     if (segment->lsn > log->end)
         log->end = segment->lsn;
     log_name(name, segment->lsn);

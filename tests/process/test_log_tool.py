@@ -98,6 +98,35 @@ def test_every_damage_is_named(counted, log_tool, seed):
     assert log_tool.verify(server.data)["ok"]
 
 
+@pytest.mark.parametrize("share", [0, 0.5, 1], ids=["gone", "half", "but for a byte"])
+def test_a_lost_end_is_named_and_accepted_when_told(counted, log_tool, share):
+    """What a clean stop left is cut from outside. The frames that knew how far it reached are gone with it, but MANIFEST
+    knows: the server does not start, the tool says the same, and after an explicit repair both go on from what is left."""
+    server = counted(rewrites=1)
+    log = max(server.data.glob("log-*.dkv"))
+    end = log_tool.verify(server.data)["end_lsn"]
+    start = int(log.name[4:-4])
+    bytes_ = log.read_bytes()
+    used = bytes_.rindex(b"value-1999value-1999value-1999") + 32
+    log.unlink() if share == 0 else log.write_bytes(bytes_[: int(64 + share * (used - 1 - 64))])
+    with pytest.raises(StartError) as refusal:
+        server.start()
+    report = log_tool.verify(server.data)
+    (damage,) = report["damage"]
+    assert damage["file"] == log.name and damage["lsn_end"] == report["durable_lsn"] == end
+    assert start <= damage["lsn"] < end and (share == 0) == (damage["lsn"] == start)
+    for expected in [log.name, f"(LSN {damage['lsn']})", f"{end - damage['lsn']} bytes", "dkv-log repair"]:
+        assert expected in str(refusal.value)
+    assert f"lost: LSN {damage['lsn']} to {end}" in log_tool("repair", server.data)
+    log_tool("repair", "--yes", server.data)
+    assert log_tool.verify(server.data)["ok"]
+    server.start()
+    kept = prefix_of(server)
+    assert kept == 1000 if share == 0 else 1000 <= kept < 2000
+    assert server.stop() == 0
+    assert log_tool.verify(server.data)["ok"]
+
+
 def test_a_damaged_manifest_is_named(counted, log_tool):
     server = counted()
     flip(server.data / "MANIFEST", 30)

@@ -347,8 +347,10 @@ void sim_close(struct sim *sim)
     /* A disk that is merely full loses nothing: what was admitted had its room. */
     if (ok || (!sim->disk->dead && !sim->failed_at_us && sim->disk->faults_injected == 0))
         model_promise_power(&sim->model, executed);
-    if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0)
+    if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0) {
         sim_check_record(sim, executed);
+        sim_cut_probe(sim, sim->disk, executed);
+    }
     enum crash_kind kind = some_crash(sim);
     sim->closed_well = ok && sim->disk->faults_injected + sim->disk->full_hits == 0;
     struct sim_disk *after = disk_crashes(sim, sim->disk, kind);

@@ -104,7 +104,7 @@ static void report(const struct sim_counts *counts, double seconds)
     printf("%" PRIu64 " runs, %" PRIu64 " crash points (%" PRIu64 " a minute), %" PRIu64
            " recoveries judged (%.0f a "
            "second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64 " replies judged, %" PRIu64
-           " rewrites, %" PRIu64 " rotten bytes (%" PRIu64 " refused), %" PRIu64 " disk errors, %" PRIu64
+           " rewrites, %" PRIu64 " files harmed (%" PRIu64 " refused), %" PRIu64 " disk errors, %" PRIu64
            " writes refused for space\n",
            counts->runs, counts->crash_points, (uint64_t)((double)counts->crash_points * 60.0 / seconds),
            counts->recoveries, (double)counts->recoveries / seconds, counts->commands, counts->units,

@@ -76,6 +76,7 @@ static void probe_close(struct probe *probe, struct sim_life *life)
     if (!engine_close(life->engine))
         sim_fail(sim, "in a probe: the engine says it closed badly");
     sim_disk_process_ended(probe->disk);
+    sim_cut_probe(sim, probe->disk, lsn);
     probe_begin(probe, life, false);
     if (life->lsn != lsn || life->progress.torn_bytes > 0)
         sim_fail(sim, "closed cleanly at LSN %llu, then recovered to LSN %llu with a torn tail of %llu bytes",

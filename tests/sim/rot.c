@@ -1,5 +1,6 @@
-/* Bits that rot at rest: one byte of a folder is changed, and recovery has to refuse it by the right name and
- * offset, or, where nothing was promised, to take it for the torn tail that it could be.
+/* Harm at rest: one byte of a folder is changed, or a file loses its end or is lost itself, and recovery has
+ * to refuse it by the right name and offset, or, where nothing was promised, to take it for the torn tail
+ * that it could be.
  *
  * Which it is, is found out here by reading the folder anew, after the format's description (journal/frame.h)
  * and MANIFEST's (journal/manifest.h), with nothing of the reader under test but the decoder of one frame. */
@@ -22,10 +23,12 @@ struct rot_folder {
     const struct sim_disk *disk;
     struct rot_file files[FILES_MAX]; /* the base, if it has a file, then the segments from its LSN on */
     int count;
+    lsn_t durable_lsn; /* that MANIFEST says; 0 when it says none */
 };
 
 struct verdict {
     bool refused;
+    bool missing;    /* the file is gone */
     uint64_t offset; /* when refused, that recovery has to name */
     lsn_t lsn;       /* when not, that it has to lead to */
 };
@@ -60,6 +63,8 @@ static bool read_folder(struct rot_folder *folder, const struct sim_disk *disk)
             ok = add_file(folder, true, base_lsn, salt);
         else if (sscanf(line, "segment %llu %llx", &lsn, &salt) == 2 && lsn >= base_lsn)
             ok = add_file(folder, false, lsn, salt);
+        else if (sscanf(line, "durable %llu", &lsn) == 1)
+            folder->durable_lsn = lsn;
     }
     mem_free(text);
     return ok;
@@ -118,18 +123,17 @@ static lsn_t durable_beyond(struct slice bytes, uint64_t salt, uint64_t offset)
     return durable_lsn;
 }
 
-/* To be asked after the byte was changed, of the folder as it was before in everything else. */
-static struct verdict judge_segment(const struct rot_folder *folder, int number, struct slice before,
-                                    uint64_t byte)
+/* To be asked after the harm was done, of the folder as it was before in everything else. The walk ends at
+ * the first frame that was harmed. */
+static struct verdict judge_segment(const struct rot_folder *folder, int number, struct walk walk)
 {
     const struct rot_file *file = &folder->files[number];
-    struct walk walk = walk_to(before, file, byte);
     struct verdict verdict = {.offset = walk.offset, .lsn = walk.lsn};
     const struct rot_file *last = &folder->files[folder->count - 1];
     if (file != last) {
         /* Behind where the next segment begins, nothing counts. */
         struct slice end = sim_disk_content(folder->disk, last->name);
-        verdict.refused = walk.found && walk.lsn < folder->files[number + 1].lsn;
+        verdict.refused = walk.lsn < folder->files[number + 1].lsn;
         verdict.lsn = walk_to(end, last, UINT64_MAX).lsn;
         return verdict;
     }
@@ -137,6 +141,7 @@ static struct verdict judge_segment(const struct rot_folder *folder, int number,
     lsn_t promised = walk.durable_lsn > file->lsn ? walk.durable_lsn : file->lsn;
     lsn_t beyond = durable_beyond(after, file->salt, walk.offset);
     promised = beyond > promised ? beyond : promised;
+    promised = folder->durable_lsn > promised ? folder->durable_lsn : promised;
     for (int i = 0; i < number; i++)
         if (!folder->files[i].is_base)
             promised = folder->files[i + 1].lsn > promised ? folder->files[i + 1].lsn : promised;
@@ -151,7 +156,17 @@ static struct verdict judge(const struct rot_folder *folder, int number, struct 
         return (struct verdict){.refused = true};
     if (file->is_base)
         return (struct verdict){.refused = true, .offset = walk_to(before, file, byte).offset};
-    return judge_segment(folder, number, before, byte);
+    return judge_segment(folder, number, walk_to(before, file, byte));
+}
+
+/* Of a segment that lost its end, from size on. */
+static struct verdict judge_cut(const struct rot_folder *folder, int number, uint64_t size)
+{
+    const struct rot_file *file = &folder->files[number];
+    if (size < FILE_HEADER_SIZE)
+        return (struct verdict){.refused = true};
+    return judge_segment(folder, number,
+                         walk_to(sim_disk_content(folder->disk, file->name), file, UINT64_MAX));
 }
 
 lsn_t sim_promise_on_record(const struct sim_disk *disk)
@@ -161,10 +176,12 @@ lsn_t sim_promise_on_record(const struct sim_disk *disk)
         return 0;
     const struct rot_file *last = &folder.files[folder.count - 1];
     lsn_t named = durable_beyond(sim_disk_content(disk, last->name), last->salt, FILE_HEADER_SIZE);
+    named = folder.durable_lsn > named ? folder.durable_lsn : named;
     return named > last->lsn ? named : last->lsn;
 }
 
-static void expect(struct sim *sim, struct sim_disk *disk, const char *name, uint64_t byte,
+/* Recovers from a disk on which this harm was done to a file. */
+static void expect(struct sim *sim, struct sim_disk *disk, const char *name, const char *harm,
                    struct verdict verdict)
 {
     struct sim_life life;
@@ -173,29 +190,27 @@ static void expect(struct sim *sim, struct sim_disk *disk, const char *name, uin
     snprintf(place, sizeof(place), "%s is damaged at offset %llu", name, (unsigned long long)verdict.offset);
     if (strcmp(name, "MANIFEST") == 0)
         snprintf(place, sizeof(place), "MANIFEST is damaged");
+    if (verdict.missing)
+        snprintf(place, sizeof(place), "%s cannot be opened", name);
+    sim->counts->rots++;
     enum life_result result = sim_life_begin(sim, &life, disk, &child);
     if (result == LIFE_BEGUN) {
         if (verdict.refused)
-            sim_fail(sim, "byte %llu of %s is wrong, and it was not noticed: recovered to LSN %llu",
-                     (unsigned long long)byte, name, (unsigned long long)life.lsn);
+            sim_fail(sim, "%s: %s, and it was not noticed: recovered to LSN %llu", name, harm,
+                     (unsigned long long)life.lsn);
         if (life.lsn != verdict.lsn)
-            sim_fail(
-                sim,
-                "byte %llu of %s is wrong, behind all that was promised: recovered to LSN %llu, not %llu",
-                (unsigned long long)byte, name, (unsigned long long)life.lsn,
-                (unsigned long long)verdict.lsn);
+            sim_fail(sim, "%s: %s, behind all that was promised: recovered to LSN %llu, not %llu", name, harm,
+                     (unsigned long long)life.lsn, (unsigned long long)verdict.lsn);
         sim_life_check(sim, &life, 0);
         engine_abandon(life.engine);
         sim_disk_process_ended(disk);
     } else {
         sim->counts->rots_refused++;
         if (!verdict.refused)
-            sim_fail(sim,
-                     "byte %llu of %s is wrong, where nothing was promised, and the folder is refused: %s",
-                     (unsigned long long)byte, name, life.error.text);
+            sim_fail(sim, "%s: %s, where nothing was promised, and the folder is refused: %s", name, harm,
+                     life.error.text);
         if (!strstr(life.error.text, place))
-            sim_fail(sim, "byte %llu of %s is wrong; expected \"%s\", found \"%s\"", (unsigned long long)byte,
-                     name, place, life.error.text);
+            sim_fail(sim, "%s: %s; expected \"%s\", found \"%s\"", name, harm, place, life.error.text);
     }
     sim_child_free(&child);
 }
@@ -214,31 +229,101 @@ static uint64_t some_byte(struct sim *sim, struct slice bytes, const struct rot_
     return from + random_below(random, used - from + (used < bytes.size ? 1 : 0));
 }
 
+static struct sim_disk *copy_to_harm(struct sim *sim, const struct sim_disk *disk)
+{
+    struct sim_disk *copy = sim_disk_copy(disk, random_next(&sim->probe_random));
+    copy->faults = (struct sim_faults){0};
+    copy->capacity = UINT64_MAX;
+    return copy;
+}
+
+static void rot_manifest(struct sim *sim, const struct sim_disk *disk)
+{
+    struct sim_disk *rotten = copy_to_harm(sim, disk);
+    uint64_t byte = random_below(&sim->probe_random, sim_disk_content(disk, "MANIFEST").size);
+    sim_disk_rot(rotten, "MANIFEST", byte, (uint8_t)(1 + random_below(&sim->probe_random, 255)));
+    expect(sim, rotten, "MANIFEST", "a byte is wrong", (struct verdict){.refused = true});
+    sim_disk_free(rotten);
+}
+
+static void rot_byte(struct sim *sim, struct rot_folder *folder, int number, struct slice before)
+{
+    const struct rot_file *file = &folder->files[number];
+    struct sim_disk *rotten = copy_to_harm(sim, folder->disk);
+    char harm[64];
+    uint64_t byte = some_byte(sim, before, file);
+    snprintf(harm, sizeof(harm), "byte %llu is wrong", (unsigned long long)byte);
+    sim_disk_rot(rotten, file->name, byte, (uint8_t)(1 + random_below(&sim->probe_random, 255)));
+    folder->disk = rotten;
+    expect(sim, rotten, file->name, harm, judge(folder, number, before, byte));
+    sim_disk_free(rotten);
+}
+
+/* A segment's end is cut off, reads as zeros, or the file is gone. must_reach: what ends below is refused,
+ * whatever the folder says of itself. */
+static void lose_end(struct sim *sim, struct rot_folder *folder, int number, struct slice before,
+                     lsn_t must_reach)
+{
+    const struct rot_file *file = &folder->files[number];
+    struct sim_disk *rotten = copy_to_harm(sim, folder->disk);
+    struct verdict verdict = {.refused = true, .missing = true};
+    char harm[64] = "it is gone";
+    folder->disk = rotten;
+    if (random_below(&sim->probe_random, 10) == 0) {
+        disk_unlink(&rotten->disk, file->name);
+    } else {
+        struct disk_file *opened;
+        uint64_t size = some_byte(sim, before, file);
+        bool keeps_size = size >= FILE_HEADER_SIZE && random_below(&sim->probe_random, 2);
+        int rc = disk_open(&rotten->disk, file->name, DISK_WRITE, &opened);
+        ASSERT(rc == 0 && disk_truncate(opened, size) == 0);
+        rc = keeps_size ? disk_truncate(opened, before.size) : 0;
+        ASSERT(rc == 0);
+        disk_close(opened);
+        snprintf(harm, sizeof(harm), "it %s from %llu on", keeps_size ? "reads as zeros" : "is cut",
+                 (unsigned long long)size);
+        verdict = judge_cut(folder, number, size);
+        verdict.refused |= verdict.lsn < must_reach;
+    }
+    expect(sim, rotten, file->name, harm, verdict);
+    sim_disk_free(rotten);
+}
+
+/* A file of the folder as it is now. */
+static struct slice content(struct sim *sim, const struct rot_folder *folder, int number)
+{
+    struct slice bytes = sim_disk_content(folder->disk, folder->files[number].name);
+    if (bytes.size < FILE_HEADER_SIZE)
+        sim_fail(sim, "%s, which MANIFEST names, is missing or has no header", folder->files[number].name);
+    return bytes;
+}
+
 void sim_rot_probe(struct sim *sim, const struct sim_disk *disk)
 {
     struct rot_folder folder;
     struct random *random = &sim->probe_random;
     if (!read_folder(&folder, disk))
         return;
-    struct sim_disk *rotten = sim_disk_copy(disk, random_next(random));
-    uint8_t mask = (uint8_t)(1 + random_below(random, 255));
-    sim->counts->rots++;
     if (random_below(random, 10) == 0) {
-        uint64_t byte = random_below(random, sim_disk_content(disk, "MANIFEST").size);
-        sim_disk_rot(rotten, "MANIFEST", byte, mask);
-        expect(sim, rotten, "MANIFEST", byte, (struct verdict){.refused = true});
-    } else {
-        /* The last file more often than others. */
-        int number =
-            random_below(random, 2) ? folder.count - 1 : (int)random_below(random, (uint64_t)folder.count);
-        const struct rot_file *file = &folder.files[number];
-        struct slice before = sim_disk_content(disk, file->name);
-        if (before.size < FILE_HEADER_SIZE)
-            sim_fail(sim, "%s, which MANIFEST names, is missing or has no header", file->name);
-        uint64_t byte = some_byte(sim, before, file);
-        sim_disk_rot(rotten, file->name, byte, mask);
-        folder.disk = rotten;
-        expect(sim, rotten, file->name, byte, judge(&folder, number, before, byte));
+        rot_manifest(sim, disk);
+        return;
     }
-    sim_disk_free(rotten);
+    /* The last file more often than others. */
+    int number =
+        random_below(random, 2) ? folder.count - 1 : (int)random_below(random, (uint64_t)folder.count);
+    struct slice before = content(sim, &folder, number);
+    if (!folder.files[number].is_base && random_below(random, 4) == 0)
+        lose_end(sim, &folder, number, before, 0);
+    else
+        rot_byte(sim, &folder, number, before);
+}
+
+void sim_cut_probe(struct sim *sim, const struct sim_disk *disk, lsn_t lsn)
+{
+    struct rot_folder folder;
+    if (!read_folder(&folder, disk))
+        return;
+    sim->trace.muted++;
+    lose_end(sim, &folder, folder.count - 1, content(sim, &folder, folder.count - 1), lsn);
+    sim->trace.muted--;
 }

@@ -154,8 +154,10 @@ lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
 void sim_probe(struct sim *sim);
 
 /* rot.c: an independent reading of a folder's frames, and what recovery has to say when one of its bytes is
- * wrong. */
+ * wrong, or one of its files lost its end. */
 void sim_rot_probe(struct sim *sim, const struct sim_disk *disk);
+/* The same for the end of the last file after a clean stop at an LSN: whatever of it is lost is missed. */
+void sim_cut_probe(struct sim *sim, const struct sim_disk *disk, lsn_t lsn);
 /* The highest LSN that a folder says is durable: damage below is told from a torn tail. */
 lsn_t sim_promise_on_record(const struct sim_disk *disk);
 /* Checks that a power failure leaves it on record that all to this LSN is durable. */

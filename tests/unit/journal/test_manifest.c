@@ -18,6 +18,7 @@ static void sample_manifest(struct manifest *manifest)
     manifest_add_segment(manifest, 0, 1);
     manifest_add_segment(manifest, 4096, UINT64_MAX);
     manifest_add_segment(manifest, 5000, 3);
+    manifest->durable_lsn = 5077;
 }
 
 static void sample_text(struct buffer *text)
@@ -54,6 +55,7 @@ static void manifests_are_read_back(void **state)
     assert_int_equal(manifest_base_in_use(&manifest)->lsn, 4096);
     assert_true(manifest_base_in_use(&manifest)->salt == 0xfedcba9876543210);
     assert_int_equal(manifest_last_segment(&manifest)->lsn, 5000);
+    assert_int_equal(manifest_durable(&manifest), 5077);
     manifest_format(&manifest, &again);
     assert_true(slice_equal(buffer_slice(&text), buffer_slice(&again)));
     manifest_free(&manifest);
@@ -78,7 +80,24 @@ static void damage_is_noticed(void **state)
         assert_false(parses(slice_make(text.data, size), why));
     buffer_append_char(&text, '\n');
     assert_false(parses(buffer_slice(&text), why));
-    assert_non_null(strstr(why, "line 9: something follows the checksum"));
+    assert_non_null(strstr(why, "line 10: something follows the checksum"));
+    buffer_free(&text);
+}
+
+/* The segments say how far it was durable when nothing further was: then there is one way to write that. */
+static void durable_is_told_once(void **state)
+{
+    (void)state;
+    struct manifest manifest;
+    sample_manifest(&manifest);
+    manifest_add_segment(&manifest, 5077, 4);
+    struct buffer text = {0};
+    char why[512];
+    manifest_format(&manifest, &text);
+    assert_null(memmem(text.data, text.size, "durable", 7));
+    assert_true(parses(buffer_slice(&text), why));
+    assert_int_equal(manifest_durable(&manifest), 5077);
+    manifest_free(&manifest);
     buffer_free(&text);
 }
 
@@ -114,6 +133,11 @@ static void senseless_manifests_are_refused(void **state)
          "no segment begins at one of the bases"},
         {TITLE "sequence 1\nhistory 9 1 0000000000000000 1\nbase 8 1 0000000000000000 1\n",
          "line 5: the LSN"},
+        {TITLE "sequence 1\n" ORIGIN "segment 0 0000000000000001\ndurable 0\n",
+         "line 6: the LSN is not beyond"},
+        {TITLE "sequence 1\n" ORIGIN "segment 0 0000000000000001\ndurable\n", "line 6: neither"},
+        {TITLE "sequence 1\n" ORIGIN "segment 0 0000000000000001\ndurable 9\ndurable 9\n", "line 7: neither"},
+        {TITLE "sequence 1\n" ORIGIN "durable 9\n", "line 5: the LSN is not beyond"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buffer text = {0};
@@ -146,9 +170,8 @@ static void history_is_dropped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(manifests_are_read_back),
-        cmocka_unit_test(damage_is_noticed),
-        cmocka_unit_test(senseless_manifests_are_refused),
+        cmocka_unit_test(manifests_are_read_back), cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(durable_is_told_once),    cmocka_unit_test(senseless_manifests_are_refused),
         cmocka_unit_test(history_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,7 @@ struct log_map {
     struct file_map files[FILES_MAX];
     size_t file_count;
     lsn_t last_start;     /* of the last segment: MANIFEST's promise */
+    lsn_t stopped_at;     /* where the last clean stop was: MANIFEST's promise too */
     lsn_t durable_before; /* the highest that frames before the last segment name */
     char context[128];
 };
@@ -141,6 +142,7 @@ static void make_log(struct log_map *map)
     }
     fixture_append(f, 1, 15);
     fixture_close(f);
+    map->stopped_at = f->stream.size;
 }
 
 /* The same, and behind it two frames that were written but never synced, the first of them torn. */
@@ -219,6 +221,7 @@ static struct verdict verdict_for_last(const struct log_map *map, const struct f
                                        size_t spared)
 {
     lsn_t promised = map->last_start > map->durable_before ? map->last_start : map->durable_before;
+    promised = map->stopped_at > promised ? map->stopped_at : promised;
     for (size_t i = 0; i < file->frame_count; i++)
         if ((i < bad || i >= spared) && file->frames[i].durable_lsn > promised)
             promised = file->frames[i].durable_lsn;
@@ -313,6 +316,27 @@ static void cut_every_length(struct log_map *map)
     }
 }
 
+/* As when blocks are lost, or a file is copied to a disk that is full. */
+static void zero_every_end(struct log_map *map)
+{
+    for (size_t i = 0; i < map->file_count; i++) {
+        struct file_map *file = &map->files[i];
+        struct buffer *bytes = memory_disk_file(map->f.memory, file->name);
+        for (size_t from = 0; from < bytes->size; from++) {
+            size_t changed = from;
+            while (changed < bytes->size && bytes->data[changed] == '\0')
+                changed++;
+            if (changed == bytes->size)
+                break;
+            snprintf(map->context, sizeof(map->context), "%s, zeros from %zu on", file->name, from);
+            struct verdict verdict = verdict_for_cut(map, file, changed);
+            memset(bytes->data + from, 0, bytes->size - from);
+            check_verdict(map, &verdict);
+            memcpy(bytes->data + from, file->bytes.data + from, bytes->size - from);
+        }
+    }
+}
+
 static void remove_every_file(struct log_map *map)
 {
     for (size_t i = 0; i < map->file_count; i++) {
@@ -380,6 +404,51 @@ static void a_cut_file_is_judged_rightly(void **state)
     make_torn_log(&map);
     cut_every_length(&map);
     free_log(&map);
+}
+
+static void an_overwritten_end_is_judged_rightly(void **state)
+{
+    (void)state;
+    struct log_map map;
+    make_log(&map);
+    map_folder(&map);
+    zero_every_end(&map);
+    free_log(&map);
+    make_torn_log(&map);
+    zero_every_end(&map);
+    free_log(&map);
+}
+
+/* What had been made durable when MANIFEST was written for another reason is known as well: here a rewrite's
+ * base is taken into use when more has been appended behind its cut, and then the power goes. */
+static void what_was_durable_at_a_rewrite_is_known(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_start(&f);
+    fixture_append(&f, 3, 20);
+    fixture_work(&f);
+    lsn_t cut = journal_rewrite_begin(f.journal);
+    fixture_work(&f);
+    assert_int_equal(fixture_write_base(&f, cut), 0);
+    fixture_append(&f, 3, 20);
+    fixture_work(&f);
+    size_t durable = f.stream.size;
+    journal_rewrite_end(f.journal, true);
+    fixture_work(&f);
+    fixture_append(&f, 1, 20);
+    fixture_crash(&f, CRASH_LOSING_ALL, 0);
+    char name[FILE_NAME_SIZE];
+    char promise[32];
+    log_name(name, cut);
+    snprintf(promise, sizeof(promise), "\ndurable %zu\n", durable);
+    struct slice manifest = buffer_slice(memory_disk_file(f.memory, MANIFEST_NAME));
+    assert_non_null(memmem(manifest.data, manifest.size, promise, strlen(promise)));
+    memory_disk_file(f.memory, name)->size = FILE_HEADER_SIZE;
+    assert_false(fixture_recover(&f));
+    assert_non_null(strstr(f.error.text, name));
+    fixture_free(&f);
 }
 
 static void a_missing_file_is_named(void **state)
@@ -581,6 +650,8 @@ int main(void)
         cmocka_unit_test(a_changed_byte_is_judged_rightly),
         cmocka_unit_test(a_changed_byte_before_a_torn_tail_is_judged_rightly),
         cmocka_unit_test(a_cut_file_is_judged_rightly),
+        cmocka_unit_test(an_overwritten_end_is_judged_rightly),
+        cmocka_unit_test(what_was_durable_at_a_rewrite_is_known),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(a_misplaced_frame_is_judged_rightly),
         cmocka_unit_test(a_file_of_another_use_is_refused),

@@ -1,5 +1,7 @@
 /* Damage is found wherever recovery would stumble over it, and a repair makes of a damaged folder one that
  * holds a prefix of the stream, whenever it is interrupted. */
+#include <inttypes.h>
+
 #include "folder_fixture.h"
 
 static int run_repair(struct fixture *fixture, struct memory_disk *disk, bool yes)
@@ -216,9 +218,21 @@ static void cut_middle(struct memory_disk *disk)
     spoil(disk, "base-", 1, 200);
 }
 
-static void (*const damages[])(struct memory_disk *disk) = {damage_log,     damage_log_header, damage_base,
-                                                            damage_history, damage_manifest,   damage_much,
-                                                            lose_segment,   cut_middle};
+/* The end of the stream, in the middle of a frame. */
+static void cut_end(struct memory_disk *disk)
+{
+    memory_get(disk, find_file(disk, "log-", 2))->size = 300;
+}
+
+/* The same between two frames, so that the file is whole as far as it goes. */
+static void cut_to_header(struct memory_disk *disk)
+{
+    memory_get(disk, find_file(disk, "log-", 2))->size = FILE_HEADER_SIZE;
+}
+
+static void (*const damages[])(struct memory_disk *disk) = {
+    damage_log,  damage_log_header, damage_base, damage_history, damage_manifest,
+    damage_much, lose_segment,      cut_middle,  cut_end,        cut_to_header};
 
 /* Whether the bytes are those of some file. */
 static bool is_kept(struct memory_disk *disk, const struct buffer *bytes)
@@ -415,6 +429,41 @@ static void torn_tail_is_no_damage(void **state)
     fixture_close(&fixture);
 }
 
+/* Shows that a stream that ends before the place that MANIFEST knows it reached is damage, that a repair says
+ * what is lost, and that when told to, it accepts the loss: the server starts, and the end left is the end
+ * promised. */
+static void missing_end_is_accepted_when_told(void **state)
+{
+    struct fixture fixture;
+    lsn_t end;
+    size_t used;
+    char *text;
+    size_t text_size;
+    (void)state;
+    make_rich_folder(&fixture);
+    cut_to_header(fixture.disk);
+    assert_int_equal(fixture_recover(&fixture, fixture.disk), -1);
+    struct tool tool = fixture_tool(&fixture, fixture.disk);
+    fixture.options.yes = false;
+    tool.out = open_memstream(&text, &text_size);
+    assert_int_equal(repair_run(&tool), STATUS_FINE);
+    fclose(tool.out);
+    char expected[96];
+    lsn_t from = fixture.units[8].lsn;
+    lsn_t to = fixture.units[14].lsn;
+    snprintf(expected, sizeof(expected), "lost: LSN %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes", from, to,
+             to - from);
+    assert_non_null(strstr(text, expected));
+    assert_non_null(strstr(text, "MANIFEST is replaced"));
+    free(text);
+    assert_int_equal(fixture_recover(&fixture, fixture.disk), -1);
+    assert_int_equal(run_repair(&fixture, fixture.disk, true), STATUS_FINE);
+    assert_int_equal(fixture_recover(&fixture, fixture.disk), fixture.units[8].keys);
+    assert_true(fixture_try_start(&fixture, fixture.disk));
+    assert_int_equal(fixture_survey(&fixture, fixture.disk, &end, &used), 0);
+    fixture_close(&fixture);
+}
+
 /* Shows that damage to what a repair has left is damage again: its end is promised. */
 static void repaired_end_is_promised(void **state)
 {
@@ -540,6 +589,7 @@ int main(void)
         cmocka_unit_test(older_manifest),
         cmocka_unit_test(torn_tail_is_no_damage),
         cmocka_unit_test(held_folder_is_refused),
+        cmocka_unit_test(missing_end_is_accepted_when_told),
         cmocka_unit_test(repaired_end_is_promised),
         cmocka_unit_test(manifest_promises),
         cmocka_unit_test(base_with_something_behind),

@@ -13,6 +13,20 @@ static void make_folder(struct fixture *fixture)
     fixture_stop(fixture);
 }
 
+/* A folder that was made knows how far it reaches: without the end of its log it is refused. */
+static void check_end_is_promised(struct fixture *fixture, struct memory_disk *folder, lsn_t end)
+{
+    struct manifest manifest;
+    struct journal_error error;
+    char name[FILE_NAME_SIZE];
+    assert_int_equal(manifest_load(&folder->disk, &manifest, &error), 0);
+    log_name(name, manifest_last_segment(&manifest)->lsn);
+    memory_get(folder, name)->size = FILE_HEADER_SIZE;
+    bool lost = manifest_last_segment(&manifest)->lsn < end;
+    assert_int_equal(fixture_recover(fixture, folder) < 0, lost);
+    manifest_free(&manifest);
+}
+
 /* The state that a restore gives, as a number of keys; -1 when it refuses. */
 static int64_t restored_keys(struct fixture *fixture, struct target target)
 {
@@ -31,6 +45,7 @@ static int64_t restored_keys(struct fixture *fixture, struct target target)
         /* A server can go on from there. */
         assert_true(fixture_try_start(fixture, into));
         assert_int_equal(fixture_recover(fixture, into), keys);
+        check_end_is_promised(fixture, into, end);
     } else {
         assert_int_equal(into->now.count, 0);
     }
