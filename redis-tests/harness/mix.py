@@ -161,6 +161,15 @@ class Mix(Chooser):
             return b"%d" % self.between(-5000, 5000)
         return self.integer()
 
+    def bit_offset(self):
+        """Never one that is allowed and would need much memory."""
+        chance = self.unit()
+        if chance < 0.8:
+            return b"%d" % self.below(500)
+        if chance < 0.95:
+            return b"%d" % self.below(40000)
+        return self.pick([b"4294967296", b"4294967304", b"9223372036854775807", b"-1", *NOT_INTEGERS])
+
     def floating(self):
         chance = self.unit()
         if chance < 0.4:
@@ -464,6 +473,66 @@ def setrange(mix):
         # Beyond what a string may have, or no number: none of these allocates anything.
         offset = mix.pick([b"536870912", b"9223372036854775807", b"4294967296", *NOT_INTEGERS])
     return [b"SETRANGE", mix.key(), offset, mix.value()[:300]]
+
+
+@generates(12, needs=b"setbit")
+def setbit(mix):
+    return [b"SETBIT", mix.key(), mix.bit_offset(), mix.pick([b"0", b"1", b"1", b"2", b"-1", b"x", b""])]
+
+
+@generates(6, needs=b"getbit")
+def getbit(mix):
+    return [b"GETBIT", mix.key(), mix.bit_offset()]
+
+
+@generates(12, needs=b"bitcount")
+def bits_in_range(mix):
+    """BITCOUNT and BITPOS."""
+    args = [b"BITCOUNT", mix.key()]
+    if mix.unit() < 0.5:
+        args = [b"BITPOS", mix.key(), mix.pick([b"0", b"0", b"1", b"1", b"2", b"-1", b"x", b""])]
+    for _ in range(mix.pick([0, 0, 1, 2, 2, 2])):
+        args.append(mix.offset())
+    if mix.unit() < 0.5:
+        args.append(mix.pick([b"BIT", b"BIT", b"BYTE", b"byte", b"bits", b""]))
+    return args
+
+
+@generates(8, needs=b"bitop")
+def bitop(mix):
+    operation = mix.pick([b"AND", b"OR", b"XOR", b"NOT", b"xor", b"NOR" if mix.unit() < 0.2 else b"or"])
+    sources = mix.some_keys(1 if operation == b"NOT" and mix.unit() < 0.8 else 5)
+    return [b"BITOP", operation, mix.key(), *sources]
+
+
+def field(mix):
+    kind = b"%c%d" % (mix.pick(b"iu"), mix.between(1, 64))
+    if mix.unit() < 0.05:
+        kind = mix.pick([b"i0", b"i65", b"u64", b"x8", b"i", b"u", b"", b"I8", b"i-1", b"i08", b"8"])
+    offset = mix.bit_offset()
+    if mix.unit() < 0.3:
+        # Not those that wrap around in redis: there a huge one becomes a small one.
+        offset = b"#%d" % mix.below(50) if mix.unit() < 0.95 else mix.pick([b"#", b"#-1", b"##1", b"#99999999999"])
+    return [kind, offset]
+
+
+@generates(14, needs=b"bitfield")
+def bitfield(mix):
+    args = [b"BITFIELD" if mix.unit() < 0.85 else b"BITFIELD_RO", mix.key()]
+    for _ in range(mix.pick([0, 1, 1, 2, 3, 5])):
+        chance = mix.unit()
+        if chance < 0.3 or args[0] == b"BITFIELD_RO" and chance < 0.95:
+            args += [b"GET", *field(mix)]
+        elif chance < 0.55:
+            # Not the lowest integers, which OVERFLOW SAT in redis turns into the highest number of a signed field.
+            operand = mix.integer()
+            args += [b"SET", *field(mix), b"-7" if operand.startswith(b"-92233720368547758") else operand]
+        elif chance < 0.85:
+            args += [b"INCRBY", *field(mix), mix.integer()]
+        else:
+            wrong = b"NONE" if mix.unit() < 0.1 else b"fail"
+            args += [b"OVERFLOW", mix.pick([b"WRAP", b"SAT", b"sat", b"FAIL", b"FAIL", wrong])]
+    return args
 
 
 @generates(5)

@@ -6,6 +6,10 @@
 
 extern const struct command string_commands[];
 extern const size_t string_command_count;
+extern const struct command bitmap_commands[];
+extern const size_t bitmap_command_count;
+extern const struct command bitfield_commands[];
+extern const size_t bitfield_command_count;
 extern const struct command keys_commands[];
 extern const size_t keys_command_count;
 extern const struct command expire_commands[];

@@ -363,15 +363,25 @@ struct key_report {
     int64_t count;
 };
 
-/* Where flags vary, what SET does depends on whether it is asked what the key held. */
+static bool has_word(const struct key_report *report, int first, const char *const words[2])
+{
+    for (int i = first; i < report->argc; i++)
+        if (slice_is(report->argv[i], words[0]) || slice_is(report->argv[i], words[1]))
+            return true;
+    return false;
+}
+
+/* Where flags vary: SET reads what the key held only when it is asked to, and BITFIELD may do nothing but
+ * read.
+ */
 static unsigned flags_as_called(const struct key_report *report, unsigned key_flags)
 {
+    unsigned flags = key_flags & ~(unsigned)KEY_VARIABLE_FLAGS;
     if (!(key_flags & KEY_VARIABLE_FLAGS))
-        return key_flags;
-    for (int i = 3; i < report->argc; i++)
-        if (slice_is(report->argv[i], "get") || slice_is(report->argv[i], "ifeq"))
-            return key_flags & ~(unsigned)KEY_VARIABLE_FLAGS;
-    return KEY_OW | KEY_UPDATE;
+        return flags;
+    if (slice_is(report->argv[0], "bitfield"))
+        return has_word(report, 2, (const char *const[]){"set", "incrby"}) ? flags : KEY_RO | KEY_ACCESS;
+    return has_word(report, 3, (const char *const[]){"get", "ifeq"}) ? flags : KEY_OW | KEY_UPDATE;
 }
 
 static void key_report_visit(void *context, int index, unsigned key_flags)

@@ -6,6 +6,7 @@
 #include "command/expire.h"
 #include "command/families.h"
 #include "command/lcs.h"
+#include "command/string_key.h"
 
 /* --- the options of SET and GETEX ---------------------------------------------------------------------- */
 
@@ -116,10 +117,8 @@ static void reply_value(struct call *call, const struct entry *entry)
         reply_null(call->reply);
 }
 
-/* Makes the key that argument index names hold a string, whatever it held. The effect is the caller's to
- * state. NULL, with the error replied and nothing changed, when there is not enough memory. */
-static struct entry *store_string(struct call *call, int index, struct slice value, enum string_form form,
-                                  int64_t expire_ms)
+struct entry *call_store_string(struct call *call, int index, struct slice value, enum string_form form,
+                                int64_t expire_ms)
 {
     struct slice key = call->argv[index];
     uint64_t hash = call_hash(call, index);
@@ -133,17 +132,15 @@ static struct entry *store_string(struct call *call, int index, struct slice val
     return entry;
 }
 
-/* A key is used as a string; replies the error and returns false when it holds something else. */
-static bool read_string(struct call *call, int index, struct entry **entry)
+bool call_read_string(struct call *call, int index, struct entry **entry)
 {
     *entry = call_read(call, call->argv[index], call_hash(call, index));
     return call_check_type(call, *entry, VALUE_STRING);
 }
 
-/* The same, to be changed. */
-static bool write_string(struct call *call, struct entry **entry)
+bool call_write_string(struct call *call, int index, struct entry **entry)
 {
-    *entry = call_write(call, call->argv[1], call_hash(call, 1));
+    *entry = call_write(call, call->argv[index], call_hash(call, index));
     return call_check_type(call, *entry, VALUE_STRING);
 }
 
@@ -179,7 +176,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
     if (options->time && !call_expire_time(call, options->time_index, options->time->form, &expire_ms))
         return SET_FAILED;
     if (options->get) {
-        if (!read_string(call, 1, &entry))
+        if (!call_read_string(call, 1, &entry))
             return SET_FAILED;
         reply_value(call, entry);
     }
@@ -190,7 +187,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
     if (options->keep_ttl && entry)
         expire_ms = entry_expire_ms(entry);
     uint64_t reply_end = call->reply->output->queued;
-    entry = store_string(call, 1, value, STRING_FORM_BEST, expire_ms);
+    entry = call_store_string(call, 1, value, STRING_FORM_BEST, expire_ms);
     if (!entry) {
         /* The error takes the place of what GET replied. */
         if (reply_end > reply_begin) {
@@ -206,7 +203,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
 /* Without options: what was there does not matter, not even whether its time had passed. */
 static void set_plainly(struct call *call)
 {
-    if (!store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
+    if (!call_store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
         return;
     effect_verbatim(call);
     reply_ok(call->reply);
@@ -288,7 +285,7 @@ static bool set_pairs(struct call *call)
     if (!call_memory(call, total))
         return false;
     for (int i = 1; i < call->argc; i += 2)
-        if (!store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER))
+        if (!call_store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER))
             panic("out of memory in the middle of a command that sets several keys");
     return true;
 }
@@ -326,14 +323,14 @@ static void msetnx_command(struct call *call)
 static void get_command(struct call *call)
 {
     struct entry *entry;
-    if (read_string(call, 1, &entry))
+    if (call_read_string(call, 1, &entry))
         reply_value(call, entry);
 }
 
 static void getdel_command(struct call *call)
 {
     struct entry *entry;
-    if (!read_string(call, 1, &entry))
+    if (!call_read_string(call, 1, &entry))
         return;
     reply_value(call, entry);
     if (entry)
@@ -346,7 +343,7 @@ static void getex_command(struct call *call)
     struct value_options options = {0};
     struct entry *entry;
     int64_t at_ms;
-    if (!options_read(call, 2, &options, getex_option_take) || !read_string(call, 1, &entry))
+    if (!options_read(call, 2, &options, getex_option_take) || !call_read_string(call, 1, &entry))
         return;
     if (entry && options.time && !call_expire_time(call, options.time_index, options.time->form, &at_ms))
         return;
@@ -360,7 +357,7 @@ static void getex_command(struct call *call)
 static void delifeq_command(struct call *call)
 {
     struct entry *entry;
-    if (!write_string(call, &entry))
+    if (!call_write_string(call, 1, &entry))
         return;
     bool equal = entry && value_is(entry, call->argv[2]);
     if (equal)
@@ -371,7 +368,7 @@ static void delifeq_command(struct call *call)
 static void strlen_command(struct call *call)
 {
     struct entry *entry;
-    if (read_string(call, 1, &entry))
+    if (call_read_string(call, 1, &entry))
         reply_int(call->reply, entry ? (int64_t)string_size(entry) : 0);
 }
 
@@ -399,7 +396,7 @@ static void getrange_command(struct call *call)
     struct entry *entry;
     int64_t start;
     int64_t end;
-    if (!call_int(call, 2, &start) || !call_int(call, 3, &end) || !read_string(call, 1, &entry))
+    if (!call_int(call, 2, &start) || !call_int(call, 3, &end) || !call_read_string(call, 1, &entry))
         return;
     struct slice value = entry ? string_value(entry, scratch) : slice_make(NULL, 0);
     reply_bulk(call->reply, slice_range(value, start, end));
@@ -407,9 +404,7 @@ static void getrange_command(struct call *call)
 
 /* --- changing in place --------------------------------------------------------------------------------- */
 
-/* Whether a string of size bytes at offset ends within the limit. The stream is obeyed whatever the limit is
- * now. */
-static bool size_check(struct call *call, size_t offset, size_t size)
+bool call_check_string_size(struct call *call, size_t offset, size_t size)
 {
     uint64_t total;
     bool fits = !__builtin_add_overflow(offset, size, &total) && total <= call->world->settings.bulk_max;
@@ -419,11 +414,11 @@ static bool size_check(struct call *call, size_t offset, size_t size)
     return false;
 }
 
-/* Writes value into the string at offset, states the effect and replies the new length. */
-static void write_in_place(struct call *call, struct entry *entry, size_t offset, struct slice value)
+struct entry *call_write_bytes(struct call *call, int index, struct entry *entry, size_t offset,
+                               struct slice value)
 {
-    struct slice key = call->argv[1];
-    uint64_t hash = call_hash(call, 1);
+    struct slice key = call->argv[index];
+    uint64_t hash = call_hash(call, index);
     bool created = !entry;
     if (created)
         entry = database_set_string(call->db, key, hash, slice_make(NULL, 0), STRING_FORM_RAW, EXPIRE_NEVER);
@@ -433,10 +428,25 @@ static void write_in_place(struct call *call, struct entry *entry, size_t offset
         if (created)
             database_delete(call->db, key, hash);
         call_memory_error(call);
-        return;
+        return NULL;
     }
     entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
+    return entry;
+}
+
+struct entry *call_make_raw(struct call *call, struct entry *entry)
+{
+    struct entry *raw = database_write_string(call->db, entry, string_size(entry), slice_make(NULL, 0));
+    return raw ? raw : entry;
+}
+
+/* Writes value into the string at offset, states the effect and replies the new length. */
+static void write_in_place(struct call *call, struct entry *entry, size_t offset, struct slice value)
+{
+    entry = call_write_bytes(call, 1, entry, offset, value);
+    if (!entry)
+        return;
     effect_verbatim(call);
     reply_int(call->reply, (int64_t)string_size(entry));
 }
@@ -444,15 +454,15 @@ static void write_in_place(struct call *call, struct entry *entry, size_t offset
 static void append_command(struct call *call)
 {
     struct entry *entry;
-    if (!write_string(call, &entry))
+    if (!call_write_string(call, 1, &entry))
         return;
     if (entry) {
-        if (size_check(call, string_size(entry), call->argv[2].size))
+        if (call_check_string_size(call, string_size(entry), call->argv[2].size))
             write_in_place(call, entry, string_size(entry), call->argv[2]);
         return;
     }
     /* A new key holds what SET would have made of it. */
-    if (!store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
+    if (!call_store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
         return;
     effect_verbatim(call);
     reply_int(call->reply, (int64_t)call->argv[2].size);
@@ -469,11 +479,11 @@ static void setrange_command(struct call *call)
         reply_error(call->reply, "ERR offset is out of range");
         return;
     }
-    if (!write_string(call, &entry))
+    if (!call_write_string(call, 1, &entry))
         return;
     if (value.size == 0)
         reply_int(call->reply, entry ? (int64_t)string_size(entry) : 0);
-    else if (size_check(call, (size_t)offset, value.size))
+    else if (call_check_string_size(call, (size_t)offset, value.size))
         write_in_place(call, entry, (size_t)offset, value);
 }
 
@@ -484,7 +494,7 @@ static void increment(struct call *call, int64_t by)
     char scratch[STRING_SCRATCH];
     struct entry *entry;
     int64_t value = 0;
-    if (!write_string(call, &entry))
+    if (!call_write_string(call, 1, &entry))
         return;
     if (entry && !string_int(entry, &value) && !int64_parse(string_value(entry, scratch), &value)) {
         reply_error(call->reply, "ERR value is not an integer or out of range");
@@ -543,7 +553,7 @@ static void incrbyfloat_command(struct call *call)
     struct entry *entry;
     long double value = 0;
     long double by;
-    if (!write_string(call, &entry))
+    if (!call_write_string(call, 1, &entry))
         return;
     if (entry && !long_double_parse(string_value(entry, scratch), &value)) {
         reply_error(call->reply, "ERR value is not a valid float");
@@ -557,7 +567,8 @@ static void incrbyfloat_command(struct call *call)
         return;
     }
     struct slice result = slice_make(text, long_double_format(text, value));
-    entry = store_string(call, 1, result, STRING_FORM_BYTES, entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
+    entry =
+        call_store_string(call, 1, result, STRING_FORM_BYTES, entry ? entry_expire_ms(entry) : EXPIRE_NEVER);
     if (!entry)
         return;
     effect_set(call, call->session->database, entry);

@@ -152,6 +152,13 @@ static void test_verbatim(void **state)
         {"swapdb 0 2", "swapdb 0 2"},
         {"flushdb async", "flushdb async"},
         {"flushall", "flushall"},
+        {"setbit b 10 1", "setbit b 10 1"},
+        {"setbit b 20 0", "setbit b 20 0"},
+        {"bitfield b set u8 0 1 overflow fail incrby u8 0 255",
+         "bitfield b set u8 0 1 overflow fail incrby u8 0 255"},
+        {"bitfield b2 overflow fail set u8 8 256", "bitfield b2 overflow fail set u8 8 256"},
+        {"bitop not c b", "bitop not c b"},
+        {"bitop or c missing", "DEL c"},
     };
     CHECK_EFFECTS(rows);
 }
@@ -241,6 +248,19 @@ static void test_no_effect(void **state)
         {"randomkey", ""},
         {"object encoding k", ""},
         {"touch k", ""},
+        {"setbit bits 0 1", NULL},
+        {"setbit bits 0 1", ""},
+        {"set s 1", NULL},
+        {"setbit s 2 1", ""},
+        {"getbit bits 0", ""},
+        {"bitcount bits", ""},
+        {"bitpos bits 0", ""},
+        {"bitfield bits get u8 0", ""},
+        {"bitfield bits set u8 0 128 incrby u8 0 0", ""},
+        {"bitfield bits overflow fail incrby u1 0 1", ""},
+        {"bitfield missing get u8 0", ""},
+        {"bitop or missing missing2", ""},
+        {"bitop nor k s", ""},
     };
     CHECK_EFFECTS(rows);
 }
@@ -270,8 +290,13 @@ static void test_expired_first(void **state)
         {"expire e 100", "DEL e"},
         {"rename h f", "MULTI; DEL f; rename h f; EXEC"},
         {"setnx g 2", "MULTI; DEL g; SET g 2; EXEC"},
+        {"set v 1 px 1", NULL},
+        {"set w 1 px 1", NULL},
+        {"@+1", NULL},
+        {"setbit v 0 0", "MULTI; DEL v; setbit v 0 0; EXEC"},
+        {"bitop or x w e v", "MULTI; DEL w; bitop or x w e v; EXEC"},
         {"select 1", ""},
-        {"set i 1 px 10", "SELECT 1; SET i 1 PXAT 1600000000020"},
+        {"set i 1 px 10", "SELECT 1; SET i 1 PXAT 1600000000021"},
         {"select 0", ""},
         {"@+10", NULL},
         {"move i 1", "MULTI; DEL i; SELECT 0; move i 1; EXEC"},
