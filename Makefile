@@ -144,6 +144,22 @@ load: $(BUILD)/tests/load
 $(BUILD)/tests/load: $(BUILD)/tests/process/load.o $(BUILD)/tests/process/model.o
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(LIBS)
 
+# What `make bench` makes load with where redis-benchmark cannot.
+LOAD_GENERATOR := $(BUILD)/tests/bench/load
+
+$(LOAD_GENERATOR): $(BUILD)/tests/bench/load.o
+	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
+
+BENCH := /usr/bin/python3 tests/bench/bench.py --dkv $(SERVER) --load $(LOAD_GENERATOR) --dir $(BUILD) \
+         --json $(BUILD)/bench.json --only "$(ONLY)" --servers "$(SERVERS)"
+
+bench: $(SERVER) $(LOAD_GENERATOR) ## measure beside redis-server (ONLY="set-p16 get-*", SERVERS="valkey=/path", FULL=1)
+	@deps/install.sh test
+	@$(BENCH) $(if $(FULL),--full) $(BENCH_ARGS)
+
+bench-short: $(SERVER) $(LOAD_GENERATOR) ## see that each case of the bench runs; judges no speed
+	@$(BENCH) --short
+
 format: ## format the sources
 	@clang-format -i $(FORMATTED)
 
@@ -166,5 +182,5 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all run install uninstall test unit unit-build clang sanitize fuzz fuzz-build load format format-check \
-        clean help FORCE
+.PHONY: all run install uninstall test unit unit-build clang sanitize fuzz fuzz-build load bench bench-short \
+        format format-check clean help FORCE

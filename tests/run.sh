@@ -76,6 +76,7 @@ if step build "gcc, no warnings" quietly "${make[@]}" all unit-build load; then
     step process "the real server: kill, stop, restart" pytest tests/process
     step faults "the real server: failing calls, full disks, dead children, linearizability" pytest tests/faults
     step redis-tests "clients, tools and redis-server cannot tell" pytest redis-tests
+    step bench "each case of the bench runs and gives figures" "${make[@]}" -j1 bench-short
 fi
 step sim "the simulator: seeds that failed once, then fresh ones" "${make[@]}" -j1 sim-seeds sim SECONDS=60
 step clang "clang, no warnings" quietly "${make[@]}" clang

@@ -63,13 +63,14 @@ class StartError(Exception):
 
 class Server:
     """One server and its folder. Directives are keyword arguments, with _ for -: appendfsync="always". A tuple is a
-    directive of several words, a list one that is given several times; None leaves one of the defaults out."""
+    directive of several words, a list one that is given several times; None leaves one of the defaults out. data: an
+    own place for its data, which is removed with the rest."""
 
-    def __init__(self, binary, arguments=(), standard_input=b"", **directives):
+    def __init__(self, binary, arguments=(), standard_input=b"", data=None, **directives):
         self.binary = binary
         self.flavor = flavor_of(binary)
         self.folder = Path(tempfile.mkdtemp(prefix="dkv-test-", dir="/tmp"))
-        self.data = self.folder / "data"
+        self.data = data or self.folder / "data"
         self.data.mkdir()
         self.socket = str(self.folder / "socket")
         self.log_path = self.folder / "log"
@@ -193,7 +194,8 @@ class Server:
         self.kill()
         for group in self.left_behind:
             _kill_group(group)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.data, self.folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _forget(self, children=True):
         if children:

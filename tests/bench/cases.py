@@ -1,0 +1,119 @@
+"""What is measured: a table of cases, in stages that share servers and data, each with its floors."""
+
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from driving import benchmark, mixed
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a figure has to be: its ratio to redis-server's in the same run, or (absolute) the figure itself."""
+
+    figure: str
+    at_least: Optional[float] = None
+    at_most: Optional[float] = None
+    absolute: bool = False
+
+    def met_by(self, number):
+        return number >= self.at_least if self.at_most is None else number <= self.at_most
+
+    def __str__(self):
+        sign, number = ("≤", self.at_most) if self.at_least is None else ("≥", self.at_least)
+        return f"{sign} {number:g}" + ("" if self.absolute else " ×")
+
+
+def rate(ratio):
+    return Floor("rate", at_least=ratio)
+
+
+def cpu(ratio):
+    return Floor("cpu", at_most=ratio)
+
+
+def at_most(figure, ratio):
+    return Floor(figure, at_most=ratio)
+
+
+def below(figure, limit):
+    return Floor(figure, at_most=limit, absolute=True)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Servers as several cases want them: the setting, and the keys that are filled in first."""
+
+    setting: str = "always"
+    keys: str = "keys"  # a field of the sizes: how many; "" for none
+    value: int = 64
+    ending: str = ""  # of the SETs that fill in
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    what: str
+    stage: Stage
+    measure: Callable
+    floors: tuple
+    prepare: Optional[Callable] = None  # once for each server, before the rounds
+
+
+ALWAYS = Stage()
+EVERYSEC = Stage(setting="everysec")
+NO_LOG = Stage(setting="no log")
+KIB = Stage(keys="keys_1k", value=1024)
+KIB16 = Stage(keys="keys_16k", value=16384)
+
+SET = ("-t", "set")
+GET = ("-t", "get")
+BESIDE_WRITERS = ("name=readers clients=5 seconds={seconds} keys={keys} : 1 GET key:#",
+                  "name=writers clients=20 keys={keys} : 1 SET big:# $1024")
+
+
+def mix(pipeline):
+    return mixed((f"clients=50 pipeline={pipeline} seconds={{seconds}} keys={{keys}} : "
+                  "1 SET key:# $64 EX 100000 / 10 GET key:#",))
+
+
+CASES = [
+    Case("set-p1", "SET, always, 50 clients", ALWAYS, benchmark(SET), (rate(1.05), cpu(0.9))),
+    Case("set-p16", "SET, always, pipeline 16", ALWAYS, benchmark(SET, 16), (rate(2.5), cpu(0.45))),
+    Case("set-p64", "SET, always, pipeline 64", ALWAYS, benchmark(SET, 64), (rate(4), cpu(0.45))),
+    Case("set-one", "SET, always, one client", ALWAYS, benchmark(SET, clients=1), (at_most("p50", 0.85),)),
+    Case("get-p1", "GET, 50 clients", ALWAYS, benchmark(GET), (rate(1), cpu(0.95))),
+    Case("get-p16", "GET, pipeline 16", ALWAYS, benchmark(GET, 16), (rate(1.7), cpu(0.55))),
+    Case("get-p64", "GET, pipeline 64", ALWAYS, benchmark(GET, 64), (rate(2.2), cpu(0.55))),
+    Case("get-beside", "GET by 5 clients, beside 20 durable writers of 1 KB", ALWAYS, mixed(BESIDE_WRITERS),
+         (rate(4), at_most("p99", 0.333))),
+    Case("mixed-p1", "SET EX and GET 1:10, always, 50 clients", ALWAYS, mix(1), (rate(1),)),
+    Case("mixed-p16", "SET EX and GET 1:10, always, pipeline 16", ALWAYS, mix(16), (rate(1.5),)),
+    Case("mset-p1", "MSET of 10 keys, always, 50 clients", ALWAYS, benchmark(("-t", "mset")), (rate(1),)),
+    Case("mset-p16", "MSET of 10 keys, always, pipeline 16", ALWAYS, benchmark(("-t", "mset"), 16), (rate(1.5),)),
+    Case("incr-p1", "INCR, always, 50 clients", ALWAYS, benchmark(("-t", "incr")), (rate(1),)),
+    Case("incr-p16", "INCR, always, pipeline 16", ALWAYS, benchmark(("-t", "incr"), 16), (rate(1.5),)),
+    Case("set-1k-p1", "SET of 1 KB, always, 50 clients", KIB, benchmark(SET, value=1024), (rate(1),)),
+    Case("set-1k-p16", "SET of 1 KB, always, pipeline 16", KIB, benchmark(SET, 16, value=1024), (rate(1.5),)),
+    Case("get-1k-p1", "GET of 1 KB, 50 clients", KIB, benchmark(GET, value=1024), (rate(1),)),
+    Case("get-1k-p16", "GET of 1 KB, pipeline 16", KIB, benchmark(GET, 16, value=1024), (rate(1.5),)),
+    Case("set-16k-p1", "SET of 16 KB, always, 50 clients", KIB16, benchmark(SET, value=16384), (rate(1),)),
+    Case("set-16k-p16", "SET of 16 KB, always, pipeline 16", KIB16, benchmark(SET, 16, value=16384), (rate(1.5),)),
+    Case("get-16k-p1", "GET of 16 KB, 50 clients", KIB16, benchmark(GET, value=16384), (rate(1),)),
+    Case("get-16k-p16", "GET of 16 KB, pipeline 16", KIB16, benchmark(GET, 16, value=16384), (rate(1.5),)),
+]
+
+
+def relaxed(tag, stage):
+    """What a policy that waits for no disk has to keep of the lead."""
+    return [
+        Case(f"set-p1-{tag}", f"SET, {stage.setting}, 50 clients", stage, benchmark(SET), (rate(1.05), cpu(0.9))),
+        Case(f"set-p16-{tag}", f"SET, {stage.setting}, pipeline 16", stage, benchmark(SET, 16), (rate(2.5), cpu(0.45))),
+        Case(f"set-p64-{tag}", f"SET, {stage.setting}, pipeline 64", stage, benchmark(SET, 64), (rate(4), cpu(0.45))),
+        Case(f"set-one-{tag}", f"SET, {stage.setting}, one client", stage, benchmark(SET, clients=1),
+             (at_most("p50", 1),)),
+        Case(f"get-p16-{tag}", f"GET, {stage.setting}, pipeline 16", stage, benchmark(GET, 16), (rate(1.7), cpu(0.55))),
+        Case(f"mixed-p16-{tag}", f"SET EX and GET 1:10, {stage.setting}, pipeline 16", stage, mix(16), (rate(1.5),)),
+    ]
+
+
+CASES += relaxed("everysec", EVERYSEC) + relaxed("nolog", NO_LOG)
