@@ -20,6 +20,7 @@
  * wait for each other for a moment. */
 #define KEY_LSN_SLOTS 65536
 
+struct pubsub;
 struct watch_table;
 struct error_stats;
 
@@ -49,6 +50,14 @@ struct world_stats {
     uint64_t auth_failures;
 };
 
+/* What an upper floor does for sessions that have an owner. Any of these may be NULL. */
+struct session_host {
+    /* Something was appended to the session's output outside of its own commands. */
+    void (*pushed)(struct session *session);
+    /* It has begun, or ceased, to be one that waits for messages: other limits hold for it. */
+    void (*subscribed)(struct session *session, bool subscribed);
+};
+
 struct world {
     struct store *store;
     struct journal *journal; /* NULL: memory only */
@@ -65,6 +74,11 @@ struct world {
     struct session *sessions_last;
     size_t session_count;
     uint64_t next_session_id;
+    struct session_host session_host;
+    struct session *executing; /* whose command is being run; NULL between commands */
+    struct list pushed;        /* sessions that were given something since the last delivery (push.h) */
+    struct buffer own_pushes;  /* for the one whose command is being run: they follow its reply */
+    struct pubsub *pubsub;
     bool loading;
     /* While a forked child shares the pages: nothing is written that need not be (LRU times). */
     bool child_active;

@@ -7,12 +7,18 @@
 
 static void ping_command(struct call *call)
 {
-    if (call->argc > 2)
+    if (call->argc > 2) {
         reply_error(call->reply, "ERR wrong number of arguments for 'ping' command");
-    else if (call->argc == 2)
+    } else if (call->reply->protocol < 3 && session_is_subscriber(call->session)) {
+        /* In the form of a message, which is all that a subscriber's client expects. */
+        reply_array(call->reply, 2);
+        reply_bulk_text(call->reply, "pong");
+        reply_bulk(call->reply, call->argc == 2 ? call->argv[1] : slice_make(NULL, 0));
+    } else if (call->argc == 2) {
         reply_bulk(call->reply, call->argv[1]);
-    else
+    } else {
         reply_simple(call->reply, "PONG");
+    }
 }
 
 static void echo_command(struct call *call)

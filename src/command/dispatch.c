@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "command/families.h"
+#include "command/push.h"
 #include "command/transaction.h"
 
 void command_families_add(struct command_table *table)
@@ -17,6 +18,7 @@ void command_families_add(struct command_table *table)
     command_table_add(table, introspect_commands, introspect_command_count);
     command_table_add(table, transaction_commands, transaction_command_count);
     command_table_add(table, connection_commands, connection_command_count);
+    command_table_add(table, pubsub_commands, pubsub_command_count);
 }
 
 /* --- looking ahead ------------------------------------------------------------------------------------- */
@@ -98,6 +100,19 @@ static bool debug_allowed(const struct world *world, const struct session *sessi
     return access == DEBUG_YES || (access == DEBUG_LOCAL && session->is_local);
 }
 
+/* Without out-of-band messages in the protocol, a subscriber's commands are few: their replies have to be
+ * told from messages. */
+static bool allowed_to_subscribers(const struct command *command)
+{
+    static const char *const names[] = {"subscribe",    "unsubscribe", "psubscribe",
+                                        "punsubscribe", "ssubscribe",  "sunsubscribe",
+                                        "ping",         "quit",        "reset"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(command->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* The checks before a command may run or be queued. False when it may not; the error says why. */
 static bool check(struct world *world, struct session *session, struct command_entry *entry,
                   const struct request *request, struct buffer *error)
@@ -125,11 +140,16 @@ static bool check(struct world *world, struct session *session, struct command_e
         text = "NOAUTH Authentication required.";
     else if (session->in_multi && (command->flags & CMD_NO_MULTI))
         text = "ERR Command not allowed inside a transaction";
+    else if (session->protocol < 3 && session_is_subscriber(session) && !allowed_to_subscribers(command))
+        buffer_append_format(error,
+                             "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                             "RESET are allowed in this context",
+                             entry->full_name);
     else if (world->loading && !(command->flags & CMD_LOADING))
         text = "LOADING Redis is loading the dataset in memory";
     if (text)
         buffer_append_text(error, text);
-    return text == NULL;
+    return error->size == 0;
 }
 
 /* Replies why a command was not run. EXEC that is refused ends the transaction. */
@@ -163,8 +183,9 @@ struct key_wait {
 
 static void key_wait_visit(void *context, int index, unsigned key_flags)
 {
-    (void)key_flags;
     struct key_wait *wait = context;
+    if (key_flags & KEY_NOT_KEY)
+        return;
     lsn_t lsn = wait->call->world->key_lsns[call_hash(wait->call, index) % KEY_LSN_SLOTS];
     if (lsn > wait->lsn)
         wait->lsn = lsn;
@@ -246,6 +267,7 @@ static void run(struct world *world, struct session *session, struct command_ent
         output_mark(session->output, call.wait_lsn);
         world->stats.replies_held++;
     }
+    world_deliver(world);
 }
 
 /* MULTI's own commands run at once; everything else is queued. */
@@ -311,7 +333,9 @@ enum dispatch_result dispatch(struct world *world, struct session *session, cons
 {
     bool silent = session->reply_mode == REPLY_OFF || session->reply_mode == REPLY_SKIP;
     output_set_discard(session->output, silent);
+    world->executing = session;
     enum dispatch_result result = execute(world, session, prepared->entry, request, prepared->key_hash);
+    world->executing = NULL;
     /* Not always: a connection that is being closed discards for good. */
     if (silent || session->reply_mode == REPLY_OFF)
         output_set_discard(session->output, false);

@@ -5,6 +5,7 @@
  * rare and short. A SELECT that a unit needs stands in front of MULTI: on its own it changes nothing, so it
  * may be there without what follows. */
 #include "base/number.h"
+#include "command/push.h"
 #include "command/watch.h"
 #include "resp/request.h"
 
@@ -219,6 +220,7 @@ bool world_expire(struct world *world, int database, struct entry *entry)
         return false;
     expire_entry(world, NULL, database, entry);
     effect_unit_end(world);
+    world_deliver(world);
     return true;
 }
 

@@ -22,5 +22,7 @@ extern const struct command transaction_commands[];
 extern const size_t transaction_command_count;
 extern const struct command connection_commands[];
 extern const size_t connection_command_count;
+extern const struct command pubsub_commands[];
+extern const size_t pubsub_command_count;
 
 #endif

@@ -1,6 +1,7 @@
 #include "command/session.h"
 
 #include "base/memory.h"
+#include "command/pubsub.h"
 #include "command/watch.h"
 
 /* What RESET brings back. */
@@ -21,6 +22,8 @@ struct session *session_new(struct world *world, struct output *output, void *ow
     session->world = world;
     session->output = output;
     session->owner = owner;
+    for (int i = 0; i < SUBSCRIPTION_KINDS; i++)
+        list_init(&session->subscriptions[i]);
     session_set_defaults(session);
     session->created_ms = session->active_ms = world->now_ms;
     session->previous = world->sessions_last;
@@ -38,6 +41,8 @@ void session_free(struct session *session)
     struct world *world = session->world;
     session_discard_transaction(session);
     session_unwatch(session);
+    session_unsubscribe_all(session);
+    list_remove(&session->push_node);
     if (session->previous)
         session->previous->next = session->next;
     else
@@ -58,6 +63,7 @@ void session_reset(struct session *session)
 {
     session_discard_transaction(session);
     session_unwatch(session);
+    session_unsubscribe_all(session);
     session_set_defaults(session);
     session_set_text(&session->name, slice_make(NULL, 0));
 }

@@ -3,6 +3,7 @@
 #ifndef DKV_COMMAND_SESSION_H
 #define DKV_COMMAND_SESSION_H
 
+#include "base/list.h"
 #include "journal/frame.h"
 #include "resp/reply.h"
 
@@ -14,6 +15,11 @@ enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
 
 /* Why a session waits before its next command runs. */
 enum block_reason { BLOCK_NONE, BLOCK_WAIT_DURABLE, BLOCK_WAIT_REPLICAS, BLOCK_WAIT_CHECK };
+
+/* What a subscription is to: a channel, all channels that a pattern matches, or a channel of the sharded
+ * kind.
+ */
+enum subscription_kind { SUBSCRIPTION_CHANNEL, SUBSCRIPTION_PATTERN, SUBSCRIPTION_SHARD, SUBSCRIPTION_KINDS };
 
 struct queued_command {
     struct command_entry *entry;
@@ -57,6 +63,11 @@ struct session {
     struct watch *watches;
     size_t watch_bytes; /* that they take */
 
+    /* Messages (pubsub.h, push.h). */
+    struct list subscriptions[SUBSCRIPTION_KINDS]; /* in the order they were made */
+    size_t subscription_counts[SUBSCRIPTION_KINDS];
+    struct list_node push_node; /* in world->pushed */
+
     /* What has to be durable before "my writes are": the LSN of its last write. */
     lsn_t last_write_lsn;
 
@@ -74,8 +85,15 @@ struct session {
     const struct command_entry *last_command;
 };
 
+static inline bool session_is_subscriber(const struct session *session)
+{
+    return session->subscription_counts[SUBSCRIPTION_CHANNEL] ||
+           session->subscription_counts[SUBSCRIPTION_PATTERN] ||
+           session->subscription_counts[SUBSCRIPTION_SHARD];
+}
+
 struct session *session_new(struct world *world, struct output *output, void *owner);
-/* Drops its transaction and watches too. */
+/* Drops its transaction, watches and subscriptions too. */
 void session_free(struct session *session);
 /* RESET: back to how it began, but for id and output. */
 void session_reset(struct session *session);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "command/dispatch.h"
+#include "command/pubsub.h"
 #include "command/watch.h"
 
 /* Codes counted one by one. Commands have a dozen; DEBUG ERROR can make up more, and what is beyond this many
@@ -32,6 +33,8 @@ struct world *world_new(const struct world_options *options)
     world->settings = options->settings;
     world->errors = mem_alloc_zero(sizeof(*world->errors));
     world->watches = watch_table_new();
+    world->pubsub = pubsub_new();
+    list_init(&world->pushed);
     world->key_lsns = mem_alloc_zero(KEY_LSN_SLOTS * sizeof(lsn_t));
     world_refresh_time(world);
     world->ticks_begin = world_ticks();
@@ -46,6 +49,8 @@ void world_free(struct world *world)
     store_free(world->store);
     command_table_free(world->commands);
     watch_table_free(world->watches);
+    pubsub_free(world->pubsub);
+    buffer_free(&world->own_pushes);
     mem_free(world->errors);
     mem_free(world->key_lsns);
     mem_free(world);

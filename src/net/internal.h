@@ -18,8 +18,8 @@
 #ifndef DKV_NET_INTERNAL_H
 #define DKV_NET_INTERNAL_H
 
+#include "base/list.h"
 #include "net/input.h"
-#include "net/list.h"
 #include "net/net.h"
 #include "net/transport.h"
 

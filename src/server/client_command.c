@@ -16,6 +16,8 @@ static void flags_text(const struct session *session, const struct connection_in
     size_t size = 0;
     if (session->in_multi || session->in_exec)
         out[size++] = 'x';
+    if (session_is_subscriber(session))
+        out[size++] = 'P';
     if (info->blocked)
         out[size++] = 'b';
     /* That a watched key has changed tells of a write, which must not be taken back any more. */
@@ -64,7 +66,10 @@ static void describe(struct buffer *out, const struct session *session)
     buffer_append_format(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%s age=%" PRId64 " idle=%" PRId64,
                          session->id, peer, local, connection_fd(connection), text_or_empty(session->name),
                          (now_ms - session->created_ms) / 1000, (now_ms - session->active_ms) / 1000);
-    buffer_append_format(out, " flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d", flags, session->database,
+    buffer_append_format(out, " flags=%s db=%d sub=%zu psub=%zu ssub=%zu multi=%d", flags, session->database,
+                         session->subscription_counts[SUBSCRIPTION_CHANNEL],
+                         session->subscription_counts[SUBSCRIPTION_PATTERN],
+                         session->subscription_counts[SUBSCRIPTION_SHARD],
                          session->in_multi ? (int)session->queue_size : -1);
     buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", info.input_used,
                          info.input_free, info.parser_memory, session->queue_bytes);
@@ -113,7 +118,7 @@ static bool filter_matches(const struct filter *filter, const struct session *se
         return false;
     if (!id_is_among(session->id, filter->ids, filter->id_count))
         return false;
-    if (filter->type && !slice_is(*filter->type, "normal"))
+    if (filter->type && !slice_is(*filter->type, session_is_subscriber(session) ? "pubsub" : "normal"))
         return false;
     if (filter->user && !slice_equal(*filter->user, SLICE_LITERAL("default")))
         return false;

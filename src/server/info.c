@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/version.h"
+#include "command/pubsub.h"
 #include "server/server.h"
 
 static struct server *server;
@@ -366,6 +367,9 @@ static void section_stats(struct buffer *out)
     put_uint(out, "evicted_keys", stats->evicted);
     put_uint(out, "keyspace_hits", stats->keyspace_hits);
     put_uint(out, "keyspace_misses", stats->keyspace_misses);
+    put_uint(out, "pubsub_channels", pubsub_count(server->world, SUBSCRIPTION_CHANNEL));
+    put_uint(out, "pubsub_patterns", pubsub_count(server->world, SUBSCRIPTION_PATTERN));
+    put_uint(out, "pubsubshard_channels", pubsub_count(server->world, SUBSCRIPTION_SHARD));
     put_int(out, "latest_fork_usec", engine.last_fork_us);
     put_uint(out, "total_forks", engine.rewrites + engine.rewrites_failed + (engine.rewriting ? 1 : 0));
     put_uint(out, "total_error_replies", stats->errors);
@@ -383,9 +387,6 @@ static void section_stats(struct buffer *out)
                                         "evicted_clients",
                                         "total_eviction_exceeded_time",
                                         "current_eviction_exceeded_time",
-                                        "pubsub_channels",
-                                        "pubsub_patterns",
-                                        "pubsubshard_channels",
                                         "migrate_cached_sockets",
                                         "slave_expires_tracked_keys",
                                         "tracking_total_keys",

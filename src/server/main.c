@@ -111,6 +111,16 @@ static int hook_end(void *context)
     return (int)((server->tick_wait_us + 999) / 1000);
 }
 
+static void session_pushed(struct session *session)
+{
+    connection_pushed(session->owner);
+}
+
+static void session_subscribed(struct session *session, bool subscribed)
+{
+    connection_set_class(session->owner, subscribed ? CLASS_PUBSUB : CLASS_NORMAL);
+}
+
 static struct net_handler handler_of(struct server *server)
 {
     return (struct net_handler){.context = server,
@@ -256,6 +266,8 @@ static bool open_engine(struct server *server)
         return false;
     }
     server->world = engine_world(server->engine);
+    server->world->session_host =
+        (struct session_host){.pushed = session_pushed, .subscribed = session_subscribed};
     return true;
 }
 

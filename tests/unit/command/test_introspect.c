@@ -199,7 +199,7 @@ static void check_entry(const struct command_entry *entry)
         const struct key_spec *spec = &command->keys[i];
         assert_true(spec->step > 0);
         assert_true(spec->last < 0 || spec->last >= spec->first);
-        assert_true(spec->flags & (KEY_RO | KEY_RW | KEY_OW | KEY_RM));
+        assert_true(spec->flags & (KEY_RO | KEY_RW | KEY_OW | KEY_RM | KEY_NOT_KEY));
         /* A command that only reads says so of its keys, so that nobody waits for it who need not. */
         assert_false((command->flags & CMD_READONLY) && !(spec->flags & KEY_RO));
     }

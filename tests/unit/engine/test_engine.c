@@ -389,6 +389,39 @@ static void replies_wait_for_what_they_tell_of(void **state)
     assert_string_equal(receive(fixture, &fixture->other), "$-1\r\n");
 }
 
+/* Shows D2 for messages: none leaves before all that had been executed when its command ended is durable,
+ * the writes of its own transaction included; replies keep their place among messages; under the other
+ * policies, and with nothing on its way to the disk, messages wait for nothing. */
+static void messages_wait_for_what_was_executed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client *reader = &fixture->other;
+    send(fixture, reader, "hello 3");
+    send(fixture, reader, "subscribe ch");
+    commit(fixture);
+    receive(fixture, reader);
+    send(fixture, &fixture->client, "publish ch now");
+    assert_string_equal(receive(fixture, reader), ">3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$3\r\nnow\r\n");
+    send(fixture, &fixture->client, "set a 1");
+    send(fixture, &fixture->client, "publish ch a");
+    send(fixture, reader, "ping");
+    assert_int_equal(sendable(fixture, reader), 0);
+    commit(fixture);
+    assert_string_equal(receive(fixture, reader), ">3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\na\r\n+PONG\r\n");
+    static const char *const transaction[] = {"multi", "publish ch t", "set a 2", "exec"};
+    for (size_t i = 0; i < 4; i++)
+        send(fixture, &fixture->client, transaction[i]);
+    assert_int_equal(sendable(fixture, reader), 0);
+    commit(fixture);
+    assert_true(strlen(receive(fixture, reader)) > 0);
+    journal_set_policy(fixture->world->journal, SYNC_EVERYSEC);
+    send(fixture, &fixture->client, "set a 3");
+    send(fixture, &fixture->client, "publish ch e");
+    assert_true(strlen(receive(fixture, reader)) > 0);
+    commit(fixture);
+    receive(fixture, &fixture->client);
+}
+
 /* Shows that a write that finds nothing to do is acknowledged no earlier than the write that left it so,
  * under every policy; and that reads wait for nothing where the policy does not ask for the disk. */
 static void writes_of_nothing_wait(void **state)
@@ -566,6 +599,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(replies_wait_for_what_they_tell_of, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_of_nothing_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_watch_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(messages_wait_for_what_was_executed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),

@@ -1,7 +1,7 @@
 /* Doubly linked lists whose nodes lie inside what they link. Nothing is allocated, and a node can be taken
  * out without knowing its list, also while somebody walks that list by taking its first node each time. */
-#ifndef DKV_NET_LIST_H
-#define DKV_NET_LIST_H
+#ifndef DKV_BASE_LIST_H
+#define DKV_BASE_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>
