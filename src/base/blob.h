@@ -1,0 +1,61 @@
+/* A large run of bytes that several owners share: counted references, which any thread may take and drop.
+ *
+ * Large values live in blobs, so that what the socket filled is what the key holds, what the log writes and
+ * what replies send, without a copy. Whoever holds a reference may read; whoever holds the only one may
+ * change the bytes. */
+#ifndef DKV_BASE_BLOB_H
+#define DKV_BASE_BLOB_H
+
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+
+struct blob_origin;
+
+struct blob {
+    _Atomic uint32_t references;
+    size_t size;     /* bytes in use */
+    size_t capacity; /* bytes there is room for */
+    /* Where the same bytes lie outside memory; NULL: nowhere, or they have changed since. Its owner's
+     * business; told when the blob is freed. */
+    struct blob_origin *origin;
+    char *data;
+};
+
+/* What an origin begins with. */
+struct blob_origin {
+    /* The last reference is gone, on whatever thread dropped it; data is freed already. */
+    void (*released)(struct blob_origin *origin);
+};
+
+/* With one reference and no bytes in use; NULL when there is not so much memory. */
+struct blob *blob_new(size_t capacity);
+/* Room for capacity bytes at least; the caller holds the only reference. Bytes may move. False: there is not
+ * so much memory, and nothing has changed. */
+bool blob_reserve(struct blob *blob, size_t capacity);
+/* Gives back what capacity is beyond size, as far as that is worth it. */
+void blob_fit(struct blob *blob);
+
+static inline struct blob *blob_share(struct blob *blob)
+{
+    atomic_fetch_add_explicit(&blob->references, 1, memory_order_relaxed);
+    return blob;
+}
+
+/* Drops a reference; the last one frees. NULL is fine. */
+void blob_drop(struct blob *blob);
+
+static inline bool blob_is_shared(struct blob *blob)
+{
+    return atomic_load_explicit(&blob->references, memory_order_acquire) > 1;
+}
+
+static inline struct slice blob_slice(const struct blob *blob)
+{
+    return slice_make(blob->data, blob->size);
+}
+
+/* Bytes that it takes. */
+size_t blob_memory(const struct blob *blob);
+
+#endif
