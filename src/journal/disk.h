@@ -45,13 +45,12 @@ struct disk_operations {
     int (*list)(struct disk *disk, disk_list_visit *visit, void *context);
     /* Takes the folder for this process by locking the file name, whose contents become this process's id.
      * -EWOULDBLOCK when another holds it: *holder is its process id then, or 0 when that cannot be read. Held
-     * until the disk closes. */
+     * until the disk closes, and longer by children that were forked meanwhile, as long as they live and keep
+     * the descriptor. When the holder has ended and only they are left, it waits for them, but not for ever:
+     * -EBUSY. */
     int (*lock)(struct disk *disk, const char *name, int *holder);
     /* Bytes that can still be allocated. */
     int (*free_space)(struct disk *disk, uint64_t *bytes);
-    /* Called in a forked child, once: drops its copy of the lock's descriptor, so that the lock ends with the
-     * parent. */
-    void (*forked)(struct disk *disk);
     void (*free)(struct disk *disk);
 };
 
@@ -67,9 +66,9 @@ struct disk_file {
 /* Opens a folder, creating it (and nothing above it but parents that are missing) when it is not there. On
  * failure returns a negative errno. path need not outlive the call. */
 int disk_posix_open(const char *path, struct disk **disk);
-/* The folder's descriptor: the only one that a forked child has to keep to open files. -1 when disk is of
- * another kind. */
-int disk_posix_folder(const struct disk *disk);
+/* The descriptors of the folder and of its lock: a forked child needs the one to open files, and has to keep
+ * the other as long as it may write. -1 without a lock, or when disk is of another kind. */
+void disk_posix_descriptors(const struct disk *disk, int *folder, int *lock);
 
 static inline int disk_open(struct disk *disk, const char *name, enum disk_open_mode mode,
                             struct disk_file **file)
@@ -140,11 +139,6 @@ static inline int disk_lock(struct disk *disk, const char *name, int *holder)
 static inline int disk_free_space(struct disk *disk, uint64_t *bytes)
 {
     return disk->operations->free_space(disk, bytes);
-}
-
-static inline void disk_forked(struct disk *disk)
-{
-    disk->operations->forked(disk);
 }
 
 static inline void disk_free(struct disk *disk)

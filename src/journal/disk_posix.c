@@ -1,11 +1,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -15,6 +17,11 @@
 #include "journal/disk.h"
 
 #define ZERO_BLOCK_SIZE 65536
+
+/* How long what a server left behind is waited for, and how often it is looked whether it has ended: it may
+ * be within a call to a slow disk, or giving much memory back. */
+#define ORPHAN_WAIT_MS 5000
+#define ORPHAN_LOOK_MS 2
 
 /* Only the user who runs the server reads the data. */
 #define FILE_MODE   0600
@@ -219,6 +226,29 @@ static int holder_write(int fd)
     return 0;
 }
 
+static bool has_ended(int process)
+{
+    return process > 0 && kill(process, 0) < 0 && errno == ESRCH;
+}
+
+/* 0, -EWOULDBLOCK with the holder, or another negative errno. The child of a server that was killed dies with
+ * it, but not in the same instant, and holds the lock until it has. */
+static int lock_wait(int fd, int *holder)
+{
+    const struct timespec pause = {.tv_nsec = ORPHAN_LOOK_MS * 1000000L};
+    for (int waited_ms = 0;; waited_ms += ORPHAN_LOOK_MS) {
+        int rc = result_of(flock(fd, LOCK_EX | LOCK_NB));
+        if (rc != -EWOULDBLOCK)
+            return rc;
+        *holder = holder_read(fd);
+        if (!has_ended(*holder))
+            return rc;
+        if (waited_ms >= ORPHAN_WAIT_MS)
+            return -EBUSY;
+        nanosleep(&pause, NULL);
+    }
+}
+
 static int posix_lock(struct disk *disk, const char *name, int *holder)
 {
     struct disk_posix *posix = posix_disk(disk);
@@ -228,10 +258,8 @@ static int posix_lock(struct disk *disk, const char *name, int *holder)
     int fd = openat(posix->folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (fd < 0)
         return -errno;
-    int rc = result_of(flock(fd, LOCK_EX | LOCK_NB));
-    if (rc == -EWOULDBLOCK)
-        *holder = holder_read(fd);
-    else if (rc == 0)
+    int rc = lock_wait(fd, holder);
+    if (rc == 0)
         rc = holder_write(fd);
     if (rc < 0)
         close(fd);
@@ -249,18 +277,11 @@ static int posix_free_space(struct disk *disk, uint64_t *bytes)
     return 0;
 }
 
-static void posix_forked(struct disk *disk)
+static void posix_free(struct disk *disk)
 {
     struct disk_posix *posix = posix_disk(disk);
     if (posix->lock_fd >= 0)
         close(posix->lock_fd);
-    posix->lock_fd = -1;
-}
-
-static void posix_free(struct disk *disk)
-{
-    struct disk_posix *posix = posix_disk(disk);
-    posix_forked(disk);
     close(posix->folder_fd);
     mem_free(posix);
 }
@@ -280,7 +301,6 @@ static const struct disk_operations disk_posix_operations = {
     .list = posix_list,
     .lock = posix_lock,
     .free_space = posix_free_space,
-    .forked = posix_forked,
     .free = posix_free,
 };
 
@@ -351,7 +371,10 @@ int disk_posix_open(const char *path, struct disk **disk)
     return 0;
 }
 
-int disk_posix_folder(const struct disk *disk)
+void disk_posix_descriptors(const struct disk *disk, int *folder, int *lock)
 {
-    return disk->operations == &disk_posix_operations ? ((const struct disk_posix *)disk)->folder_fd : -1;
+    const struct disk_posix *posix = (const struct disk_posix *)disk;
+    bool is_posix = disk->operations == &disk_posix_operations;
+    *folder = is_posix ? posix->folder_fd : -1;
+    *lock = is_posix ? posix->lock_fd : -1;
 }

@@ -90,6 +90,12 @@ static bool take_folder(struct journal *journal, struct journal_error *error)
     if (rc == -EWOULDBLOCK)
         error_set(error, "%s is in use by %s: stop that server, or give this one another folder",
                   journal->folder, who);
+    else if (rc == -EBUSY)
+        error_set(
+            error,
+            "%s was in use by %s, which has ended; but what it left behind, the child of a rewrite, has "
+            "not: try again when it has",
+            journal->folder, who);
     else if (rc < 0)
         error_set(error, "cannot lock %s/%s: %s", journal->folder, LOCK_NAME, strerror(-rc));
     return rc == 0;

@@ -142,7 +142,7 @@ int64_t journal_work_due_us(const struct journal *journal);
  * freezes its state (forks). One rewrite at a time. */
 lsn_t journal_rewrite_begin(struct journal *journal);
 
-/* Writes base-<lsn>, usually in the forked child (which calls disk_forked first). Errors are negative errnos,
+/* Writes base-<lsn>, usually in the forked child. Errors are negative errnos,
  * final. */
 struct base_writer;
 struct base_writer *base_writer_new(const struct journal *journal, lsn_t lsn, int *error);

@@ -1,6 +1,7 @@
 #include "server/child.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,37 +39,38 @@ static void close_between(int first, unsigned last)
         diag(DIAG_WARNING, "rewrite: the child cannot close what it does not use: %s", strerror(errno));
 }
 
-/* Closes all that is open but for what the child uses. With its copies of the server's sockets it would keep
- * addresses taken that the server has given up or that its successor wants. */
+/* Closes all that is open but for what the child uses, and the folder's lock: nobody else may have the folder
+ * as long as the child may write there. With its copies of the server's sockets it would keep addresses taken
+ * that the server has given up or that its successor wants. */
 static void close_inherited(const struct child *child)
 {
-    int log = log_descriptor();
-    int folder = disk_posix_folder(child->disk);
-    int lower = log < folder ? log : folder;
-    int higher = log < folder ? folder : log;
+    int kept[3] = {log_descriptor()};
+    disk_posix_descriptors(child->disk, &kept[1], &kept[2]);
     /* The C library would go on with its connection to syslog, which may have become another file's number.
      */
     closelog();
     int next = STDERR_FILENO + 1;
-    if (lower >= next) {
-        close_between(next, (unsigned)lower - 1);
-        next = lower + 1;
-    }
-    if (higher >= next) {
-        close_between(next, (unsigned)higher - 1);
-        next = higher + 1;
+    for (;;) {
+        int first = INT_MAX;
+        for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+            if (kept[i] >= next && kept[i] < first)
+                first = kept[i];
+        if (first == INT_MAX)
+            break;
+        close_between(next, (unsigned)first - 1);
+        next = first + 1;
     }
     close_between(next, ~0U);
 }
 
-/* The child's life. It must not outlive the parent, whose next incarnation would find it writing in the
- * folder, and must not keep the folder's lock or the server's sockets, or act on signals meant for the
- * server. */
+/* The child's life. It must not outlive the parent, whose next incarnation would have to wait for it to be
+ * done with the folder, and must not keep the server's sockets, or act on signals meant for the server. */
 static _Noreturn void child_run(struct child *child, pid_t parent,
                                 int (*work)(void *argument, struct rewrite_progress *progress),
                                 void *argument)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        diag(DIAG_WARNING, "rewrite: the child will not end with its server: %s", strerror(errno));
     if (getppid() != parent)
         _exit(1);
     prctl(PR_SET_NAME, "dkv-rewrite");
@@ -79,7 +81,6 @@ static _Noreturn void child_run(struct child *child, pid_t parent,
     /* Ctrl-C on a terminal goes to the child too: ending it is the parent's business. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
-    disk_forked(child->disk);
     close_inherited(child);
     _exit(work(argument, child->progress));
 }

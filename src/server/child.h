@@ -6,7 +6,7 @@
 
 struct child;
 
-/* folder: the data folder's disk, whose lock a child must not keep. */
+/* disk: the data folder's. A child holds its lock, too. */
 struct child *child_new(struct disk *disk);
 /* A running child is killed. */
 void child_free(struct child *child);

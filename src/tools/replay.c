@@ -67,11 +67,6 @@ static int still_free_space(struct disk *disk, uint64_t *bytes)
     return disk_free_space(under(disk), bytes);
 }
 
-static void still_forked(struct disk *disk)
-{
-    (void)disk;
-}
-
 static void still_free(struct disk *disk)
 {
     (void)disk;
@@ -85,7 +80,6 @@ static const struct disk_operations still_operations = {
     .list = still_list,
     .lock = still_lock,
     .free_space = still_free_space,
-    .forked = still_forked,
     .free = still_free,
 };
 

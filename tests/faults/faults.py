@@ -31,7 +31,7 @@ SEEN_IN_RULE = RULE.size - 16
 
 CALLS = (
     ["open", "read", "write", "fdatasync", "fsync", "fallocate", "ftruncate"]
-    + ["rename", "unlink", "mkdir", "flock", "fork"]
+    + ["rename", "unlink", "mkdir", "flock", "fork", "prctl"]
 )
 ACTIONS = ["none", "fail", "short", "delay", "kill", "crash", "stop"]
 PROCESSES = ["server", "child"]

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -54,7 +55,8 @@ enum call {
     CALL_UNLINK,
     CALL_MKDIR,
     CALL_FLOCK,
-    CALL_FORK
+    CALL_FORK,
+    CALL_PRCTL /* that asks for a signal when the parent ends; not traced */
 };
 
 enum action {
@@ -636,4 +638,20 @@ pid_t fork(void)
     if (pid != 0)
         note(&fault, pid < 0);
     return pid;
+}
+
+int prctl(int option, ...)
+{
+    va_list list;
+    unsigned long arguments[4];
+    va_start(list, option);
+    for (int i = 0; i < 4; i++)
+        arguments[i] = va_arg(list, unsigned long);
+    va_end(list);
+    struct fault fault = {.action = ACTION_NONE};
+    if (control && option == PR_SET_PDEATHSIG)
+        fault = meet(CALL_PRCTL, "");
+    if (refuse(&fault))
+        return -1;
+    return (int)syscall(SYS_prctl, option, arguments[0], arguments[1], arguments[2], arguments[3]);
 }

@@ -158,6 +158,54 @@ def test_child_does_not_outlive_its_server(filled):
     assert_tidy(filled)
 
 
+@pytest.fixture
+def orphan(filled):
+    """A server that was killed while its child, which does not hear of it, stands still with its file written. In truth
+    that takes an instant: until the kernel has ended the child as well. (server, the child, what must be found)"""
+    filled.faults.add("prctl", error="EINVAL", process="child")
+    with filled.connect() as connection:
+        pid = begin_stopped(filled, connection)
+        set_many(connection, 200, 200)
+        found = contents(connection)
+    filled.kill(children=False)
+    assert state_of(pid) == "T"
+    filled.faults.clear()
+    return filled, pid, found
+
+
+def test_child_that_outlives_its_server_goes_first(orphan):
+    """The next server waits until the child is gone, so that never two of them write the folder. Nothing is harmed, and
+    nothing of what the child put there stays."""
+    server, pid, found = orphan
+    server.launch()
+    time.sleep(0.3)
+    assert server.process.poll() is None and list(server.data.glob("base-*.tmp"))
+    os.kill(pid, signal.SIGCONT)
+    server.wait_ready()
+    assert state_of(pid) in (None, "Z")
+    with server.connect() as connection:
+        assert contents(connection) == found
+        assert_tidy(server)
+        assert rewrite(connection)
+    server.restart(kill=True)
+    with server.connect() as connection:
+        assert contents(connection) == found
+
+
+def test_child_that_will_not_end_keeps_the_folder(orphan):
+    """The next server does not wait for ever, and says what it waited for; the folder is as it was."""
+    server, pid, found = orphan
+    before = {path.name: path.stat().st_mtime_ns for path in server.data.iterdir()}
+    refusal = server.try_start()
+    assert "exit status 1" in str(refusal) and "which has ended; but what it left behind" in str(refusal)
+    assert {path.name: path.stat().st_mtime_ns for path in server.data.iterdir()} == before
+    os.kill(pid, signal.SIGKILL)
+    server.start()
+    with server.connect() as connection:
+        assert contents(connection) == found
+        assert_tidy(server)
+
+
 def test_ended_child_counts_at_stop(filled):
     """A stop right after the child has ended well, before anybody looked, keeps what it wrote."""
     with filled.connect() as connection:

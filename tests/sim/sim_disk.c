@@ -590,11 +590,6 @@ static int op_free_space(struct disk *base, uint64_t *bytes)
     return 0;
 }
 
-static void op_forked(struct disk *base)
-{
-    (void)base;
-}
-
 static void op_free(struct disk *base)
 {
     sim_disk_free(sim_of(base));
@@ -615,7 +610,6 @@ static const struct disk_operations operations = {
     .list = op_list,
     .lock = op_lock,
     .free_space = op_free_space,
-    .forked = op_forked,
     .free = op_free,
 };
 

@@ -546,11 +546,6 @@ static int memory_free_space(struct disk *disk, uint64_t *bytes)
     return 0;
 }
 
-static void memory_forked(struct disk *disk)
-{
-    (void)disk;
-}
-
 static void memory_free(struct disk *disk)
 {
     struct memory_disk *memory = memory_of(disk);
@@ -582,7 +577,6 @@ static const struct disk_operations memory_operations = {
     .list = memory_list,
     .lock = memory_lock,
     .free_space = memory_free_space,
-    .forked = memory_forked,
     .free = memory_free,
 };
 

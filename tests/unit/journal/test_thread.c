@@ -119,10 +119,8 @@ static void a_child_rewrites_while_the_loop_goes_on(void **state)
         lsn_t lsn = journal_rewrite_begin(f.journal);
         pid_t child = fork();
         assert_true(child >= 0);
-        if (child == 0) {
-            disk_forked(f.disk);
+        if (child == 0)
             _exit(fixture_write_base(&f, lsn) == 0 ? 0 : 1);
-        }
         append_as_a_loop(&f, 2000);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);

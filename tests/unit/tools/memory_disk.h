@@ -307,11 +307,6 @@ static int memory_free_space(struct disk *base, uint64_t *bytes)
     return 0;
 }
 
-static void memory_forked(struct disk *base)
-{
-    (void)base;
-}
-
 static void memory_free(struct disk *base)
 {
     struct memory_disk *disk = memory_disk(base);
@@ -336,7 +331,6 @@ static const struct disk_operations memory_operations = {
     .list = memory_list,
     .lock = memory_lock,
     .free_space = memory_free_space,
-    .forked = memory_forked,
     .free = memory_free,
 };
 
