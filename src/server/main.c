@@ -211,6 +211,7 @@ static bool correct_maxclients(struct config *config)
         return true;
     text[uint64_format(text, possible)] = '\0';
     config_correct(config, "maxclients", text);
+    diag(DIAG_WARNING, "maxclients is %s instead", text);
     return true;
 }
 

@@ -153,8 +153,8 @@ uint64_t process_raise_open_files(uint64_t clients, uint64_t reserved)
     uint64_t possible = got > reserved ? got - reserved : 0;
     diag(DIAG_WARNING,
          "maxclients %" PRIu64 " takes %" PRIu64 " open files, but the limit is %" PRIu64
-         " and cannot be raised further: %s. maxclients is %" PRIu64 " now; for more, raise 'ulimit -n'",
-         clients, (uint64_t)wanted, (uint64_t)got, strerror(reason), possible);
+         " and cannot be raised further: %s. For more, raise 'ulimit -n'",
+         clients, (uint64_t)wanted, (uint64_t)got, strerror(reason));
     return possible;
 }
 

@@ -141,3 +141,21 @@ def test_child_keeps_nothing_open(start_server, logfile):
             os.kill(child, signal.SIGCONT)
         wait_until(lambda: b"aof_rewrite_in_progress:0" in connection.call("INFO", "persistence"))
         assert b"aof_last_bgrewrite_status:ok" in connection.call("INFO", "persistence")
+
+
+@pytest.mark.dkv("its log lines")
+def test_more_clients_than_files(start_server):
+    """CONFIG SET of more clients than files can be opened is refused with how many there can be, and nothing says that
+    anything has changed. At start, fewer are taken instead, and the log says so."""
+    server = start_server(maxclients=100)
+    with server.connect() as connection:
+        reply = connection.call("CONFIG", "SET", "maxclients", "4000000")
+        assert b"not able to handle the specified number of clients, try with " in reply
+        assert connection.call("CONFIG", "GET", "maxclients") == [b"maxclients", b"100"]
+    log = server.log()
+    assert "maxclients 4000000 takes" in log
+    assert not [line for line in log.splitlines() if "maxclients is" in line or " now" in line]
+    server.restart(maxclients=4000000)
+    with server.connect() as connection:
+        possible = connection.call("CONFIG", "GET", "maxclients")[1].decode()
+    assert 0 < int(possible) < 4000000 and f"maxclients is {possible} instead" in server.log()
