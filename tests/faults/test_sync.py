@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from folders import PATIENT, contents, info
+from folders import PATIENT, contents, info, set_many, setting
 from harness.resp import Closed, encode, wait_until
 from judging import assert_clear_stop
 
@@ -91,6 +91,72 @@ def test_slow_sync_holds_up_nobody_else(faulty):
         assert reader.is_silent(0.1) and writer.is_silent(0.01)
         assert reader.read() == b"new" and writer.read() == b"OK"
         assert time.monotonic() - begin >= 0.5
+
+
+def test_switch_to_always_waits_for_what_came_before(new_faulty):
+    """CONFIG SET appendfsync always says OK when all that was acknowledged so far is durable, and others are served
+    meanwhile. When there is nothing to wait for it does not wait."""
+    server = new_faulty(appendfsync="no").start()
+    server.faults.hold()
+    with server.connect() as connection, server.connect() as other:
+        assert connection.call("SET", "key", "value") == b"OK"
+        server.faults.add("fdatasync", "delay", delay=0.5, count=1, name=LOG)
+        begin = time.monotonic()
+        connection.send("CONFIG", "SET", "appendfsync", "always")
+        assert connection.is_silent(0.2)
+        assert other.call("PING") == b"PONG"
+        assert connection.read() == b"OK" and time.monotonic() - begin > 0.45
+        assert server.faults.hits() == 1
+        assert connection.call("CONFIG", "SET", "appendfsync", "no") == b"OK"
+        server.faults.add("fdatasync", "delay", delay=5, name=LOG)
+        begin = time.monotonic()
+        assert connection.call("CONFIG", "SET", "appendfsync", "always") == b"OK" and time.monotonic() - begin < 2
+        server.kill()
+    server.faults.clear()
+    server.start()
+    with server.connect() as connection:
+        assert connection.call("GET", "key") == b"value"
+
+
+def test_switch_to_always_is_not_confirmed_when_the_sync_fails(new_faulty):
+    """What was acknowledged before may be lost then, so nobody is told otherwise."""
+    server = new_faulty(appendfsync="no").start()
+    at = server.log_size()
+    server.faults.add("fdatasync", count=1, name=LOG)
+    with server.connect() as connection:
+        assert connection.call("SET", "key", "value") == b"OK"
+        connection.send("CONFIG", "SET", "appendfsync", "always")
+        assert read_until_gone(connection) == []
+    assert_clear_stop(server, server.wait(), server.log_since(at), "EIO")
+
+
+def test_switch_to_always_while_loading(new_faulty):
+    """A policy that is set before the log is read counts from the first write on."""
+    server = new_faulty(appendfsync="no").start()
+    with server.connect() as connection:
+        set_many(connection, 0, 12000, 1000)
+    server.stop()
+    server.faults.add("read", "delay", delay=0.1, name=LOG)
+    server.launch()
+    connection = wait_until(lambda: connect_early(server), seconds=20)
+    with connection:
+        ok, refusal = connection.pipeline([("CONFIG", "SET", "appendfsync", "always"), ("GET", "1")])
+        assert ok == b"OK" and refusal.code == "LOADING"
+    server.wait_ready()
+    server.faults.clear()
+    server.faults.add("fdatasync", "delay", delay=0.5, name=LOG)
+    with server.connect() as connection:
+        assert setting(connection, "appendfsync") == "always"
+        begin = time.monotonic()
+        assert connection.call("SET", "key", "value") == b"OK" and time.monotonic() - begin > 0.45
+
+
+def connect_early(server):
+    """None when it does not listen yet."""
+    try:
+        return server.connect()
+    except (FileNotFoundError, ConnectionError):
+        return None
 
 
 def test_what_was_shown_is_not_lost(faulty):
