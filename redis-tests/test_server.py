@@ -452,6 +452,16 @@ def test_debug_sleep(server):
         assert connection.read() == b"OK"
 
 
+@pytest.mark.parametrize("text", ["FOO", "FOO bar", "two\r\nlines"])
+def test_debug_error_is_not_counted(connection, text):
+    """It replies an error, and is no failure for all that: nothing in INFO counts it."""
+    connection.call("CONFIG", "RESETSTAT")
+    assert connection.call("DEBUG", "ERROR", text) == text.replace("\r\n", "  ").encode()
+    told = information(connection, "everything")
+    assert not told.get("Errorstats") and told["Stats"]["total_error_replies"] == "0"
+    assert "failed_calls=0" in told["Commandstats"]["cmdstat_debug"]
+
+
 def test_debug_is_off_by_default(start_server):
     with start_server(enable_debug_command="no").connect() as connection:
         assert connection.call("DEBUG", "SLEEP", "0").startswith(b"ERR DEBUG command not allowed.")

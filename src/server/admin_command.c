@@ -202,6 +202,7 @@ static void debug_log(struct call *call)
 static void debug_error(struct call *call)
 {
     reply_error_slice(call->reply, call->argv[2]);
+    call->reply->errors--; /* the command has not failed, and INFO counts no such error */
 }
 
 static void debug_jmap(struct call *call)
