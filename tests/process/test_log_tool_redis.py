@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+from harness.resp import encode
 from log_tool import LogTool, contents, random_commands
 
 pytestmark = pytest.mark.dkv("dkv-log")
@@ -97,6 +98,24 @@ def test_import_of_a_folder(new_server, redis, log_tool, tmp_path, seed, timesta
     other, _ = import_and_start(new_server, log_tool, theirs.data, tmp_path / "other")
     assert contents(other) == expected
     assert any("unit" in command for command in log_tool.commands(tmp_path / "new")), "units are kept as such"
+
+
+def test_import_of_files_without_select(new_server, redis, log_tool, tmp_path):
+    """A file of Redis's begins in database 0, wherever the one before it ended: as redis-server loads it."""
+    theirs = redis()
+    parts = theirs.data / "appendonlydir"
+    parts.mkdir()
+    files = [("base", 1, b"SELECT 3", b"SET a 1"), ("incr", 1, b"SET b 2", b"SELECT 5"), ("incr", 2, b"SET c 3")]
+    manifest = ""
+    for kind, number, *commands in files:
+        name = f"appendonly.aof.{number}.{kind}.aof"
+        manifest += f"file {name} seq {number} type {kind[0]}\n"
+        (parts / name).write_bytes(b"".join(encode(*command.split()) for command in commands))
+    (parts / "appendonly.aof.manifest").write_text(manifest)
+    theirs.start()
+    ours, _ = import_and_start(new_server, log_tool, parts, tmp_path / "new")
+    assert contents(ours) == contents(theirs)
+    assert set(contents(ours)) == {(3, b"a"), (0, b"b"), (0, b"c")}
 
 
 def test_import_keeps_times(new_server, redis, log_tool, tmp_path):

@@ -166,19 +166,29 @@ static void payloads(void **state)
 
 /* --- import ------------------------------------------------------------------------------------------- */
 
-/* Imports a log given as text and shows the stream that comes of it. NULL when it is refused. */
-static char *imported(struct fixture *fixture, const char *log, uint64_t *cut_bytes)
+static bool read_text(struct importer *importer, const char *log)
+{
+    FILE *file = fmemopen((void *)(uintptr_t)log, strlen(log), "r");
+    bool ok = importer_read(importer, file);
+    fclose(file);
+    return ok;
+}
+
+/* Imports a log given as the text of its files, the last of which is followed by NULL, and shows the stream
+ * that comes of it. NULL when it is refused. */
+static char *imported(struct fixture *fixture, const char *const *files, uint64_t *cut_bytes)
 {
     struct memory_disk *into = memory_disk_new();
     struct importer importer;
     char *text = NULL;
     size_t size;
-    FILE *file = fmemopen((void *)(uintptr_t)log, strlen(log), "r");
+    bool ok = true;
     importer_open(&importer, &into->disk, &fixture->clock.clock);
-    bool ok = importer_read(&importer, file) && new_folder_finish(&importer.out);
+    for (size_t i = 0; files[i] && ok; i++)
+        ok = read_text(&importer, files[i]);
+    ok = ok && new_folder_finish(&importer.out);
     *cut_bytes = importer.is_cut ? importer.cut_bytes : 0;
     importer_close(&importer);
-    fclose(file);
     if (ok) {
         struct tool tool = fixture_tool(fixture, into);
         tool.out = open_memstream(&text, &size);
@@ -235,13 +245,31 @@ static void imports(void **state)
     (void)state;
     fixture_open(&fixture, 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char *text = imported(&fixture, rows[i].log, &cut);
+        char *text = imported(&fixture, (const char *const[]){rows[i].log, NULL}, &cut);
         if ((text == NULL) != (rows[i].shows == NULL) || (text && !strstr(text, rows[i].shows)))
             fail_msg("%s gives %s", rows[i].log, text ? text : "nothing");
         if (text && cut != rows[i].cut)
             fail_msg("%s: %llu bytes are left out", rows[i].log, (unsigned long long)cut);
         free(text);
     }
+    fixture_close(&fixture);
+}
+
+/* Shows that each file begins with database 0 selected, whatever the one before it ended with, as
+ * redis-server has it when it loads them. */
+static void import_begins_each_file_in_database_0(void **state)
+{
+    static const char *const files[] = {"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n" SET_A, SET_B,
+                                        "*2\r\n$6\r\nSELECT\r\n$1\r\n5\r\n", SET_A, NULL};
+    struct fixture fixture;
+    uint64_t cut;
+    (void)state;
+    fixture_open(&fixture, 0);
+    char *text = imported(&fixture, files, &cut);
+    assert_non_null(strstr(text, "3  \"SET\" \"a\" \"1\"\n"));
+    assert_non_null(strstr(text, "0  \"SET\" \"b\" \"2\"\n"));
+    assert_non_null(strstr(text, "0  \"SET\" \"a\" \"1\"\n"));
+    free(text);
     fixture_close(&fixture);
 }
 
@@ -255,12 +283,10 @@ static void import_begins_at_its_first_time(void **state)
     (void)state;
     fixture_open(&fixture, 0);
     struct memory_disk *into = memory_disk_new();
-    FILE *file = fmemopen((void *)(uintptr_t)log, strlen(log), "r");
     importer_open(&importer, &into->disk, &fixture.clock.clock);
-    assert_true(importer_read(&importer, file));
+    assert_true(read_text(&importer, log));
     assert_int_equal(importer.out.manifest.bases[0].time_ms, INT64_C(1600000000000));
     importer_close(&importer);
-    fclose(file);
     disk_free(&into->disk);
     fixture_close(&fixture);
 }
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(charts),
         cmocka_unit_test(payloads),
         cmocka_unit_test(imports),
+        cmocka_unit_test(import_begins_each_file_in_database_0),
         cmocka_unit_test(import_begins_at_its_first_time),
         cmocka_unit_test(command_lines),
     };
