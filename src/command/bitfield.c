@@ -208,8 +208,14 @@ static void fields_get(struct call *call, const struct fields *fields, struct sl
     }
 }
 
-/* One action on a string that has room for it; returns whether it changed anything. */
-static bool field_run(struct call *call, struct entry **entry, const struct field *field)
+enum field_outcome {
+    FIELD_READ, /* or not written, because that would overflow */
+    FIELD_SAME, /* written what was there */
+    FIELD_CHANGED
+};
+
+/* One action on a string that has room for it. */
+static enum field_outcome field_run(struct call *call, struct entry **entry, const struct field *field)
 {
     char scratch[STRING_SCRATCH];
     int64_t number;
@@ -217,19 +223,24 @@ static bool field_run(struct call *call, struct entry **entry, const struct fiel
     int64_t old = window_get(&window, field);
     if (field->action == FIELD_GET) {
         reply_int(call->reply, old);
-        return false;
+        return FIELD_READ;
     }
     if (!field_next(field, old, &number)) {
         reply_null(call->reply);
-        return false;
+        return FIELD_READ;
     }
     reply_int(call->reply, field->action == FIELD_SET ? old : number);
     if (number == old)
-        return false;
+        return FIELD_SAME;
     window_put(&window, field, number);
     *entry = window_write(call, *entry, &window);
     ASSERT(*entry);
-    return true;
+    return FIELD_CHANGED;
+}
+
+static enum field_outcome outcome_max(enum field_outcome a, enum field_outcome b)
+{
+    return a > b ? a : b;
 }
 
 /* The string grows to hold all that is written, also where nothing is written in the end. */
@@ -238,8 +249,9 @@ static void fields_run(struct call *call, const struct fields *fields)
     struct entry *entry;
     if (!call_write_string(call, 1, &entry))
         return;
-    bool changed = !entry || string_size(entry) < fields->end;
-    if (changed)
+    bool grown = !entry || string_size(entry) < fields->end;
+    enum field_outcome outcome = FIELD_READ;
+    if (grown)
         entry = call_write_bytes(call, 1, entry, fields->end, slice_make(NULL, 0));
     else
         entry = call_make_raw(call, entry);
@@ -247,12 +259,14 @@ static void fields_run(struct call *call, const struct fields *fields)
         return;
     reply_array(call->reply, fields->count);
     for (int i = 0; i < fields->count; i++)
-        changed = field_run(call, &entry, &fields->list[i]) || changed;
-    if (!changed)
+        outcome = outcome_max(outcome, field_run(call, &entry, &fields->list[i]));
+    if (!grown && outcome != FIELD_CHANGED)
         return;
     entry_touch(entry, call->world->now_ms);
     call_changed(call, call->argv[1], call_hash(call, 1));
     effect_verbatim(call);
+    if (outcome != FIELD_READ)
+        call_notify(call, NOTIFY_STRING, "setbit", call->argv[1]);
 }
 
 static void bitfield_generic(struct call *call, bool may_write)

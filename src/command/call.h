@@ -26,12 +26,33 @@ struct error_stats;
 
 enum debug_access { DEBUG_NO, DEBUG_LOCAL, DEBUG_YES };
 
+/* Classes of keyspace events, and the two kinds of channel they go to (notify-keyspace-events). */
+enum notify_class {
+    NOTIFY_KEYSPACE = 1 << 0, /* K */
+    NOTIFY_KEYEVENT = 1 << 1, /* E */
+    NOTIFY_GENERIC = 1 << 2,  /* g */
+    NOTIFY_STRING = 1 << 3,   /* $ */
+    NOTIFY_LIST = 1 << 4,     /* l */
+    NOTIFY_SET = 1 << 5,      /* s */
+    NOTIFY_HASH = 1 << 6,     /* h */
+    NOTIFY_ZSET = 1 << 7,     /* z */
+    NOTIFY_EXPIRED = 1 << 8,  /* x */
+    NOTIFY_EVICTED = 1 << 9,  /* e */
+    NOTIFY_STREAM = 1 << 10,  /* t */
+    NOTIFY_MODULE = 1 << 11,  /* d */
+    NOTIFY_MISS = 1 << 12,    /* m */
+    NOTIFY_NEW = 1 << 13,     /* n */
+    NOTIFY_ALL = NOTIFY_GENERIC | NOTIFY_STRING | NOTIFY_LIST | NOTIFY_SET | NOTIFY_HASH | NOTIFY_ZSET |
+                 NOTIFY_EXPIRED | NOTIFY_EVICTED | NOTIFY_STREAM | NOTIFY_MODULE, /* A */
+};
+
 /* Limits and switches that commands obey; the configuration writes them. */
 struct world_settings {
     uint64_t bulk_max;              /* proto-max-bulk-len: also the largest string */
     uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
     const char *requirepass;        /* "" : none */
     enum debug_access debug_access; /* enable-debug-command */
+    unsigned notify;                /* notify_class: which events are published; 0: none */
 };
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -127,6 +148,9 @@ struct entry *call_read(struct call *call, struct slice key, uint64_t hash);
 /* For a command that reports about a key without using it (TTL, TYPE, OBJECT, EXISTS, DEBUG): no time of last
  * use, no hit or miss where Redis counts none. */
 struct entry *call_peek(struct call *call, struct slice key, uint64_t hash);
+/* For a command about how keys are kept (OBJECT, MEMORY, DEBUG): as call_peek, but that the key is not there
+ * is no event. */
+struct entry *call_inspect(struct call *call, struct slice key, uint64_t hash);
 /* For a command that will change it: what has expired is deleted first, with its effect. No hit, no miss. */
 struct entry *call_write(struct call *call, struct slice key, uint64_t hash);
 struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash);
@@ -164,6 +188,37 @@ void call_changed_in(struct call *call, int database, struct slice key, uint64_t
 /* A whole database is emptied or replaced: the same for all its keys. Fails the watchers of keys that are
  * there at the moment of the call, so call it before emptying, and both before and after replacing. */
 void call_changed_all(struct call *call, int database);
+
+/* --- events (notify-keyspace-events) ------------------------------------------------------------------- */
+
+/* The classes that letters name; 0 when they name no kind of channel. */
+unsigned notify_classes(const char *text);
+/* Use one of the next three. */
+void notify_publish(struct world *world, int database, const char *event, struct slice key);
+
+/* Something happened to a key. Free while nobody wants to know of that class. */
+static inline void world_notify(struct world *world, enum notify_class class, const char *event, int database,
+                                struct slice key)
+{
+    if (__builtin_expect(world->settings.notify & class, 0))
+        notify_publish(world, database, event, key);
+}
+
+/* Say it once what it tells of is done, named and ordered as Redis does. */
+static inline void call_notify_in(struct call *call, enum notify_class class, const char *event, int database,
+                                  struct slice key)
+{
+    if (__builtin_expect(call->world->settings.notify & class, 0) && !call->session->replaying)
+        notify_publish(call->world, database, event, key);
+}
+
+static inline void call_notify(struct call *call, enum notify_class class, const char *event,
+                               struct slice key)
+{
+    call_notify_in(call, class, event, call->session->database, key);
+}
+
+/* --- effects ------------------------------------------------------------------------------------------- */
 
 /* The command as it was given repeats its effect: it depends on no clock, no chance and no floating point. */
 void effect_verbatim(struct call *call);

@@ -209,6 +209,7 @@ static void expire_entry(struct world *world, const struct session *session, int
     uint64_t hash = store_hash(world->store, key);
     world_effect_delete(world, session, database, key);
     key_changed(world, database, key, hash, true);
+    world_notify(world, NOTIFY_EXPIRED, "expired", database, key);
     database_delete(store_database(world->store, database), key, hash);
     world->stats.expired++;
 }

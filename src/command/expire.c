@@ -29,6 +29,7 @@ void call_delete(struct call *call, struct slice key, uint64_t hash)
     effect_delete(call, call->session->database, key);
     bool was_there = database_delete(call->db, key, hash);
     ASSERT(was_there);
+    call_notify(call, NOTIFY_GENERIC, "del", key);
 }
 
 void call_set_expire(struct call *call, struct slice key, uint64_t hash, struct entry *entry, int64_t at_ms)
@@ -42,6 +43,7 @@ void call_set_expire(struct call *call, struct slice key, uint64_t hash, struct 
     database_set_expire(call->db, entry, at_ms);
     call_changed(call, key, hash);
     effect_command(call, call->session->database, 3, argv);
+    call_notify(call, NOTIFY_GENERIC, "expire", key);
 }
 
 bool call_persist(struct call *call, struct slice key, uint64_t hash, struct entry *entry)
@@ -51,6 +53,7 @@ bool call_persist(struct call *call, struct slice key, uint64_t hash, struct ent
     database_set_expire(call->db, entry, EXPIRE_NEVER);
     call_changed(call, key, hash);
     effect_command(call, call->session->database, 2, (struct slice[]){SLICE_LITERAL("PERSIST"), key});
+    call_notify(call, NOTIFY_GENERIC, "persist", key);
     return true;
 }
 

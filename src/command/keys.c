@@ -18,6 +18,7 @@ static void del_command(struct call *call)
             continue;
         call_changed(call, call->argv[i], hash);
         database_delete(call->db, call->argv[i], hash);
+        call_notify(call, NOTIFY_GENERIC, "del", call->argv[i]);
         deleted++;
     }
     if (deleted > 0)
@@ -84,6 +85,9 @@ static enum rename_outcome rename_generic(struct call *call, bool only_if_free)
     call_changed(call, to, to_hash);
     database_move_entry(call->db, entry, call->db, to);
     effect_verbatim(call);
+    call_notify(call, NOTIFY_NEW, "new", to);
+    call_notify(call, NOTIFY_GENERIC, "rename_from", from);
+    call_notify(call, NOTIFY_GENERIC, "rename_to", to);
     return RENAME_DONE;
 }
 
@@ -150,6 +154,8 @@ static void copy_command(struct call *call)
         panic("out of memory in the middle of COPY");
     entry_touch(copy, call->world->now_ms);
     effect_verbatim(call);
+    call_notify_in(call, NOTIFY_NEW, "new", database, to);
+    call_notify_in(call, NOTIFY_GENERIC, "copy_to", database, to);
     reply_int(call->reply, 1);
 }
 
@@ -173,6 +179,9 @@ static void move_command(struct call *call)
     call_changed_in(call, database, key, hash);
     database_move_entry(call->db, entry, store_database(call->world->store, database), key);
     effect_verbatim(call);
+    call_notify_in(call, NOTIFY_NEW, "new", database, key);
+    call_notify(call, NOTIFY_GENERIC, "move_from", key);
+    call_notify_in(call, NOTIFY_GENERIC, "move_to", database, key);
     reply_int(call->reply, 1);
 }
 

@@ -18,6 +18,8 @@ static struct entry *find_live(struct call *call, struct slice key, uint64_t has
 struct entry *call_read(struct call *call, struct slice key, uint64_t hash)
 {
     struct entry *entry = find_live(call, key, hash);
+    if (!entry)
+        call_notify(call, NOTIFY_MISS, "keymiss", key);
     /* A write into a page that a forked child shares copies the page: not for a time of last use. */
     if (entry && !call->world->child_active && !call->session->no_touch)
         entry_touch(entry, call->world->now_ms);
@@ -25,6 +27,14 @@ struct entry *call_read(struct call *call, struct slice key, uint64_t hash)
 }
 
 struct entry *call_peek(struct call *call, struct slice key, uint64_t hash)
+{
+    struct entry *entry = find_live(call, key, hash);
+    if (!entry)
+        call_notify(call, NOTIFY_MISS, "keymiss", key);
+    return entry;
+}
+
+struct entry *call_inspect(struct call *call, struct slice key, uint64_t hash)
 {
     return find_live(call, key, hash);
 }

@@ -15,7 +15,7 @@
 /* The entry that argument 2 names; replies null when it is not there. */
 static struct entry *object_entry(struct call *call)
 {
-    struct entry *entry = call_peek(call, call->argv[2], call_hash(call, 2));
+    struct entry *entry = call_inspect(call, call->argv[2], call_hash(call, 2));
     if (!entry)
         reply_null(call->reply);
     return entry;

@@ -117,11 +117,21 @@ static void reply_value(struct call *call, const struct entry *entry)
         reply_null(call->reply);
 }
 
+/* Whether storing will create the key, for those who want to hear of that; a key whose time has passed goes
+ * first then, which is an event, too. */
+static bool will_be_new(struct call *call, struct slice key, uint64_t hash)
+{
+    if (__builtin_expect(!(call->world->settings.notify & (NOTIFY_NEW | NOTIFY_EXPIRED)), 1))
+        return false;
+    return call_write(call, key, hash) == NULL;
+}
+
 struct entry *call_store_string(struct call *call, int index, struct slice value, enum string_form form,
                                 int64_t expire_ms)
 {
     struct slice key = call->argv[index];
     uint64_t hash = call_hash(call, index);
+    bool is_new = will_be_new(call, key, hash);
     struct entry *entry = database_set_string(call->db, key, hash, value, form, expire_ms);
     if (!entry) {
         call_memory_error(call);
@@ -129,6 +139,8 @@ struct entry *call_store_string(struct call *call, int index, struct slice value
     }
     entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
+    if (is_new)
+        call_notify(call, NOTIFY_NEW, "new", key);
     return entry;
 }
 
@@ -197,6 +209,9 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
         return SET_FAILED;
     }
     effect_set(call, call->session->database, entry);
+    call_notify(call, NOTIFY_STRING, "set", call->argv[1]);
+    if (options->time)
+        call_notify(call, NOTIFY_GENERIC, "expire", call->argv[1]);
     return SET_DONE;
 }
 
@@ -206,6 +221,7 @@ static void set_plainly(struct call *call)
     if (!call_store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
         return;
     effect_verbatim(call);
+    call_notify(call, NOTIFY_STRING, "set", call->argv[1]);
     reply_ok(call->reply);
 }
 
@@ -284,9 +300,11 @@ static bool set_pairs(struct call *call)
         total += call->argv[i].size + call->argv[i + 1].size;
     if (!call_memory(call, total))
         return false;
-    for (int i = 1; i < call->argc; i += 2)
+    for (int i = 1; i < call->argc; i += 2) {
         if (!call_store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER))
             panic("out of memory in the middle of a command that sets several keys");
+        call_notify(call, NOTIFY_STRING, "set", call->argv[i]);
+    }
     return true;
 }
 
@@ -432,6 +450,8 @@ struct entry *call_write_bytes(struct call *call, int index, struct entry *entry
     }
     entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
+    if (created)
+        call_notify(call, NOTIFY_NEW, "new", key);
     return entry;
 }
 
@@ -441,13 +461,15 @@ struct entry *call_make_raw(struct call *call, struct entry *entry)
     return raw ? raw : entry;
 }
 
-/* Writes value into the string at offset, states the effect and replies the new length. */
-static void write_in_place(struct call *call, struct entry *entry, size_t offset, struct slice value)
+/* Writes value into the string at offset, states the effect, tells the event and replies the new length. */
+static void write_in_place(struct call *call, struct entry *entry, size_t offset, struct slice value,
+                           const char *event)
 {
     entry = call_write_bytes(call, 1, entry, offset, value);
     if (!entry)
         return;
     effect_verbatim(call);
+    call_notify(call, NOTIFY_STRING, event, call->argv[1]);
     reply_int(call->reply, (int64_t)string_size(entry));
 }
 
@@ -458,13 +480,14 @@ static void append_command(struct call *call)
         return;
     if (entry) {
         if (call_check_string_size(call, string_size(entry), call->argv[2].size))
-            write_in_place(call, entry, string_size(entry), call->argv[2]);
+            write_in_place(call, entry, string_size(entry), call->argv[2], "append");
         return;
     }
     /* A new key holds what SET would have made of it. */
     if (!call_store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
         return;
     effect_verbatim(call);
+    call_notify(call, NOTIFY_STRING, "append", call->argv[1]);
     reply_int(call->reply, (int64_t)call->argv[2].size);
 }
 
@@ -484,7 +507,7 @@ static void setrange_command(struct call *call)
     if (value.size == 0)
         reply_int(call->reply, entry ? (int64_t)string_size(entry) : 0);
     else if (call_check_string_size(call, (size_t)offset, value.size))
-        write_in_place(call, entry, (size_t)offset, value);
+        write_in_place(call, entry, (size_t)offset, value, "setrange");
 }
 
 /* --- counting ------------------------------------------------------------------------------------------ */
@@ -506,6 +529,7 @@ static void increment(struct call *call, int64_t by)
     }
     uint64_t hash = call_hash(call, 1);
     int64_t expire_ms = entry ? entry_expire_ms(entry) : EXPIRE_NEVER;
+    bool is_new = !entry;
     entry = database_set_int(call->db, call->argv[1], hash, value, expire_ms);
     if (!entry) {
         call_memory_error(call);
@@ -514,6 +538,9 @@ static void increment(struct call *call, int64_t by)
     entry_touch(entry, call->world->now_ms);
     call_changed(call, call->argv[1], hash);
     effect_verbatim(call);
+    if (is_new)
+        call_notify(call, NOTIFY_NEW, "new", call->argv[1]);
+    call_notify(call, NOTIFY_STRING, "incrby", call->argv[1]);
     reply_int(call->reply, value);
 }
 
@@ -572,6 +599,7 @@ static void incrbyfloat_command(struct call *call)
     if (!entry)
         return;
     effect_set(call, call->session->database, entry);
+    call_notify(call, NOTIFY_STRING, "incrbyfloat", call->argv[1]);
     reply_bulk(call->reply, result);
 }
 

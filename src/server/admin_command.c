@@ -160,7 +160,7 @@ static void debug_sleep(struct call *call)
 static void debug_object(struct call *call)
 {
     static const char *const encodings[] = {"int", "embstr", "raw"};
-    struct entry *entry = call_peek(call, call->argv[2], store_hash(call->world->store, call->argv[2]));
+    struct entry *entry = call_inspect(call, call->argv[2], store_hash(call->world->store, call->argv[2]));
     if (!entry) {
         reply_error(call->reply, "ERR no such key");
         return;

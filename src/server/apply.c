@@ -11,7 +11,8 @@ struct world_settings settings_from(const struct config *config)
     return (struct world_settings){.bulk_max = config->proto_max_bulk_len,
                                    .query_max = config->client_query_buffer_limit,
                                    .requirepass = config->requirepass,
-                                   .debug_access = access[config->enable_debug_command]};
+                                   .debug_access = access[config->enable_debug_command],
+                                   .notify = notify_classes(config->notify_keyspace_events)};
 }
 
 struct rewrite_triggers triggers_from(const struct config *config)
@@ -92,10 +93,16 @@ static const char *apply_listen(struct server *server)
     return server_listen(server, &error) ? NULL : error.text;
 }
 
+static const char *apply_settings(struct server *server)
+{
+    server->world->settings = settings_from(server->config);
+    return NULL;
+}
+
 static const char *apply_limits(struct server *server)
 {
     struct net_limits limits = net_limits_from(server->config);
-    server->world->settings = settings_from(server->config);
+    apply_settings(server);
     net_set_limits(server->net, &limits);
     return NULL;
 }
@@ -166,6 +173,7 @@ static const struct application {
     {"client-query-buffer-limit", apply_limits},
     {"client-output-buffer-limit", apply_limits},
     {"enable-debug-command", apply_limits},
+    {"notify-keyspace-events", apply_settings},
     {"appendfsync", apply_journal},
     {"segment-size", apply_journal},
     {"unsynced-max", apply_journal},

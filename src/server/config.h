@@ -74,6 +74,9 @@ struct config {
     int history_bases;
     int64_t history_seconds;
 
+    /* Watching. */
+    const char *notify_keyspace_events; /* letters, in the order in which CONFIG GET lists them */
+
     /* The process. */
     bool daemonize;
     const char *pidfile; /* "": none */

@@ -296,7 +296,7 @@ const struct directive directives[] = {
     ROW("busy-reply-threshold", INT, "5000", ALIAS("lua-time-limit"), RANGE(0, INT64_MAX)),
     ROW("enable-module-command", ENUM, "no", CHOICES(access_choices), FLAGS(IMMUTABLE)),
     ROW("locale-collate", STRING, ""),
-    ROW("notify-keyspace-events", STRING, "", CHECK(check_events)),
+    ROW("notify-keyspace-events", STRING, "", FIELD(notify_keyspace_events), CHECK(check_events)),
     ROW("tracking-table-max-keys", INT, "1000000", RANGE(0, INT64_MAX)),
 
     /* Watching, starting and stopping. */
