@@ -16,7 +16,7 @@ SANITIZE ?=
 # V=1 shows whole commands, V=q nothing but what goes wrong.
 V ?= 0
 quiet = $(if $(filter 1,$(V)),,@$(if $(filter q,$(V)),,echo '  $(1)' && ))
-# How long each fuzzer runs.
+# How much of a processor's time each fuzzer gets.
 FUZZ_SECONDS ?= 10
 
 # As many jobs as there are processors, unless -j says otherwise. `make clean all` is done in that order.
@@ -111,7 +111,15 @@ uninstall: ## remove what install installed, but for a dkv.conf that was changed
 
 test: ## install what tests need, then build and run all of them
 	@deps/install.sh test
-	@BUILD=$(BUILD) tests/run.sh
+	@BUILD=$(BUILD) tests/run.py test
+
+# SECONDS and FUZZ_SECONDS count here only if they are given.
+given = $(if $(filter command environment,$(firstword $(origin $(1)))),$(2) $($(1)))
+
+prove: ## show that the promises hold, with figures: the long tests (QUICK=1, STEPS="sim kill", LIST=1, SECONDS=3600)
+	@$(if $(LIST),,deps/install.sh test)
+	@BUILD=$(BUILD) tests/run.py prove $(STEPS) $(if $(QUICK),--quick) $(if $(LIST),--list) \
+	    $(call given,SECONDS,--seconds) $(call given,FUZZ_SECONDS,--fuzz-seconds)
 
 unit: $(UNIT_TESTS) ## build and run the unit tests (unit-<floor>: one floor's)
 	@tests/unit.sh $(UNIT_TESTS)
@@ -182,5 +190,5 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all run install uninstall test unit unit-build clang sanitize fuzz fuzz-build load bench bench-short \
+.PHONY: all run install uninstall test prove unit unit-build clang sanitize fuzz fuzz-build load bench bench-short \
         format format-check clean help FORCE

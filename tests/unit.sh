@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs unit test programs (cmocka), one line each, with all that a failing one says. The last line counts tests.
+# Runs unit test programs (cmocka), one line each, with all that a failing one says, and the figures that any of them
+# tells. The last line counts tests.
 #
 #     tests/unit.sh PROGRAM...
 set -u
@@ -29,6 +30,7 @@ for program in "$@"; do
         echo "FAILED $program: $bad of $((good + bad)), exit status $status, $took s"
     else
         echo "ok     $program: $good tests, $took s"
+        grep '^figures: ' "$output"
     fi
 done
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from harness import figures
 from harness import server as servers
 
 
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(config, items):
         for name in ("dkv", "redis72"):
             for mark in item.iter_markers(name):
                 item.add_marker(pytest.mark.skip(reason="not in this server: " + mark.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    line = figures.take_line()
+    if line:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

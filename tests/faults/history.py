@@ -8,6 +8,7 @@ import random
 import time
 from pathlib import Path
 
+from harness.figures import figure
 from harness.resp import Connection, Error
 from lincheck import check, operation
 
@@ -157,7 +158,8 @@ def judge(recorded, kills):
     visited = check(history)
     took = time.monotonic() - begin
     print(
-        f"{len(history)} operations, {unanswered} of them without an answer, {recorded.refused} refused, {kills} kills; "
-        f"{visited} configurations in {took:.1f} s"
+        f"{unanswered} operations without an answer, {recorded.refused} refused; {visited} configurations in {took:.1f} s"
     )
+    figure(len(history), "operations found linearizable")
+    figure(kills, "deaths between them")
     return len(history)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from folders import contents, info, rewrite
+from harness.figures import figure
 from harness.resp import Error, wait_until
 from harness.server import StartError
 from history import judge
@@ -271,7 +272,8 @@ def test_full_again_and_again_under_load(on_disk, disk, recording, seed, full):
         with server.connect() as connection:
             assert_resumes(connection, seconds=5)
         time.sleep(rng.uniform(0.05, 0.2))
-    print(f"{refused} times full, {failed} times without room for a rewrite")
+    figure(refused, "times full")
+    figure(failed, "times without room for a rewrite")
     assert judge(recorded, kills) > 200
     assert refused + failed > 0
     with server.connect() as connection:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from folders import info
+from harness.figures import figure
 from harness.resp import wait_until
 from history import judge
 from judging import complaints
@@ -120,7 +121,8 @@ def test_random_faults_under_load(new_faulty, recording, seed, full):
         server.faults.clear()
         server.start()
     rounds = sum(ended.values())
-    print(f"{hits} calls struck in {rounds} rounds:", ", ".join(f"{count} {how}" for how, count in sorted(ended.items())))
+    print(f"{rounds} rounds:", ", ".join(f"{count} {how}" for how, count in sorted(ended.items())))
+    figure(hits, "calls struck at random")
     assert judge(recorded, rounds) > 500
     server.restart(kill=True)
     assert_tidy(server)

@@ -12,6 +12,7 @@ import re
 
 import pytest
 from folders import PATIENT, contents, info
+from harness.figures import figure
 from harness.resp import Error, Status, wait_until
 from judging import ERRORS, assert_clear_stop, assert_refuses_writes_clearly, complaints, is_final, strike
 
@@ -201,7 +202,8 @@ def sweep(new_faulty, tasks, count=1, **directives):
                 outcomes[future.result()] += 1
         finally:
             pool.shutdown(cancel_futures=True)
-    print(f"{len(tasks)} fault points:", ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items())))
+    print(", ".join(f"{count} {what}" for what, count in sorted(outcomes.items())))
+    figure(len(tasks), "fault points")
     return outcomes
 
 

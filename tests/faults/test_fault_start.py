@@ -7,6 +7,7 @@ import time
 import pytest
 from faults import CALLS
 from folders import SHAPES, Template, contents, set_many
+from harness.figures import figure
 from judging import ERRORS, assert_clear_refusal, assert_clear_stop, is_final, strike
 
 pytestmark = pytest.mark.dkv("which calls it makes")
@@ -76,7 +77,8 @@ def test_every_call_of_a_start_fails(prepared, full, seed):
             assert_right(server, template.found)
             server.kill()
             swept += 1
-    print(f"{swept} fault points, {started} of which did not keep it from starting")
+    print(f"{started} faults did not keep it from starting")
+    figure(swept, "fault points")
     assert swept > 20 and swept > started
 
 
@@ -96,7 +98,7 @@ def test_every_call_of_a_start_crashes(prepared, full):
         server.start()
         assert_right(server, template.found)
         server.kill()
-    print(f"{swept} crash points")
+    figure(swept, "fault points")
 
 
 def test_slow_disk_at_start(new_faulty):

@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from harness.figures import figure
+
 HERE = Path(__file__).resolve().parent
 SOURCES = [HERE / "load.c", HERE / "model.c"]
 BUILT = HERE.parents[1] / "build" / "tests" / "load"
@@ -95,7 +97,9 @@ class Rounds:
             kill(self.server, rng, self.load)
             complaints = self.load.check()
             assert not complaints, "\n".join([f"round {number}, seed {seed}:", *complaints, self.server.log()[-3000:]])
-        print(f"{count} rounds: {self.acknowledged} operations acknowledged, {self.shown} values shown")
+        figure(count, "kill rounds")
+        figure(self.acknowledged, "acknowledged operations looked up")
+        figure(self.shown, "values shown looked up")
 
     def ended(self, totals):
         self.acknowledged = totals["acknowledged"]

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from harness.figures import figure
 from harness.server import StartError
 from log_tool import LogTool, flip, snapshot
 
@@ -161,7 +162,7 @@ def test_reading_while_a_server_writes(new_server, log_tool, new_load, seed):
     rewriting.join()
     assert str(server.pid) in log_tool("verify", server.data)
     load.stop()
-    print(f"{rounds} times verified under load")
+    figure(rounds, "folders verified under load")
 
 
 # --- repair -----------------------------------------------------------------------------------------------------------

@@ -99,17 +99,17 @@ static void run_twice(uint64_t seed, struct sim_counts *counts)
     exit(1);
 }
 
-static void report(const struct sim_counts *counts, double seconds)
+/* title: "figures: " for what tests/run.py is to add up. */
+static void report(const char *title, const struct sim_counts *counts, double seconds)
 {
-    printf("%" PRIu64 " runs, %" PRIu64 " crash points (%" PRIu64 " a minute), %" PRIu64
-           " recoveries judged (%.0f a "
-           "second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64 " replies judged, %" PRIu64
-           " rewrites, %" PRIu64 " files harmed (%" PRIu64 " refused), %" PRIu64 " disk errors, %" PRIu64
-           " writes refused for space\n",
-           counts->runs, counts->crash_points, (uint64_t)((double)counts->crash_points * 60.0 / seconds),
-           counts->recoveries, (double)counts->recoveries / seconds, counts->commands, counts->units,
-           counts->replies, counts->rewrites, counts->rots, counts->rots_refused, counts->disk_errors,
-           counts->refused);
+    printf("%s%" PRIu64 " runs, %" PRIu64 " crash points (%" PRIu64 " a minute), %" PRIu64
+           " recoveries judged (%.0f a second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64
+           " replies judged, %" PRIu64 " rewrites, %" PRIu64 " files harmed (%" PRIu64 " refused), %" PRIu64
+           " disk errors, %" PRIu64 " writes refused for space\n",
+           title, counts->runs, counts->crash_points,
+           (uint64_t)((double)counts->crash_points * 60.0 / seconds), counts->recoveries,
+           (double)counts->recoveries / seconds, counts->commands, counts->units, counts->replies,
+           counts->rewrites, counts->rots, counts->rots_refused, counts->disk_errors, counts->refused);
     fflush(stdout);
 }
 
@@ -128,10 +128,10 @@ static void search(double seconds, uint64_t runs, uint64_t seed)
         seed++;
         if (now_seconds() - told > 60) {
             told = now_seconds();
-            report(&counts, told - begin);
+            report("", &counts, told - begin);
         }
     }
-    report(&counts, now_seconds() - begin);
+    report("figures: ", &counts, now_seconds() - begin);
 }
 
 /* A file of seeds, one a line, each with what it once showed. */
@@ -151,7 +151,7 @@ static int run_file(const char *path)
             run_twice(seed, &counts);
     }
     fclose(file);
-    report(&counts, now_seconds() - begin);
+    report("figures: ", &counts, now_seconds() - begin);
     return 0;
 }
 
@@ -206,7 +206,7 @@ int main(int argc, char **argv)
         double begin = now_seconds();
         uint64_t hash = run(seed, trace, &counts);
         printf("seed %" PRIu64 ", trace %016" PRIx64 "\n", seed, hash);
-        report(&counts, now_seconds() - begin);
+        report("figures: ", &counts, now_seconds() - begin);
         return 0;
     }
     if (seconds <= 0)
