@@ -65,12 +65,12 @@ def parse(path):
             changes[-1][1].append(line[1:].strip())
         elif line.startswith("+"):
             changes[-1][2].append(line[1:].strip())
-    if not breaks or set(breaks) - set(PROMISES):
-        sys.exit(f"{path}: breaks: names one of {' '.join(PROMISES)} or several")
     return Mutation(path.stem, reason.strip(), breaks, changes, also, only)
 
 
 def apply(tree, mutation):
+    if not mutation.breaks or set(mutation.breaks) - set(PROMISES):
+        raise ValueError("a line is missing that says which promises it breaks, as in breaks: D1 D7")
     for name, old, new in mutation.changes:
         path = tree / name
         lines = path.read_text().splitlines()
