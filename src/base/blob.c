@@ -37,13 +37,20 @@ void blob_fit(struct blob *blob)
     }
 }
 
+void blob_forget_origin(struct blob *blob)
+{
+    struct blob_origin *origin = blob->origin;
+    blob->origin = NULL;
+    if (origin)
+        origin->released(origin);
+}
+
 void blob_drop(struct blob *blob)
 {
     if (!blob || atomic_fetch_sub_explicit(&blob->references, 1, memory_order_acq_rel) > 1)
         return;
     mem_free(blob->data);
-    if (blob->origin)
-        blob->origin->released(blob->origin);
+    blob_forget_origin(blob);
     mem_free(blob);
 }
 

@@ -12,6 +12,10 @@
 
 struct blob_origin;
 
+/* Bytes from which on a string is kept, and an argument received, as a blob. Smaller ones are cheaper to copy
+ * than to count references of: up to here a read of the socket brings them whole. */
+#define BLOB_MIN ((size_t)64 << 10)
+
 struct blob {
     _Atomic uint32_t references;
     size_t size;     /* bytes in use */
@@ -24,7 +28,8 @@ struct blob {
 
 /* What an origin begins with. */
 struct blob_origin {
-    /* The last reference is gone, on whatever thread dropped it; data is freed already. */
+    /* No blob names it any more: the last reference is gone, on whatever thread dropped it, and the data are
+     * freed already; or the blob's bytes are about to change. */
     void (*released)(struct blob_origin *origin);
 };
 
@@ -41,6 +46,10 @@ static inline struct blob *blob_share(struct blob *blob)
     atomic_fetch_add_explicit(&blob->references, 1, memory_order_relaxed);
     return blob;
 }
+
+/* The bytes are about to change, so that they no longer lie elsewhere: releases the origin, if there is one.
+ * The caller holds the only reference. */
+void blob_forget_origin(struct blob *blob);
 
 /* Drops a reference; the last one frees. NULL is fine. */
 void blob_drop(struct blob *blob);

@@ -226,6 +226,13 @@ struct entry *database_set_string(struct database *db, struct slice key, uint64_
     return database_set_content(db, key, hash, &content, expire_ms);
 }
 
+struct entry *database_set_blob(struct database *db, struct slice key, uint64_t hash, struct blob *blob,
+                                enum string_form form, int64_t expire_ms)
+{
+    struct string_content content = string_content_blob(blob, form);
+    return database_set_content(db, key, hash, &content, expire_ms);
+}
+
 struct entry *database_set_int(struct database *db, struct slice key, uint64_t hash, int64_t value,
                                int64_t expire_ms)
 {

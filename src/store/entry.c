@@ -37,7 +37,8 @@ struct entry *entry_rebuild(const struct entry *entry, struct slice key, bool ex
     if (other == NULL)
         return NULL;
     other->used_s = entry->used_s;
-    memcpy(entry_value_words(other), entry_value_words(entry), entry_form(entry) * sizeof(uint64_t));
+    memcpy(entry_value_words(other), entry_value_words(entry),
+           entry_value_word_count(flags) * sizeof(uint64_t));
     memcpy(entry_inline_value(other), entry_inline_value(entry), entry->inline_size);
     return other;
 }

@@ -2,11 +2,15 @@
  *
  *     offset  size
  *          0     8  header: type, flags, size of an inline value, size of the key, time of last use
- *          8    24  expiry: links of the wheel's list and the time       if ENTRY_EXPIRES
- *          .     8  size of the key                                      if ENTRY_WIDE_KEY (256 bytes or
- * more) .     .  the value's words:                                   by form FORM_INLINE  none FORM_INT  8
- * the number FORM_BLOCK 16  pointer to a block of its own, size of the value .     .  the key .     .  the
- * value                                            if FORM_INLINE
+ *          8    24  expiry: links of the wheel's list and the time            if ENTRY_EXPIRES
+ *          .     8  size of the key                                           if ENTRY_WIDE_KEY (from 256 on)
+ *          .     .  the value's words, by form:
+ *                     FORM_INLINE   none
+ *                     FORM_INT      8: the number
+ *                     FORM_BLOCK   16: pointer to a block of its own, size of the value
+ *                     FORM_BLOB     8: pointer to a blob, which may have other owners
+ *          .     .  the key
+ *          .     .  the value                                                 if FORM_INLINE
  *
  * A 16-byte key with a 64-byte value takes 8 + 16 + 64 = 88 bytes, in the allocator's class of 96; with a
  * time to live 112, which is a class.
@@ -19,11 +23,12 @@
 
 #include <assert.h>
 
+#include "base/blob.h"
 #include "base/diag.h"
 #include "store/store.h"
 #include "store/wheel.h"
 
-enum entry_form { FORM_INLINE, FORM_INT, FORM_BLOCK };
+enum entry_form { FORM_INLINE, FORM_INT, FORM_BLOCK, FORM_BLOB };
 
 enum entry_flags {
     ENTRY_EXPIRES = 1 << 0,
@@ -83,7 +88,14 @@ static inline struct entry *entry_of_node(struct wheel_node *node)
     return (struct entry *)((char *)node - offsetof(struct entry, words));
 }
 
-/* Where the value's words are: FORM_INT has one, FORM_BLOCK two. */
+/* How many words a value has whose form stands in these flags: two bits for each form. */
+static inline unsigned entry_value_word_count(unsigned flags)
+{
+    unsigned counts = 1U << 2 * FORM_INT | 2U << 2 * FORM_BLOCK | 1U << 2 * FORM_BLOB;
+    return counts >> 2 * ((flags & ENTRY_FORM) >> ENTRY_FORM_SHIFT) & 3;
+}
+
+/* Where the value's words are. */
 static inline void *entry_value_words(const struct entry *entry)
 {
     size_t words = (entry->flags & ENTRY_EXPIRES ? 3U : 0U) + (entry->flags & ENTRY_WIDE_KEY ? 1U : 0U);
@@ -93,9 +105,8 @@ static inline void *entry_value_words(const struct entry *entry)
 /* Bytes before the key. */
 static inline size_t entry_head_size(unsigned flags)
 {
-    static_assert(FORM_INT == 1 && FORM_BLOCK == 2, "a form's number is that of its words");
     unsigned words = 1U + (flags & ENTRY_EXPIRES ? 3U : 0U) + (flags & ENTRY_WIDE_KEY ? 1U : 0U) +
-                     ((flags & ENTRY_FORM) >> ENTRY_FORM_SHIFT);
+                     entry_value_word_count(flags);
     return words * sizeof(uint64_t);
 }
 
@@ -126,25 +137,35 @@ struct entry_block {
     char *data;
     size_t size;
 };
-static_assert(sizeof(struct entry_block) == FORM_BLOCK * sizeof(uint64_t), "a block's two words");
+static_assert(sizeof(struct entry_block) == 2 * sizeof(uint64_t), "a block's two words");
 
 static inline struct entry_block *entry_block(const struct entry *entry)
 {
     return (struct entry_block *)entry_value_words(entry);
 }
 
+/* The word of FORM_BLOB. */
+static inline struct blob **entry_blob_word(const struct entry *entry)
+{
+    return (struct blob **)entry_value_words(entry);
+}
+
 static inline bool entry_has_outside_parts(const struct entry *entry)
 {
-    return entry_form(entry) == FORM_BLOCK;
+    return entry_form(entry) >= FORM_BLOCK;
 }
 
 /* Bytes of the value, for database_payload. An integer counts as the word it is kept in: counting its digits
  * at every change would cost more than it tells. */
 static inline size_t entry_value_payload(const struct entry *entry)
 {
-    if (entry_form(entry) == FORM_INLINE)
-        return entry->inline_size;
-    return entry_form(entry) == FORM_INT ? sizeof(int64_t) : entry_block(entry)->size;
+    switch (entry_form(entry)) {
+    case FORM_INLINE: break;
+    case FORM_INT: return sizeof(int64_t);
+    case FORM_BLOCK: return entry_block(entry)->size;
+    case FORM_BLOB: return (*entry_blob_word(entry))->size;
+    }
+    return entry->inline_size;
 }
 
 static inline size_t entry_payload(const struct entry *entry)

@@ -8,7 +8,7 @@
 #ifndef DKV_STORE_STORE_H
 #define DKV_STORE_STORE_H
 
-#include "base/bytes.h"
+#include "base/blob.h"
 
 struct store;
 struct database;
@@ -71,8 +71,9 @@ bool database_delete(struct database *db, struct slice key, uint64_t hash);
  * copy of a large value is made. The process ends when there is no memory for the key. */
 void database_move_entry(struct database *from, struct entry *entry, struct database *to,
                          struct slice to_key);
-/* A copy of the value, type and time to live under another key, which must not be there. NULL, and nothing
- * done, when there is not enough memory for a large value or key. */
+/* A copy of the value, type and time to live under another key, which must not be there. The copy of a string
+ * of BLOB_MIN bytes or more shares its bytes. NULL, and nothing done, when there is not enough memory for a
+ * large value or key. */
 struct entry *database_copy_entry(struct database *from, struct entry *entry, struct database *to,
                                   struct slice to_key);
 
@@ -135,6 +136,10 @@ int64_t entry_idle_ms(const struct entry *entry, int64_t now_ms);
 /* The value's bytes: in the entry, or in scratch for a value kept as an integer. */
 struct slice string_value(const struct entry *entry, char scratch[STRING_SCRATCH]);
 size_t string_size(const struct entry *entry);
+/* The blob in which a string of BLOB_MIN bytes or more is kept, NULL for any other value. Whoever takes a
+ * reference keeps these bytes, whatever becomes of the key: a value that is shared is copied before it is
+ * changed in place. */
+struct blob *entry_blob(const struct entry *entry);
 /* Whether the value is kept as an integer, and which. */
 bool string_int(const struct entry *entry, int64_t *value);
 enum string_encoding string_encoding(const struct entry *entry);
@@ -154,6 +159,10 @@ struct entry *database_set_string(struct database *db, struct slice key, uint64_
                                   enum string_form form, int64_t expire_ms);
 struct entry *database_set_int(struct database *db, struct slice key, uint64_t hash, int64_t value,
                                int64_t expire_ms);
+/* The same with the bytes of a blob, of which the entry takes a reference instead of a copy; one that is
+ * smaller than BLOB_MIN is copied. */
+struct entry *database_set_blob(struct database *db, struct slice key, uint64_t hash, struct blob *blob,
+                                enum string_form form, int64_t expire_ms);
 /* Changes a string in place, keeping its time to live: writes value at offset, filling with zero bytes in
  * between. offset == string_size appends, in amortised constant time a byte. The value must not lie in this
  * entry. Returns the entry's new address, NULL (nothing changed) when there is not enough memory. */

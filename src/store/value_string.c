@@ -20,9 +20,15 @@ struct slice string_value(const struct entry *entry, char scratch[STRING_SCRATCH
     switch (entry_form(entry)) {
     case FORM_INT: return slice_make(scratch, int64_format(scratch, *entry_number(entry)));
     case FORM_BLOCK: return slice_make(entry_block(entry)->data, entry_block(entry)->size);
+    case FORM_BLOB: return blob_slice(*entry_blob_word(entry));
     case FORM_INLINE: break;
     }
     return slice_make(entry_inline_value(entry), entry->inline_size);
+}
+
+struct blob *entry_blob(const struct entry *entry)
+{
+    return entry_form(entry) == FORM_BLOB ? *entry_blob_word(entry) : NULL;
 }
 
 size_t string_size(const struct entry *entry)
@@ -50,18 +56,27 @@ enum string_encoding string_encoding(const struct entry *entry)
 
 /* --- What the store asks of every type --- */
 
-static size_t block_memory(const struct entry *entry)
+static size_t string_memory(const struct entry *entry)
 {
+    if (entry_form(entry) == FORM_BLOB)
+        return blob_memory(*entry_blob_word(entry));
     return mem_size(entry_block(entry)->data);
 }
 
-static void block_release(struct entry *entry)
+static void string_release(struct entry *entry)
 {
-    mem_free(entry_block(entry)->data);
+    if (entry_form(entry) == FORM_BLOB)
+        blob_drop(*entry_blob_word(entry));
+    else
+        mem_free(entry_block(entry)->data);
 }
 
-static bool block_duplicate(struct entry *entry)
+static bool string_duplicate(struct entry *entry)
 {
+    if (entry_form(entry) == FORM_BLOB) {
+        blob_share(*entry_blob_word(entry));
+        return true;
+    }
     struct entry_block *block = entry_block(entry);
     char *data = mem_try_alloc(block->size);
     if (data == NULL)
@@ -72,12 +87,20 @@ static bool block_duplicate(struct entry *entry)
 
 const struct value_operations string_operations = {
     .name = "string",
-    .memory = block_memory,
-    .release = block_release,
-    .duplicate = block_duplicate,
+    .memory = string_memory,
+    .release = string_release,
+    .duplicate = string_duplicate,
 };
 
 /* --- Setting --- */
+
+/* How so many bytes are kept. */
+static enum entry_form bytes_form(size_t size)
+{
+    if (size <= STRING_INLINE_MAX)
+        return FORM_INLINE;
+    return size < BLOB_MIN ? FORM_BLOCK : FORM_BLOB;
+}
 
 struct string_content string_content_of(struct slice value, enum string_form form)
 {
@@ -85,10 +108,18 @@ struct string_content string_content_of(struct slice value, enum string_form for
     if (form == STRING_FORM_BEST && int64_parse(value, &number))
         return string_content_int(number);
     return (struct string_content){
-        .form = value.size <= STRING_INLINE_MAX ? FORM_INLINE : FORM_BLOCK,
+        .form = bytes_form(value.size),
         .raw = form == STRING_FORM_RAW,
         .bytes = value,
     };
+}
+
+struct string_content string_content_blob(struct blob *blob, enum string_form form)
+{
+    struct string_content content = string_content_of(blob_slice(blob), form);
+    if (content.form == FORM_BLOB)
+        content.blob = blob;
+    return content;
 }
 
 struct string_content string_content_int(int64_t number)
@@ -96,12 +127,26 @@ struct string_content string_content_int(int64_t number)
     return (struct string_content){.form = FORM_INT, .number = number};
 }
 
-/* A new entry with room for a value kept as bytes, which are for the caller to write: an inline one when size
- * allows, with room to grow, or a block of exactly that size. */
-static struct entry *bytes_entry_new(struct slice key, unsigned flags, size_t size, size_t room)
+static struct blob *blob_with_size(size_t size, size_t capacity)
 {
-    if (size <= STRING_INLINE_MAX)
-        return entry_new(VALUE_STRING, flags | FORM_INLINE << ENTRY_FORM_SHIFT, key, size, room);
+    struct blob *blob = blob_new(capacity);
+    if (blob != NULL)
+        blob->size = size;
+    return blob;
+}
+
+static struct entry *blob_entry_new(struct slice key, unsigned flags, struct blob *blob)
+{
+    struct entry *entry = entry_new(VALUE_STRING, flags | FORM_BLOB << ENTRY_FORM_SHIFT, key, 0, 0);
+    if (entry != NULL)
+        *entry_blob_word(entry) = blob;
+    else
+        blob_drop(blob);
+    return entry;
+}
+
+static struct entry *block_entry_new(struct slice key, unsigned flags, size_t size)
+{
     char *data = mem_try_alloc(size);
     if (data == NULL)
         return NULL;
@@ -114,9 +159,30 @@ static struct entry *bytes_entry_new(struct slice key, unsigned flags, size_t si
     return entry;
 }
 
+/* A new entry with a value kept as bytes, which are for the caller to write. room: for an inline value or a
+ * blob, how far it may grow; a block is of exactly that size. */
+static struct entry *bytes_entry_new(struct slice key, unsigned flags, size_t size, size_t room)
+{
+    switch (bytes_form(size)) {
+    case FORM_BLOCK: return block_entry_new(key, flags, size);
+    case FORM_BLOB: {
+        struct blob *blob = blob_with_size(size, room);
+        return blob == NULL ? NULL : blob_entry_new(key, flags, blob);
+    }
+    default: break;
+    }
+    if (room > STRING_INLINE_MAX)
+        room = STRING_INLINE_MAX;
+    return entry_new(VALUE_STRING, flags | FORM_INLINE << ENTRY_FORM_SHIFT, key, size, room);
+}
+
 static char *bytes_data(struct entry *entry)
 {
-    return entry_form(entry) == FORM_BLOCK ? entry_block(entry)->data : entry_inline_value(entry);
+    switch (entry_form(entry)) {
+    case FORM_BLOCK: return entry_block(entry)->data;
+    case FORM_BLOB: return (*entry_blob_word(entry))->data;
+    default: return entry_inline_value(entry);
+    }
 }
 
 struct entry *string_entry_new(struct slice key, const struct string_content *content, bool expires)
@@ -129,6 +195,8 @@ struct entry *string_entry_new(struct slice key, const struct string_content *co
             *entry_number(entry) = content->number;
         return entry;
     }
+    if (content->blob != NULL)
+        return blob_entry_new(key, flags, blob_share(content->blob));
     struct entry *entry = bytes_entry_new(key, flags, bytes.size, bytes.size);
     if (entry != NULL && bytes.size > 0)
         memcpy(bytes_data(entry), bytes.data, bytes.size);
@@ -172,6 +240,24 @@ static enum string_status block_overwrite(struct entry *entry, struct slice byte
     return STRING_DONE;
 }
 
+/* The old blob is let go of, even where nobody else has it: its memory has as a rule just been read into
+ * another, which then is the value without a copy. */
+static enum string_status blob_overwrite(struct entry *entry, const struct string_content *content)
+{
+    struct blob *blob;
+    if (content->blob != NULL) {
+        blob = blob_share(content->blob);
+    } else {
+        blob = blob_with_size(content->bytes.size, content->bytes.size);
+        if (blob == NULL)
+            return STRING_NO_MEMORY;
+        memcpy(blob->data, content->bytes.data, content->bytes.size);
+    }
+    blob_drop(*entry_blob_word(entry));
+    *entry_blob_word(entry) = blob;
+    return STRING_DONE;
+}
+
 enum string_status string_overwrite(struct entry *entry, const struct string_content *content)
 {
     if (entry->type != VALUE_STRING || entry_form(entry) != content->form)
@@ -181,6 +267,8 @@ enum string_status string_overwrite(struct entry *entry, const struct string_con
         *entry_number(entry) = content->number;
     else if (content->form == FORM_INLINE)
         status = inline_overwrite(entry, content->bytes);
+    else if (content->form == FORM_BLOB)
+        status = blob_overwrite(entry, content);
     else
         status = block_overwrite(entry, content->bytes);
     if (status == STRING_DONE)
@@ -207,14 +295,20 @@ static void bytes_write(char *data, size_t size, size_t offset, struct slice val
         memcpy(data + offset, value.data, value.size);
 }
 
-/* Room for size bytes, growing by a quarter at least so that appending costs constant time a byte. */
+/* What to reserve for a value that outgrew capacity: a quarter more at least, so that appending costs
+ * constant time a byte. */
+static size_t grown_capacity(size_t capacity, size_t size)
+{
+    size_t wanted = capacity + capacity / 4;
+    return wanted > size ? wanted : size;
+}
+
 static bool block_grow(struct entry_block *block, size_t size)
 {
     size_t capacity = mem_size(block->data);
     if (size <= capacity)
         return true;
-    size_t wanted = capacity + capacity / 4;
-    char *data = wanted > size ? mem_try_realloc(block->data, wanted) : NULL;
+    char *data = mem_try_realloc(block->data, grown_capacity(capacity, size));
     if (data == NULL)
         data = mem_try_realloc(block->data, size);
     if (data != NULL)
@@ -222,46 +316,95 @@ static bool block_grow(struct entry_block *block, size_t size)
     return data != NULL;
 }
 
+struct blob *string_blob_own(struct entry *entry, size_t capacity)
+{
+    ASSERT(entry->type == VALUE_STRING && entry_form(entry) == FORM_BLOB);
+    struct blob **word = entry_blob_word(entry);
+    struct blob *blob = *word;
+    if (blob_is_shared(blob)) {
+        struct blob *own = blob_with_size(blob->size, capacity > blob->size ? capacity : blob->size);
+        if (own == NULL)
+            return NULL;
+        memcpy(own->data, blob->data, blob->size);
+        blob_drop(blob);
+        return *word = own;
+    }
+    if (capacity > blob->capacity && !blob_reserve(blob, grown_capacity(blob->capacity, capacity)) &&
+        !blob_reserve(blob, capacity))
+        return NULL;
+    blob_forget_origin(blob);
+    return blob;
+}
+
 static bool slices_overlap(struct slice a, const char *b, size_t size)
 {
     return (uintptr_t)a.data < (uintptr_t)b + size && (uintptr_t)b < (uintptr_t)a.data + a.size;
 }
 
+/* The three forms in which bytes are kept. */
+
+static enum string_status inline_write(struct entry *entry, size_t offset, struct slice value)
+{
+    ASSERT(!slices_overlap(value, (char *)entry, entry_size(entry)));
+    size_t size = written_size(entry->inline_size, offset, value);
+    if (size > STRING_INLINE_MAX || entry_size(entry) - entry->inline_size + size > mem_size(entry))
+        return STRING_NO_ROOM;
+    bytes_write(entry_inline_value(entry), entry->inline_size, offset, value);
+    entry->inline_size = (uint16_t)size;
+    return STRING_DONE;
+}
+
+static enum string_status block_write(struct entry_block *block, size_t offset, struct slice value)
+{
+    ASSERT(!slices_overlap(value, block->data, block->size));
+    size_t size = written_size(block->size, offset, value);
+    if (size >= BLOB_MIN)
+        return STRING_NO_ROOM;
+    if (!block_grow(block, size))
+        return STRING_NO_MEMORY;
+    bytes_write(block->data, block->size, offset, value);
+    block->size = size;
+    return STRING_DONE;
+}
+
+static enum string_status blob_write(struct entry *entry, size_t offset, struct slice value)
+{
+    struct blob *blob = *entry_blob_word(entry);
+    size_t size = written_size(blob->size, offset, value);
+    /* Nothing changes: what others share may stay shared. */
+    if (value.size == 0 && size == blob->size)
+        return STRING_DONE;
+    ASSERT(!slices_overlap(value, blob->data, blob->size));
+    blob = string_blob_own(entry, size);
+    if (blob == NULL)
+        return STRING_NO_MEMORY;
+    bytes_write(blob->data, blob->size, offset, value);
+    blob->size = size;
+    return STRING_DONE;
+}
+
 enum string_status string_write(struct entry *entry, size_t offset, struct slice value)
 {
     ASSERT(entry->type == VALUE_STRING);
-    if (entry_form(entry) == FORM_BLOCK) {
-        struct entry_block *block = entry_block(entry);
-        ASSERT(!slices_overlap(value, block->data, block->size));
-        size_t size = written_size(block->size, offset, value);
-        if (!block_grow(block, size))
-            return STRING_NO_MEMORY;
-        bytes_write(block->data, block->size, offset, value);
-        block->size = size;
-    } else {
-        ASSERT(!slices_overlap(value, (char *)entry, entry_size(entry)));
-        size_t size = written_size(entry->inline_size, offset, value);
-        if (entry_form(entry) == FORM_INT || size > STRING_INLINE_MAX ||
-            entry_size(entry) - entry->inline_size + size > mem_size(entry))
-            return STRING_NO_ROOM;
-        bytes_write(entry_inline_value(entry), entry->inline_size, offset, value);
-        entry->inline_size = (uint16_t)size;
+    enum string_status status = STRING_NO_ROOM;
+    switch (entry_form(entry)) {
+    case FORM_INT: break;
+    case FORM_INLINE: status = inline_write(entry, offset, value); break;
+    case FORM_BLOCK: status = block_write(entry_block(entry), offset, value); break;
+    case FORM_BLOB: status = blob_write(entry, offset, value); break;
     }
-    entry->flags |= ENTRY_RAW;
-    return STRING_DONE;
+    if (status == STRING_DONE)
+        entry->flags |= ENTRY_RAW;
+    return status;
 }
 
 struct entry *string_entry_written(const struct entry *entry, size_t offset, struct slice value)
 {
-    ASSERT(entry_form(entry) != FORM_BLOCK);
     char scratch[STRING_SCRATCH];
     struct slice old = string_value(entry, scratch);
     size_t size = written_size(old.size, offset, value);
-    size_t room = old.size + old.size / 4;
-    room = room < size ? size : room < STRING_INLINE_MAX ? room : STRING_INLINE_MAX;
-
-    struct entry *written =
-        bytes_entry_new(entry_key(entry), (entry->flags & ENTRY_EXPIRES) | ENTRY_RAW, size, room);
+    struct entry *written = bytes_entry_new(entry_key(entry), (entry->flags & ENTRY_EXPIRES) | ENTRY_RAW,
+                                            size, grown_capacity(old.size, size));
     if (written == NULL)
         return NULL;
     memcpy(bytes_data(written), old.data, old.size);

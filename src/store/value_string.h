@@ -17,9 +17,12 @@ struct string_content {
     bool raw;
     int64_t number;     /* FORM_INT */
     struct slice bytes; /* the others */
+    struct blob *blob;  /* FORM_BLOB: whose bytes these are; NULL: they are to be copied into a new one */
 };
 
 struct string_content string_content_of(struct slice value, enum string_form form);
+/* The entry will share the blob, unless it is smaller than BLOB_MIN. */
+struct string_content string_content_blob(struct blob *blob, enum string_form form);
 struct string_content string_content_int(int64_t number);
 
 enum string_status { STRING_DONE, STRING_NO_ROOM, STRING_NO_MEMORY };
@@ -32,6 +35,10 @@ struct entry *string_entry_new(struct slice key, const struct string_content *co
 enum string_status string_overwrite(struct entry *entry, const struct string_content *content);
 /* As database_write_string, as far as the entry has room where it is. */
 enum string_status string_write(struct entry *entry, size_t offset, struct slice value);
+/* Before the bytes of a blob are changed in place: makes the entry its only owner, by copying it if need be,
+ * with room for capacity bytes, and forgets where the same bytes lie elsewhere. Whatever changes a large
+ * string comes through here. NULL: out of memory, and nothing has changed. */
+struct blob *string_blob_own(struct entry *entry, size_t capacity);
 /* A new entry with key, expiry fields and time of use of this one and the value that writing gives, with room
  * to grow; for an entry in which string_write found no room, which is as it was. NULL: out of memory. */
 struct entry *string_entry_written(const struct entry *entry, size_t offset, struct slice value);

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 
-enum { DATABASES = 3, KEYS = 300, VALUE_MAX = 6000 };
+enum { DATABASES = 3, KEYS = 300, VALUE_MAX = 66000 };
 #define START_MS INT64_C(1700000000000)
 
 struct model_entry {
@@ -50,7 +50,8 @@ static uint64_t below(struct model *model, uint64_t bound)
 static struct slice random_value(struct model *model)
 {
     static char value[VALUE_MAX];
-    static const size_t sizes[] = {0, 5, 30, 44, 45, 100, 500, 1022, 1023, 1024, 1025, 2000, 4096, VALUE_MAX};
+    static const size_t sizes[] = {0,    5,    30,   44,   45,   100,  500,      1022,
+                                   1023, 1024, 1025, 2000, 4096, 9000, VALUE_MAX};
     if (below(model, 4) == 0)
         return slice_make(value,
                           int64_format(value, (int64_t)(random_next(&model->random) >> below(model, 64))));
