@@ -96,6 +96,7 @@ struct world {
     size_t session_count;
     uint64_t next_session_id;
     struct session_host session_host;
+    void *owner;               /* the upper floor's, for its own commands; nothing here looks at it */
     struct session *executing; /* whose command is being run; NULL between commands */
     struct list pushed;        /* sessions that were given something since the last delivery (push.h) */
     struct buffer own_pushes;  /* for the one whose command is being run: they follow its reply */

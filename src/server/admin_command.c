@@ -6,15 +6,14 @@
 #include "base/number.h"
 #include "server/server.h"
 
-static struct server *server;
-
 /* --- rewrites ------------------------------------------------------------------------------------------ */
 
 /* Begins a rewrite, or, within a transaction, whose unit is still open, asks for one right after it. */
 static void rewrite_in_background(struct call *call, const char *started, const char *scheduled)
 {
+    struct engine *engine = server_of(call->world)->engine;
     bool later = call->session->in_exec;
-    const char *error = later ? engine_rewrite_later(server->engine) : engine_rewrite(server->engine);
+    const char *error = later ? engine_rewrite_later(engine) : engine_rewrite(engine);
     if (error)
         reply_error(call->reply, error);
     else
@@ -27,10 +26,10 @@ static void bgrewriteaof_command(struct call *call)
                           "Background append only file rewriting scheduled");
 }
 
-static bool rewriting(void)
+static bool rewriting(const struct world *world)
 {
     struct engine_stats stats;
-    engine_stats_read(server->engine, &stats);
+    engine_stats_read(server_of(world)->engine, &stats);
     return stats.rewriting;
 }
 
@@ -38,7 +37,7 @@ static void bgsave_command(struct call *call)
 {
     if (call->argc > 2 || (call->argc == 2 && !slice_is(call->argv[1], "schedule")))
         call_syntax_error(call);
-    else if (rewriting())
+    else if (rewriting(call->world))
         reply_error(call->reply, "ERR Background save already in progress");
     else
         rewrite_in_background(call, "Background saving started", "Background saving scheduled");
@@ -52,7 +51,7 @@ static uint64_t rewrites_ended(const struct engine_stats *stats)
 static bool save_check(struct session *session, struct reply *reply)
 {
     struct engine_stats stats;
-    engine_stats_read(server->engine, &stats);
+    engine_stats_read(server_of(session->world)->engine, &stats);
     if (rewrites_ended(&stats) == session->block_count)
         return false;
     if (stats.last_rewrite_ok)
@@ -65,13 +64,14 @@ static bool save_check(struct session *session, struct reply *reply)
 /* Saving waits, but only for the one who asked: everybody else is served. */
 static void save_command(struct call *call)
 {
-    if (rewriting()) {
+    if (rewriting(call->world)) {
         reply_error(call->reply, "ERR Background save already in progress");
         return;
     }
+    struct engine *engine = server_of(call->world)->engine;
     struct engine_stats stats;
-    engine_stats_read(server->engine, &stats);
-    const char *error = engine_rewrite(server->engine);
+    engine_stats_read(engine, &stats);
+    const char *error = engine_rewrite(engine);
     if (error) {
         reply_error(call->reply, error);
         return;
@@ -85,7 +85,7 @@ static void save_command(struct call *call)
 static void lastsave_command(struct call *call)
 {
     struct engine_stats stats;
-    engine_stats_read(server->engine, &stats);
+    engine_stats_read(server_of(call->world)->engine, &stats);
     reply_int(call->reply, stats.last_rewrite_ms / 1000);
 }
 
@@ -121,7 +121,7 @@ static void shutdown_command(struct call *call)
     }
     /* The log is the data, so there is nothing to save or not to save: it is synced and closed in any case.
      */
-    server_stop(server, force);
+    server_stop(server_of(call->world), force);
     call->session->close_after_reply = true;
 }
 
@@ -184,7 +184,7 @@ static void debug_set_active_expire(struct call *call)
     int64_t on;
     if (!call_int(call, 2, &on))
         return;
-    engine_set_active_expire(server->engine, on != 0);
+    engine_set_active_expire(server_of(call->world)->engine, on != 0);
     reply_ok(call->reply);
 }
 
@@ -388,8 +388,7 @@ static const struct command admin_commands[] = {
      .summary = "A container for debugging commands."},
 };
 
-void admin_commands_add(struct command_table *table, struct server *of)
+void admin_commands_add(struct command_table *table)
 {
-    server = of;
     command_table_add(table, admin_commands, sizeof(admin_commands) / sizeof(admin_commands[0]));
 }

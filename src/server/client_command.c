@@ -5,8 +5,6 @@
 #include "base/number.h"
 #include "server/server.h"
 
-static struct server *server;
-
 /* --- describing ---------------------------------------------------------------------------------------- */
 
 /* The letters of CLIENT LIST's flags. */
@@ -62,7 +60,7 @@ static void describe(struct buffer *out, const struct session *session)
     if (info.writes)
         events[event++] = 'w';
     events[event] = '\0';
-    int64_t now_ms = server->world->now_ms;
+    int64_t now_ms = session->world->now_ms;
     buffer_append_format(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%s age=%" PRId64 " idle=%" PRId64,
                          session->id, peer, local, connection_fd(connection), text_or_empty(session->name),
                          (now_ms - session->created_ms) / 1000, (now_ms - session->active_ms) / 1000);
@@ -175,7 +173,7 @@ static void list_command(struct call *call)
     struct buffer out = {0};
     if (!list_parse(call, &filter))
         return;
-    for (struct session *session = server->world->sessions; session; session = session->next)
+    for (struct session *session = call->world->sessions; session; session = session->next)
         if (filter_matches(&filter, session))
             describe(&out, session);
     reply_verbatim(call->reply, buffer_slice(&out), "txt");
@@ -237,7 +235,7 @@ static int64_t kill_matching(struct call *call, const struct filter *filter)
 {
     int64_t killed = 0;
     struct session *next;
-    for (struct session *session = server->world->sessions; session; session = next) {
+    for (struct session *session = call->world->sessions; session; session = next) {
         next = session->next;
         if (!filter_matches(filter, session))
             continue;
@@ -504,8 +502,7 @@ static const struct command client_commands[] = {
      .subcommand_count = sizeof(client_subcommands) / sizeof(client_subcommands[0])},
 };
 
-void client_commands_add(struct command_table *table, struct server *of)
+void client_commands_add(struct command_table *table)
 {
-    server = of;
     command_table_add(table, client_commands, sizeof(client_commands) / sizeof(client_commands[0]));
 }

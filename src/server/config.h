@@ -189,7 +189,8 @@ bool config_acts(size_t index);
 /* --- the CONFIG command ----------------------------------------------------------------------------- */
 
 struct command_table;
-/* Adds CONFIG GET, SET, REWRITE, RESETSTAT and HELP, which act on config. */
-void config_commands_add(struct command_table *table, struct config *config);
+/* Adds CONFIG GET, SET, REWRITE, RESETSTAT and HELP, which act on the configuration of the server that owns
+ * the world they are called in. */
+void config_commands_add(struct command_table *table);
 
 #endif

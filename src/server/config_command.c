@@ -3,10 +3,12 @@
 #include "base/memory.h"
 #include "command/dispatch.h"
 #include "server/config_table.h"
+#include "server/server.h"
 
-/* What the commands act on. A command function is given the world, which knows nothing of this floor; and
- * there is one configuration a process. */
-static struct config *served;
+static struct config *call_config(const struct call *call)
+{
+    return server_of(call->world)->config;
+}
 
 /* --- GET -------------------------------------------------------------------------------------------- */
 
@@ -26,7 +28,7 @@ static void get_row(struct get *get, const struct directive *directive, bool ali
         return;
     *replied |= bit;
     reply_bulk(get->call->reply, shown);
-    reply_bulk_text(get->call->reply, config_value_text(served, directive));
+    reply_bulk_text(get->call->reply, config_value_text(call_config(get->call), directive));
     get->count++;
 }
 
@@ -66,7 +68,8 @@ static void set_command(struct call *call)
         call_syntax_error(call);
         return;
     }
-    if (!config_set(served, call->session->is_local, (call->argc - 2) / 2, call->argv + 2, &error)) {
+    if (!config_set(call_config(call), call->session->is_local, (call->argc - 2) / 2, call->argv + 2,
+                    &error)) {
         reply_error(call->reply, error.text);
         return;
     }
@@ -78,13 +81,14 @@ static void set_command(struct call *call)
 
 static void rewrite_command(struct call *call)
 {
+    struct config *config = call_config(call);
     struct config_error error;
-    if (config_rewrite(served, &error)) {
+    if (config_rewrite(config, &error)) {
         diag(DIAG_WARNING, "CONFIG REWRITE executed with success.");
         reply_ok(call->reply);
         return;
     }
-    if (served->file[0] != '\0')
+    if (config->file[0] != '\0')
         diag(DIAG_WARNING, "CONFIG REWRITE failed: %s", error.text);
     reply_error(call->reply, error.text);
 }
@@ -92,8 +96,9 @@ static void rewrite_command(struct call *call)
 static void resetstat_command(struct call *call)
 {
     command_table_reset_stats(call->world->commands);
-    if (served->hooks != NULL && served->hooks->reset_stats != NULL)
-        served->hooks->reset_stats(served->hooks->context);
+    const struct config_hooks *hooks = call_config(call)->hooks;
+    if (hooks != NULL && hooks->reset_stats != NULL)
+        hooks->reset_stats(hooks->context);
     reply_ok(call->reply);
 }
 
@@ -170,8 +175,7 @@ static const struct command config_commands[] = {
      .subcommand_count = sizeof(config_subcommands) / sizeof(config_subcommands[0])},
 };
 
-void config_commands_add(struct command_table *table, struct config *config)
+void config_commands_add(struct command_table *table)
 {
-    served = config;
     command_table_add(table, config_commands, sizeof(config_commands) / sizeof(config_commands[0]));
 }

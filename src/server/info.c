@@ -12,8 +12,6 @@
 #include "command/pubsub.h"
 #include "server/server.h"
 
-static struct server *server;
-
 void rate_sample(struct rate *rate, uint64_t value, int64_t now_us)
 {
     rate->values[rate->next] = value;
@@ -79,7 +77,7 @@ static void put_zeros(struct buffer *out, const char *const *names)
 
 /* --- sections ------------------------------------------------------------------------------------------ */
 
-static void put_listeners(struct buffer *out)
+static void put_listeners(struct server *server, struct buffer *out)
 {
     const struct config *config = server->config;
     int index = 0;
@@ -93,7 +91,7 @@ static void put_listeners(struct buffer *out)
         buffer_append_format(out, "listener%d:name=unix,bind=%s\r\n", index, config->unixsocket);
 }
 
-static void section_server(struct buffer *out)
+static void section_server(struct server *server, struct buffer *out)
 {
     static const char *const supervised[] = {"no", "auto", "systemd", "upstart"};
     struct utsname name;
@@ -124,10 +122,10 @@ static void section_server(struct buffer *out)
     put(out, "executable", "%s", server->executable);
     put(out, "config_file", "%s", server->config->file);
     put_int(out, "io_threads_active", 0);
-    put_listeners(out);
+    put_listeners(server, out);
 }
 
-static void section_clients(struct buffer *out)
+static void section_clients(struct server *server, struct buffer *out)
 {
     struct net_stats stats;
     net_stats_read(server->net, &stats);
@@ -164,20 +162,20 @@ static void add_memory(void *context, struct connection *connection)
     *(size_t *)context += info.memory;
 }
 
-static size_t clients_memory(void)
+static size_t clients_memory(struct server *server)
 {
     size_t memory = 0;
     net_each(server->net, add_memory, &memory);
     return memory;
 }
 
-static void section_memory(struct buffer *out)
+static void section_memory(struct server *server, struct buffer *out)
 {
     struct memory_stats memory;
     memory_stats_read(&memory);
     if (memory.used > server->memory_peak)
         server->memory_peak = memory.used;
-    size_t clients = clients_memory();
+    size_t clients = clients_memory(server);
     struct engine_stats engine;
     engine_stats_read(server->engine, &engine);
     struct sysinfo system;
@@ -222,7 +220,7 @@ static void section_memory(struct buffer *out)
     put_zeros(out, zeros);
 }
 
-static void put_loading(struct buffer *out, const struct engine_stats *stats)
+static void put_loading(struct server *server, struct buffer *out, const struct engine_stats *stats)
 {
     const struct recover_progress *progress = &stats->recovery;
     double seconds = (double)stats->recovery_us / 1e6;
@@ -236,13 +234,13 @@ static void put_loading(struct buffer *out, const struct engine_stats *stats)
     put_int(out, "loading_eta_seconds", rate > 0 ? (int64_t)(left / rate) : 1);
 }
 
-static int64_t rewrite_seconds(const struct engine_stats *stats)
+static int64_t rewrite_seconds(const struct server *server, const struct engine_stats *stats)
 {
     return stats->rewriting ? (server->world->now_ms - stats->rewrite_began_ms) / 1000 : -1;
 }
 
 /* Saving is rewriting: both families of fields tell of the same thing. */
-static void put_rewrites(struct buffer *out, const struct engine_stats *stats)
+static void put_rewrites(struct server *server, struct buffer *out, const struct engine_stats *stats)
 {
     put(out, "current_fork_perc", "%.2f",
         stats->rewrite_keys_total ? 100.0 * (double)stats->rewrite_keys / (double)stats->rewrite_keys_total
@@ -254,14 +252,14 @@ static void put_rewrites(struct buffer *out, const struct engine_stats *stats)
     put_int(out, "rdb_last_save_time", stats->last_rewrite_ms / 1000);
     put(out, "rdb_last_bgsave_status", stats->last_rewrite_ok ? "ok" : "err");
     put_int(out, "rdb_last_bgsave_time_sec", stats->last_rewrite_seconds);
-    put_int(out, "rdb_current_bgsave_time_sec", rewrite_seconds(stats));
+    put_int(out, "rdb_current_bgsave_time_sec", rewrite_seconds(server, stats));
     put_uint(out, "rdb_saves", stats->rewrites);
     put_uint(out, "rdb_last_load_keys_loaded", stats->recovered_commands);
     put_int(out, "aof_enabled", server->config->appendonly);
     put_int(out, "aof_rewrite_in_progress", stats->rewriting);
     put_int(out, "aof_rewrite_scheduled", 0);
     put_int(out, "aof_last_rewrite_time_sec", stats->last_rewrite_seconds);
-    put_int(out, "aof_current_rewrite_time_sec", rewrite_seconds(stats));
+    put_int(out, "aof_current_rewrite_time_sec", rewrite_seconds(server, stats));
     put(out, "aof_last_bgrewrite_status", stats->last_rewrite_ok ? "ok" : "err");
     put_uint(out, "aof_rewrites", stats->rewrites);
     put_uint(out, "aof_rewrites_consecutive_failures", stats->rewrites_failed_in_row);
@@ -278,7 +276,7 @@ static uint64_t latency_percentile(const struct journal_stats *stats, double sha
     return 0;
 }
 
-static void put_journal(struct buffer *out, const struct engine_stats *stats)
+static void put_journal(struct server *server, struct buffer *out, const struct engine_stats *stats)
 {
     struct journal *journal = server->world->journal;
     struct journal_stats journal_stats;
@@ -314,16 +312,16 @@ static void put_journal(struct buffer *out, const struct engine_stats *stats)
     put(out, "dkv_disk_full", "%s", journal_full(journal) ? "yes" : "no");
 }
 
-static void section_persistence(struct buffer *out)
+static void section_persistence(struct server *server, struct buffer *out)
 {
     struct engine_stats stats;
     engine_stats_read(server->engine, &stats);
     put_int(out, "loading", stats.recovering);
-    put_rewrites(out, &stats);
+    put_rewrites(server, out, &stats);
     if (stats.recovering)
-        put_loading(out, &stats);
+        put_loading(server, out, &stats);
     if (server->world->journal)
-        put_journal(out, &stats);
+        put_journal(server, out, &stats);
     if (!stats.recovering && server->config->appendonly) {
         put(out, "dkv_recovery_seconds", "%.3f", (double)stats.recovery_us / 1e6);
         put_uint(out, "dkv_recovery_commands", stats.recovered_commands);
@@ -346,7 +344,7 @@ static void section_persistence(struct buffer *out)
     put_zeros(out, zeros);
 }
 
-static void section_stats(struct buffer *out)
+static void section_stats(struct server *server, struct buffer *out)
 {
     const struct world_stats *stats = &server->world->stats;
     struct net_stats net;
@@ -405,7 +403,7 @@ static void section_stats(struct buffer *out)
     put_zeros(out, zeros);
 }
 
-static void section_replication(struct buffer *out)
+static void section_replication(struct server *server, struct buffer *out)
 {
     uint64_t offset = server->world->journal ? journal_acknowledged(server->world->journal) : 0;
     put(out, "role", "master");
@@ -429,8 +427,9 @@ static void put_usage(struct buffer *out, const char *suffix, const struct rusag
                          usage->ru_utime.tv_usec);
 }
 
-static void section_cpu(struct buffer *out)
+static void section_cpu(struct server *server, struct buffer *out)
 {
+    (void)server;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     put_usage(out, "", &usage);
@@ -440,12 +439,13 @@ static void section_cpu(struct buffer *out)
     put_usage(out, "_main_thread", &usage);
 }
 
-static void section_modules(struct buffer *out)
+static void section_modules(struct server *server, struct buffer *out)
 {
+    (void)server;
     (void)out;
 }
 
-static void put_command(struct buffer *out, const struct command_entry *entry)
+static void put_command(struct server *server, struct buffer *out, const struct command_entry *entry)
 {
     const struct command_stats *stats = &entry->stats;
     if (stats->calls || stats->rejected) {
@@ -458,14 +458,14 @@ static void put_command(struct buffer *out, const struct command_entry *entry)
                              stats->failed);
     }
     for (size_t i = 0; i < entry->command->subcommand_count; i++)
-        put_command(out, &entry->children[i]);
+        put_command(server, out, &entry->children[i]);
 }
 
-static void section_commandstats(struct buffer *out)
+static void section_commandstats(struct server *server, struct buffer *out)
 {
     struct command_table *table = server->world->commands;
     for (size_t i = 0; i < command_table_count(table); i++)
-        put_command(out, command_table_at(table, i));
+        put_command(server, out, command_table_at(table, i));
 }
 
 static void put_error(void *context, const char *code, uint64_t count)
@@ -473,17 +473,18 @@ static void put_error(void *context, const char *code, uint64_t count)
     buffer_append_format(context, "errorstat_%s:count=%" PRIu64 "\r\n", code, count);
 }
 
-static void section_errorstats(struct buffer *out)
+static void section_errorstats(struct server *server, struct buffer *out)
 {
     error_stats_each(server->world, put_error, out);
 }
 
-static void section_cluster(struct buffer *out)
+static void section_cluster(struct server *server, struct buffer *out)
 {
+    (void)server;
     put_int(out, "cluster_enabled", 0);
 }
 
-static void section_keyspace(struct buffer *out)
+static void section_keyspace(struct server *server, struct buffer *out)
 {
     struct store *store = server->world->store;
     for (int i = 0; i < store_database_count(store); i++) {
@@ -499,7 +500,7 @@ static void section_keyspace(struct buffer *out)
 static const struct info_section {
     const char *name;
     const char *title;
-    void (*write)(struct buffer *out);
+    void (*write)(struct server *server, struct buffer *out);
     bool by_default;
 } sections[] = {
     {"server", "Server", section_server, true},
@@ -541,7 +542,7 @@ static void info_command(struct call *call)
         if (sections[i].write == section_keyspace && call->world->journal)
             call->wait_lsn = journal_executed(call->world->journal);
         buffer_append_format(&out, "# %s\r\n", sections[i].title);
-        sections[i].write(&out);
+        sections[i].write(server_of(call->world), &out);
     }
     reply_verbatim(call->reply, buffer_slice(&out), "txt");
     buffer_free(&out);
@@ -561,8 +562,7 @@ static const struct command info_commands[] = {
                                    "response_policy:special", NULL}},
 };
 
-void info_commands_add(struct command_table *table, struct server *of)
+void info_commands_add(struct command_table *table)
 {
-    server = of;
     command_table_add(table, info_commands, sizeof(info_commands) / sizeof(info_commands[0]));
 }

@@ -295,10 +295,11 @@ static bool open_net(struct server *server)
 static void add_families(struct server *server, const struct config_hooks *hooks)
 {
     struct command_table *table = server->world->commands;
-    info_commands_add(table, server);
-    client_commands_add(table, server);
-    admin_commands_add(table, server);
-    config_commands_add(table, server->config);
+    server->world->owner = server;
+    info_commands_add(table);
+    client_commands_add(table);
+    admin_commands_add(table);
+    config_commands_add(table);
     config_set_hooks(server->config, hooks);
 }
 

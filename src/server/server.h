@@ -52,10 +52,15 @@ struct server {
     struct rate output_rate;
 };
 
-/* Each adds its family; their functions act on the one server that was given last. */
-void info_commands_add(struct command_table *table, struct server *server);
-void client_commands_add(struct command_table *table, struct server *server);
-void admin_commands_add(struct command_table *table, struct server *server);
+/* Each adds its family. Their functions act on the server that owns the world they are called in. */
+void info_commands_add(struct command_table *table);
+void client_commands_add(struct command_table *table);
+void admin_commands_add(struct command_table *table);
+
+static inline struct server *server_of(const struct world *world)
+{
+    return world->owner;
+}
 
 /* Zeroes what CONFIG RESETSTAT does, beyond the command table's own figures. */
 void server_reset_stats(struct server *server);

@@ -1,6 +1,6 @@
 /* CONFIG as clients see it. Replies and texts of errors are those of redis-server. */
 #include "../command/dialog.h"
-#include "server/config.h"
+#include "server/server.h"
 
 /* Plays turns against a fresh configuration. */
 static void play(const struct turn *turns, size_t count)
@@ -8,7 +8,8 @@ static void play(const struct turn *turns, size_t count)
     struct dialog dialog;
     dialog_begin(&dialog);
     struct config *config = config_new();
-    config_commands_add(dialog.world->commands, config);
+    dialog.world->owner = &(struct server){.config = config};
+    config_commands_add(dialog.world->commands);
     for (size_t i = 0; i < count; i++)
         dialog_turn(&dialog, &turns[i]);
     config_free(config);
@@ -91,7 +92,8 @@ static void test_resetstat(void **state)
     int resets = 0;
     const struct config_hooks hooks = {.context = &resets, .reset_stats = count_reset};
     config_set_hooks(config, &hooks);
-    config_commands_add(dialog.world->commands, config);
+    dialog.world->owner = &(struct server){.config = config};
+    config_commands_add(dialog.world->commands);
     dialog_say(&dialog, "config get port");
     struct command_entry *entry = command_table_lookup(dialog.world->commands, SLICE_LITERAL("config|get"));
     assert_int_equal(entry->stats.calls, 1);
