@@ -262,7 +262,7 @@ static void fields_run(struct call *call, const struct fields *fields)
         outcome = outcome_max(outcome, field_run(call, &entry, &fields->list[i]));
     if (!grown && outcome != FIELD_CHANGED)
         return;
-    entry_touch(entry, call->world->now_ms);
+    database_touch(call->db, entry);
     call_changed(call, call->argv[1], call_hash(call, 1));
     effect_verbatim(call);
     if (outcome != FIELD_READ)

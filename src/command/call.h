@@ -24,6 +24,18 @@ struct pubsub;
 struct watch_table;
 struct error_stats;
 
+/* maxmemory-policy. */
+enum evict_policy {
+    EVICT_NONE, /* noeviction */
+    EVICT_VOLATILE_LRU,
+    EVICT_VOLATILE_LFU,
+    EVICT_VOLATILE_RANDOM,
+    EVICT_VOLATILE_TTL,
+    EVICT_ALLKEYS_LRU,
+    EVICT_ALLKEYS_LFU,
+    EVICT_ALLKEYS_RANDOM
+};
+
 enum debug_access { DEBUG_NO, DEBUG_LOCAL, DEBUG_YES };
 
 /* Classes of keyspace events, and the two kinds of channel they go to (notify-keyspace-events). */
@@ -53,6 +65,14 @@ struct world_settings {
     const char *requirepass;        /* "" : none */
     enum debug_access debug_access; /* enable-debug-command */
     unsigned notify;                /* notify_class: which events are published; 0: none */
+
+    uint64_t maxmemory; /* bytes; 0: no limit */
+    enum evict_policy evict_policy;
+    int64_t evict_samples;  /* maxmemory-samples */
+    int64_t evict_tenacity; /* maxmemory-eviction-tenacity */
+    bool evict_lazy;        /* evictions go to the stream as UNLINK */
+    int64_t lfu_log_factor;
+    int64_t lfu_decay_minutes;
 };
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -115,12 +135,20 @@ struct world {
     size_t unit_begin; /* in the buffer, behind a SELECT */
     uint64_t changes_since_rewrite;
 
+    /* Memory and its limit (evict.h). */
+    struct evictor *evictor;
+    bool evict_wanted; /* there may be more to evict: evict_step is due */
+    /* Bytes in use; NULL: what the allocator counts. */
+    size_t (*memory_used)(const struct world *world);
+
     uint64_t ticks_begin; /* for world_ticks_to_us */
     int64_t ticks_begin_us;
 
     /* Frees contents beside the loop; NULL: free them at once. free_later_context is the engine's. */
     void (*free_later)(struct world *world, struct database_contents *contents);
     void *free_later_context;
+    /* Whether some of it is still to be freed; NULL: never. */
+    bool (*free_later_pending)(struct world *world);
 };
 
 /* Whether its client has given the password, or needs none. */
@@ -240,5 +268,9 @@ bool effect_unit_end(struct world *world);
 /* Deletes an entry whose time has passed, outside any command, as a unit of its own. False when the journal
  * cannot take it now: nothing is done then. */
 bool world_expire(struct world *world, int database, struct entry *entry);
+/* The same for one that is evicted; *freed: the memory that its deletion gave back. */
+bool world_evict_entry(struct world *world, int database, struct entry *entry, size_t *freed);
+/* Bytes in use, by whatever counts them. */
+size_t world_memory_used(const struct world *world);
 
 #endif

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "command/evict.h"
 #include "command/families.h"
 #include "command/push.h"
 #include "command/transaction.h"
@@ -302,6 +303,11 @@ static enum dispatch_result execute(struct world *world, struct session *session
     if (!check(world, session, entry, request, &error)) {
         refuse(world, session, entry, buffer_slice(&error));
         buffer_free(&error);
+        return DISPATCH_DONE;
+    }
+    if (world->settings.maxmemory > 0 && !evict_admits(world, session, entry->command)) {
+        refuse(world, session, entry,
+               SLICE_LITERAL("OOM command not allowed when used memory > 'maxmemory'."));
         return DISPATCH_DONE;
     }
     bool queue = session->in_multi && !runs_inside_multi(entry->command);

@@ -47,6 +47,8 @@ struct world_options {
 };
 struct world *world_new(const struct world_options *options);
 void world_free(struct world *world);
+/* New limits and switches, whose pointers have to live as long. */
+void world_set_settings(struct world *world, const struct world_settings *settings);
 /* Reads the clock: what "now" is until the next call. */
 void world_refresh_time(struct world *world);
 /* Time as command_stats counts it: a cheap counter of the processor's, and its conversion. */

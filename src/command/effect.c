@@ -4,6 +4,7 @@
  * front of the first; when a second one joins, MULTI is moved in before it at the end of the unit, which is
  * rare and short. A SELECT that a unit needs stands in front of MULTI: on its own it changes nothing, so it
  * may be there without what follows. */
+#include "base/memory.h"
 #include "base/number.h"
 #include "command/push.h"
 #include "command/watch.h"
@@ -133,16 +134,16 @@ void effect_set(struct call *call, int database, const struct entry *entry)
 }
 
 static void world_effect_delete(struct world *world, const struct session *session, int database,
-                                struct slice key)
+                                struct slice command, struct slice key)
 {
     struct buffer *buffer = effect_begin(world, session, database);
     if (buffer)
-        request_append(buffer, 2, (struct slice[]){SLICE_LITERAL("DEL"), key});
+        request_append(buffer, 2, (struct slice[]){command, key});
 }
 
 void effect_delete(struct call *call, int database, struct slice key)
 {
-    world_effect_delete(call->world, call->session, database, key);
+    world_effect_delete(call->world, call->session, database, SLICE_LITERAL("DEL"), key);
 }
 
 bool effect_unit_end(struct world *world)
@@ -207,19 +208,45 @@ static void expire_entry(struct world *world, const struct session *session, int
 {
     struct slice key = entry_key(entry);
     uint64_t hash = store_hash(world->store, key);
-    world_effect_delete(world, session, database, key);
+    world_effect_delete(world, session, database, SLICE_LITERAL("DEL"), key);
     key_changed(world, database, key, hash, true);
     world_notify(world, NOTIFY_EXPIRED, "expired", database, key);
     database_delete(store_database(world->store, database), key, hash);
     world->stats.expired++;
 }
 
-bool world_expire(struct world *world, int database, struct entry *entry)
+/* Whether the journal can take the deletion of an entry now. */
+static bool delete_admitted(struct world *world, const struct entry *entry)
 {
     uint64_t size_max = EFFECT_OVERHEAD + delete_size_max(entry_key(entry).size);
-    if (world->journal && journal_admit(world->journal, size_max) != ADMIT_YES)
+    return !world->journal || journal_admit(world->journal, size_max) == ADMIT_YES;
+}
+
+bool world_expire(struct world *world, int database, struct entry *entry)
+{
+    if (!delete_admitted(world, entry))
         return false;
     expire_entry(world, NULL, database, entry);
+    effect_unit_end(world);
+    world_deliver(world);
+    return true;
+}
+
+bool world_evict_entry(struct world *world, int database, struct entry *entry, size_t *freed)
+{
+    if (!delete_admitted(world, entry))
+        return false;
+    struct slice key = entry_key(entry);
+    uint64_t hash = store_hash(world->store, key);
+    struct slice command = world->settings.evict_lazy ? SLICE_LITERAL("UNLINK") : SLICE_LITERAL("DEL");
+    world_effect_delete(world, NULL, database, command, key);
+    key_changed(world, database, key, hash, false);
+    world_notify(world, NOTIFY_EVICTED, "evicted", database, key);
+    size_t before = world_memory_used(world);
+    database_delete(store_database(world->store, database), key, hash);
+    size_t after = world_memory_used(world);
+    *freed = before > after ? before - after : 0;
+    world->stats.evicted++;
     effect_unit_end(world);
     world_deliver(world);
     return true;

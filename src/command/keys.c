@@ -46,7 +46,7 @@ static struct entry *touch(struct call *call, struct slice key, uint64_t hash)
 {
     struct entry *entry = call_peek(call, key, hash);
     if (entry && !call->world->child_active)
-        entry_touch(entry, call->world->now_ms);
+        database_touch(call->db, entry);
     return entry;
 }
 
@@ -152,7 +152,7 @@ static void copy_command(struct call *call)
     struct entry *copy = database_copy_entry(call->db, entry, target, to);
     if (!copy)
         panic("out of memory in the middle of COPY");
-    entry_touch(copy, call->world->now_ms);
+    database_touch(target, copy);
     effect_verbatim(call);
     call_notify_in(call, NOTIFY_NEW, "new", database, to);
     call_notify_in(call, NOTIFY_GENERIC, "copy_to", database, to);

@@ -22,7 +22,7 @@ struct entry *call_read(struct call *call, struct slice key, uint64_t hash)
         call_notify(call, NOTIFY_MISS, "keymiss", key);
     /* A write into a page that a forked child shares copies the page: not for a time of last use. */
     if (entry && !call->world->child_active && !call->session->no_touch)
-        entry_touch(entry, call->world->now_ms);
+        database_touch(call->db, entry);
     return entry;
 }
 

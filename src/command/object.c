@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/call.h"
+#include "command/evict.h"
 #include "command/families.h"
 
 /* --- OBJECT -------------------------------------------------------------------------------------------- */
@@ -32,17 +33,28 @@ static void object_encoding_command(struct call *call)
 
 static void object_freq_command(struct call *call)
 {
-    if (object_entry(call))
+    const struct entry *entry = object_entry(call);
+    if (!entry)
+        return;
+    if (evict_policy_is_lfu(call->world->settings.evict_policy))
+        reply_int(call->reply, database_frequency(call->db, entry));
+    else
         reply_error(call->reply,
                     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
-                    "that when "
-                    "switching between policies at runtime LRU and LFU data will take some time to adjust.");
+                    "that when switching between policies at runtime LRU and LFU data will take some time to "
+                    "adjust.");
 }
 
 static void object_idletime_command(struct call *call)
 {
     const struct entry *entry = object_entry(call);
-    if (entry)
+    if (!entry)
+        return;
+    if (evict_policy_is_lfu(call->world->settings.evict_policy))
+        reply_error(call->reply,
+                    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+                    "switching between policies at runtime LRU and LFU data will take some time to adjust.");
+    else
         reply_int(call->reply, entry_idle_ms(entry, call->world->now_ms) / 1000);
 }
 

@@ -93,7 +93,8 @@ void session_discard_transaction(struct session *session)
     session->queue = NULL;
     session->queue_size = session->queue_capacity = session->queue_bytes = 0;
     session->queue_unit_bytes = 0;
-    session->in_multi = session->multi_failed = session->queue_writes = false;
+    session->in_multi = session->multi_failed = false;
+    session->queue_writes = session->queue_denyoom = false;
 }
 
 void session_unwatch(struct session *session)

@@ -137,7 +137,6 @@ struct entry *call_store_string(struct call *call, int index, struct slice value
         call_memory_error(call);
         return NULL;
     }
-    entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
     if (is_new)
         call_notify(call, NOTIFY_NEW, "new", key);
@@ -448,7 +447,6 @@ struct entry *call_write_bytes(struct call *call, int index, struct entry *entry
         call_memory_error(call);
         return NULL;
     }
-    entry_touch(entry, call->world->now_ms);
     call_changed(call, key, hash);
     if (created)
         call_notify(call, NOTIFY_NEW, "new", key);
@@ -535,7 +533,6 @@ static void increment(struct call *call, int64_t by)
         call_memory_error(call);
         return;
     }
-    entry_touch(entry, call->world->now_ms);
     call_changed(call, call->argv[1], hash);
     effect_verbatim(call);
     if (is_new)

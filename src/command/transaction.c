@@ -48,6 +48,7 @@ bool transaction_queue(struct session *session, struct command_entry *entry, con
     queued->entry = entry;
     queued_fill(queued, request, bytes);
     session->queue_bytes += cost;
+    session->queue_denyoom |= (entry->command->flags & CMD_DENYOOM) != 0;
     if (entry->command->flags & CMD_WRITE) {
         session->queue_writes = true;
         session->queue_unit_bytes += effect_size_max(entry->command, request->argc, request->argv);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "command/dispatch.h"
+#include "command/evict.h"
 #include "command/pubsub.h"
 #include "command/watch.h"
 
@@ -30,7 +31,8 @@ struct world *world_new(const struct world_options *options)
     world->commands = command_table_new();
     world->clock = options->clock;
     random_seed(&world->random, random_next(&seeds));
-    world->settings = options->settings;
+    world->evictor = evictor_new();
+    world_set_settings(world, &options->settings);
     world->errors = mem_alloc_zero(sizeof(*world->errors));
     world->watches = watch_table_new();
     world->pubsub = pubsub_new();
@@ -51,6 +53,7 @@ void world_free(struct world *world)
     watch_table_free(world->watches);
     pubsub_free(world->pubsub);
     buffer_free(&world->own_pushes);
+    evictor_free(world->evictor);
     mem_free(world->errors);
     mem_free(world->key_lsns);
     mem_free(world);
@@ -60,6 +63,7 @@ void world_refresh_time(struct world *world)
 {
     world->now_ms = clock_wall_ms(world->clock);
     world->monotonic_us = clock_monotonic_us(world->clock);
+    store_set_time(world->store, world->now_ms);
 }
 
 uint64_t world_ticks(void)

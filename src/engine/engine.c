@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/evict.h"
 #include "engine/private.h"
 
 /* Expiry runs in slices of at most this long, and at least three times as long passes between two of them: a
@@ -12,10 +13,11 @@
 #define EXPIRE_WHEEL_STEPS 256
 
 /* Time between two looks at what changes slowly. */
-#define TICK_US      100000  /* with keys that may expire */
-#define TICK_IDLE_US 1000000 /* without */
-#define TICK_BUSY_US 10000   /* while a child runs, or tables have work left */
-#define TABLE_STEPS  64
+#define TICK_US       100000  /* with keys that may expire */
+#define TICK_IDLE_US  1000000 /* without */
+#define TICK_BUSY_US  10000   /* while a child runs, or tables have work left */
+#define TICK_EVICT_US 0       /* while memory is above its limit, and keys can be evicted */
+#define TABLE_STEPS   64
 
 struct engine *engine_open(const struct engine_options *options, struct journal_error *error)
 {
@@ -66,12 +68,38 @@ static void free_later(struct world *world, struct database_contents *contents)
     lazyfree_add(engine->lazyfree, contents);
 }
 
+static bool free_later_pending(struct world *world)
+{
+    struct engine *engine = world->free_later_context;
+    uint64_t pending;
+    uint64_t freed;
+    lazyfree_stats(engine->lazyfree, &pending, &freed);
+    return pending > 0;
+}
+
+/* What was in memory at the last end may be more than what it is allowed to take now. */
+static void warn_of_memory(const struct world *world)
+{
+    char used[32];
+    char limit[32];
+    size_t bytes = evict_memory(world);
+    if (world->settings.maxmemory == 0 || bytes <= world->settings.maxmemory)
+        return;
+    byte_size_format(used, bytes);
+    byte_size_format(limit, world->settings.maxmemory);
+    diag(DIAG_WARNING, "what was recovered takes %s, more than maxmemory (%s): %s", used, limit,
+         world->settings.evict_policy == EVICT_NONE
+             ? "commands that need memory are refused, as maxmemory-policy is noeviction"
+             : "keys are evicted, as maxmemory-policy says");
+}
+
 bool engine_start(struct engine *engine, struct journal_error *error)
 {
     struct world *world = engine->world;
     if (engine->lazyfree) {
         world->free_later = free_later;
         world->free_later_context = engine;
+        world->free_later_pending = free_later_pending;
     }
     if (!engine->journal)
         return true;
@@ -82,6 +110,7 @@ bool engine_start(struct engine *engine, struct journal_error *error)
     engine->replay = NULL;
     world->journal = engine->journal;
     world->loading = false;
+    warn_of_memory(world);
     struct journal_stats stats;
     journal_stats_read(engine->journal, &stats);
     engine->rewrite.bytes_after_last = stats.base_bytes;
@@ -175,12 +204,17 @@ int64_t engine_tick(struct engine *engine)
     if (world->loading)
         return TICK_US;
     int64_t now_us = world->monotonic_us;
+    enum evict_result evicted = engine->draining ? EVICT_OK : evict_step(world);
+    if (evicted == EVICT_LATER)
+        return TICK_EVICT_US;
     if (now_us < engine->next_check_us)
         return engine->next_check_us - now_us;
     int64_t next_us = TICK_IDLE_US;
     if (!engine->no_active_expire && !engine->draining && anything_volatile(world))
         next_us = expire_slice(engine) ? EXPIRE_REST_US : TICK_US;
     if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
+        next_us = TICK_BUSY_US;
+    if (evicted == EVICT_WAIT && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
     if (engine->journal)
         rewrite_tick(engine);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "command/evict.h"
 
 struct world_settings settings_from(const struct config *config)
 {
@@ -12,7 +13,14 @@ struct world_settings settings_from(const struct config *config)
                                    .query_max = config->client_query_buffer_limit,
                                    .requirepass = config->requirepass,
                                    .debug_access = access[config->enable_debug_command],
-                                   .notify = notify_classes(config->notify_keyspace_events)};
+                                   .notify = notify_classes(config->notify_keyspace_events),
+                                   .maxmemory = config->maxmemory,
+                                   .evict_policy = config->maxmemory_policy,
+                                   .evict_samples = config->maxmemory_samples,
+                                   .evict_tenacity = config->maxmemory_eviction_tenacity,
+                                   .evict_lazy = config->lazyfree_lazy_eviction,
+                                   .lfu_log_factor = config->lfu_log_factor,
+                                   .lfu_decay_minutes = config->lfu_decay_time};
 }
 
 struct rewrite_triggers triggers_from(const struct config *config)
@@ -95,7 +103,8 @@ static const char *apply_listen(struct server *server)
 
 static const char *apply_settings(struct server *server)
 {
-    server->world->settings = settings_from(server->config);
+    struct world_settings settings = settings_from(server->config);
+    world_set_settings(server->world, &settings);
     return NULL;
 }
 
@@ -105,6 +114,21 @@ static const char *apply_limits(struct server *server)
     apply_settings(server);
     net_set_limits(server->net, &limits);
     return NULL;
+}
+
+/* Keys are evicted soon, not within this command. */
+static const char *apply_maxmemory(struct server *server)
+{
+    uint64_t limit = server->config->maxmemory;
+    size_t used = evict_memory(server->world);
+    if (limit > 0 && limit < used)
+        diag(
+            DIAG_WARNING,
+            "WARNING: the new maxmemory value set via CONFIG SET (%llu) is smaller than the current memory "
+            "usage (%zu). This will result in key eviction and/or the inability to accept new write commands "
+            "depending on the maxmemory-policy.",
+            (unsigned long long)limit, used);
+    return apply_settings(server);
 }
 
 static const char *apply_maxclients(struct server *server)
@@ -174,6 +198,13 @@ static const struct application {
     {"client-output-buffer-limit", apply_limits},
     {"enable-debug-command", apply_limits},
     {"notify-keyspace-events", apply_settings},
+    {"maxmemory", apply_maxmemory},
+    {"maxmemory-policy", apply_settings},
+    {"maxmemory-samples", apply_settings},
+    {"maxmemory-eviction-tenacity", apply_settings},
+    {"lazyfree-lazy-eviction", apply_settings},
+    {"lfu-log-factor", apply_settings},
+    {"lfu-decay-time", apply_settings},
     {"appendfsync", apply_journal},
     {"segment-size", apply_journal},
     {"unsynced-max", apply_journal},

@@ -40,7 +40,7 @@ static const char *text_or_empty(const char *text)
     return text ? text : "";
 }
 
-static void describe(struct buffer *out, const struct session *session)
+void client_describe(struct buffer *out, const struct session *session)
 {
     struct connection *connection = session->owner;
     if (!connection)
@@ -72,7 +72,7 @@ static void describe(struct buffer *out, const struct session *session)
     buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", info.input_used,
                          info.input_free, info.parser_memory, session->queue_bytes);
     buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",
-                         info.output_pending, info.output_memory, info.memory, events);
+                         info.output_pending, info.output_memory, client_memory(connection), events);
     buffer_append_format(out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                          session->last_command ? session->last_command->full_name : "NULL", session->protocol,
                          text_or_empty(session->library), text_or_empty(session->library_version));
@@ -175,7 +175,7 @@ static void list_command(struct call *call)
         return;
     for (struct session *session = call->world->sessions; session; session = session->next)
         if (filter_matches(&filter, session))
-            describe(&out, session);
+            client_describe(&out, session);
     reply_verbatim(call->reply, buffer_slice(&out), "txt");
     buffer_free(&out);
 }
@@ -183,7 +183,7 @@ static void list_command(struct call *call)
 static void info_command(struct call *call)
 {
     struct buffer out = {0};
-    describe(&out, call->session);
+    client_describe(&out, call->session);
     reply_verbatim(call->reply, buffer_slice(&out), "txt");
     buffer_free(&out);
 }

@@ -12,6 +12,7 @@
 #define DKV_SERVER_CONFIG_H
 
 #include "base/bytes.h"
+#include "command/call.h"
 #include "journal/journal.h"
 #include "server/log.h"
 #include "server/process.h"
@@ -56,6 +57,16 @@ struct config {
     struct config_output_limit output_limits[OUTPUT_CLASSES];
     enum config_access enable_debug_command;
     enum config_access enable_protected_configs;
+
+    /* Memory. */
+    uint64_t maxmemory;        /* bytes; 0: no limit */
+    int64_t maxmemory_clients; /* bytes, or below 0 a percentage of maxmemory; 0: no limit */
+    enum evict_policy maxmemory_policy;
+    int64_t maxmemory_samples;
+    int64_t maxmemory_eviction_tenacity;
+    bool lazyfree_lazy_eviction;
+    int64_t lfu_log_factor;
+    int64_t lfu_decay_time; /* minutes */
 
     /* Data. */
     int databases;

@@ -125,11 +125,16 @@ static const struct config_choice facility_choices[] = {{"user", LOG_USER},     
 static const struct config_choice stop_choices[] = {{"default", 0},          {"save", STOP_SAVE},
                                                     {"nosave", STOP_NOSAVE}, {"now", STOP_NOW},
                                                     {"force", STOP_FORCE},   {NULL, 0}};
+static const struct config_choice policy_choices[] = {{"volatile-lru", EVICT_VOLATILE_LRU},
+                                                      {"volatile-lfu", EVICT_VOLATILE_LFU},
+                                                      {"volatile-random", EVICT_VOLATILE_RANDOM},
+                                                      {"volatile-ttl", EVICT_VOLATILE_TTL},
+                                                      {"allkeys-lru", EVICT_ALLKEYS_LRU},
+                                                      {"allkeys-lfu", EVICT_ALLKEYS_LFU},
+                                                      {"allkeys-random", EVICT_ALLKEYS_RANDOM},
+                                                      {"noeviction", EVICT_NONE},
+                                                      {NULL, 0}};
 /* Kept only, so that the numbers just tell them apart. */
-static const struct config_choice policy_choices[] = {
-    {"volatile-lru", 0},   {"volatile-lfu", 1}, {"volatile-random", 2},
-    {"volatile-ttl", 3},   {"allkeys-lru", 4},  {"allkeys-lfu", 5},
-    {"allkeys-random", 6}, {"noeviction", 7},   {NULL, 0}};
 static const struct config_choice pubsub_choices[] = {{"allchannels", 0}, {"resetchannels", 1}, {NULL, 0}};
 static const struct config_choice endpoint_choices[] = {
     {"ip", 0}, {"hostname", 1}, {"unknown-endpoint", 2}, {NULL, 0}};
@@ -241,14 +246,14 @@ const struct directive directives[] = {
     ROW("stop-writes-on-bgsave-error", BOOL, "yes"),
 
     /* Memory and eviction. */
-    ROW("maxmemory", SIZE, "0", RANGE(0, INT64_MAX)),
-    ROW("maxmemory-clients", SIZE_OR_PERCENT, "0", RANGE(0, INT64_MAX)),
-    ROW("maxmemory-eviction-tenacity", INT, "10", RANGE(0, 100)),
-    ROW("maxmemory-policy", ENUM, "noeviction", CHOICES(policy_choices)),
-    ROW("maxmemory-samples", INT, "5", RANGE(1, INT_MAX)),
-    ROW("lfu-decay-time", INT, "1", RANGE(0, INT_MAX)),
-    ROW("lfu-log-factor", INT, "10", RANGE(0, INT_MAX)),
-    ROW("lazyfree-lazy-eviction", BOOL, "no"),
+    ROW("maxmemory", SIZE, "0", FIELD(maxmemory), RANGE(0, INT64_MAX)),
+    ROW("maxmemory-clients", SIZE_OR_PERCENT, "0", FIELD(maxmemory_clients), RANGE(0, INT64_MAX)),
+    ROW("maxmemory-eviction-tenacity", INT, "10", FIELD(maxmemory_eviction_tenacity), RANGE(0, 100)),
+    ROW("maxmemory-policy", ENUM, "noeviction", FIELD(maxmemory_policy), CHOICES(policy_choices)),
+    ROW("maxmemory-samples", INT, "5", FIELD(maxmemory_samples), RANGE(1, INT_MAX)),
+    ROW("lfu-decay-time", INT, "1", FIELD(lfu_decay_time), RANGE(0, INT_MAX)),
+    ROW("lfu-log-factor", INT, "10", FIELD(lfu_log_factor), RANGE(0, INT_MAX)),
+    ROW("lazyfree-lazy-eviction", BOOL, "no", FIELD(lazyfree_lazy_eviction)),
     ROW("lazyfree-lazy-expire", BOOL, "no"),
     ROW("lazyfree-lazy-server-del", BOOL, "no"),
     ROW("lazyfree-lazy-user-del", BOOL, "no"),

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/version.h"
+#include "command/evict.h"
 #include "command/pubsub.h"
 #include "server/server.h"
 
@@ -157,9 +158,7 @@ static void put_allocator(struct buffer *out, const struct memory_stats *memory)
 
 static void add_memory(void *context, struct connection *connection)
 {
-    struct connection_info info;
-    connection_describe(connection, &info);
-    *(size_t *)context += info.memory;
+    *(size_t *)context += client_memory(connection);
 }
 
 static size_t clients_memory(struct server *server)
@@ -199,7 +198,7 @@ static void section_memory(struct server *server, struct buffer *out)
     put_bytes(out, "total_system_memory", (uint64_t)system.totalram * system.mem_unit);
     put_bytes(out, "used_memory_lua", 0);
     put_bytes(out, "used_memory_scripts", 0);
-    put_bytes(out, "maxmemory", 0);
+    put_bytes(out, "maxmemory", server->config->maxmemory);
     put(out, "maxmemory_policy", "%s", config_get(server->config, slice_of("maxmemory-policy")));
     put_allocator(out, &memory);
     put_uint(out, "mem_clients_normal", clients);
@@ -207,16 +206,13 @@ static void section_memory(struct server *server, struct buffer *out)
              server->world->journal
                  ? journal_executed(server->world->journal) - journal_written(server->world->journal)
                  : 0);
+    put_uint(out, "mem_not_counted_for_evict", evict_memory_not_counted(server->world));
     put(out, "mem_allocator", "%s", memory_allocator_name());
     put_uint(out, "lazyfree_pending_objects", engine.lazyfree_pending);
     put_uint(out, "lazyfreed_objects", engine.lazyfreed);
-    static const char *const zeros[] = {"mem_not_counted_for_evict",
-                                        "mem_replication_backlog",
-                                        "mem_total_replication_buffers",
-                                        "mem_clients_slaves",
-                                        "mem_cluster_links",
-                                        "active_defrag_running",
-                                        NULL};
+    static const char *const zeros[] = {"mem_replication_backlog", "mem_total_replication_buffers",
+                                        "mem_clients_slaves",      "mem_cluster_links",
+                                        "active_defrag_running",   NULL};
     put_zeros(out, zeros);
 }
 
@@ -362,7 +358,13 @@ static void section_stats(struct server *server, struct buffer *out)
     put_uint(out, "expired_keys", stats->expired);
     put_uint(out, "expired_time_cap_reached_count", stats->expire_cap_reached);
     put_uint(out, "expire_cycle_cpu_milliseconds", stats->expire_time_us / 1000);
+    int64_t exceeded_us;
+    int64_t exceeded_now_us;
+    evict_exceeded_us(server->world, &exceeded_us, &exceeded_now_us);
     put_uint(out, "evicted_keys", stats->evicted);
+    put_uint(out, "evicted_clients", server->evicted_clients);
+    put_int(out, "total_eviction_exceeded_time", exceeded_us / 1000);
+    put_int(out, "current_eviction_exceeded_time", exceeded_now_us / 1000);
     put_uint(out, "keyspace_hits", stats->keyspace_hits);
     put_uint(out, "keyspace_misses", stats->keyspace_misses);
     put_uint(out, "pubsub_channels", pubsub_count(server->world, SUBSCRIPTION_CHANNEL));
@@ -382,9 +384,6 @@ static void section_stats(struct server *server, struct buffer *out)
                                         "sync_partial_ok",
                                         "sync_partial_err",
                                         "expired_stale_perc",
-                                        "evicted_clients",
-                                        "total_eviction_exceeded_time",
-                                        "current_eviction_exceeded_time",
                                         "migrate_cached_sockets",
                                         "slave_expires_tracked_keys",
                                         "tracking_total_keys",

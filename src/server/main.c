@@ -102,6 +102,9 @@ static void handler_submit(void *context, bool alone)
     check_journal(server);
     server->tick_wait_us = engine_tick(server->engine);
     engine_end_round(server->engine, alone);
+    int64_t look_us = clients_evict(server);
+    if (look_us < server->tick_wait_us)
+        server->tick_wait_us = look_us;
     sample_rates(server);
 }
 
@@ -165,6 +168,7 @@ void server_reset_stats(struct server *server)
     server->world->stats = (struct world_stats){.changes = server->world->stats.changes};
     error_stats_reset(server->world);
     net_stats_reset(server->net);
+    server->evicted_clients = 0;
     server->memory_peak = memory_used();
 }
 

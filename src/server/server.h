@@ -42,9 +42,11 @@ struct server {
     const char *executable;
     char run_id[41];
     int64_t started_ms;
-    int64_t started_us;     /* monotonic */
-    int64_t next_sample_us; /* monotonic: of the rates below */
-    int64_t tick_wait_us;   /* until the engine wants its next tick */
+    int64_t started_us;          /* monotonic */
+    int64_t next_sample_us;      /* monotonic: of the rates below */
+    int64_t tick_wait_us;        /* until the engine wants its next tick */
+    int64_t next_client_look_us; /* monotonic: at the clients' memory (client_evict.c) */
+    uint64_t evicted_clients;
     size_t memory_startup;
     size_t memory_peak;
     struct rate commands_rate;
@@ -61,6 +63,14 @@ static inline struct server *server_of(const struct world *world)
 {
     return world->owner;
 }
+
+/* Bytes that a client takes: its connection, and what its session keeps. */
+size_t client_memory(const struct connection *connection);
+/* "id=7 addr=... user=default ...": what CLIENT LIST tells of one, ended by a newline. */
+void client_describe(struct buffer *out, const struct session *session);
+/* Closes the largest clients while all of them take more than maxmemory-clients. In every round: it looks now
+ * and then. Returns after how many microseconds it wants to be called again at the latest. */
+int64_t clients_evict(struct server *server);
 
 /* Zeroes what CONFIG RESETSTAT does, beyond the command table's own figures. */
 void server_reset_stats(struct server *server);

@@ -5,8 +5,8 @@
 #include "store/value_string.h"
 
 /* Every entry of a database is in its table and counted in its payload; those with a time to live are in its
- * wheel, too. What changes an entry's address or its time goes through the first few functions here, which
- * keep all that in step. */
+ * wheel and, if there is one, in the index of volatile keys, too. What changes an entry's address or its time
+ * goes through the first few functions here, which keep all that in step. */
 
 static uint64_t key_hash(const struct database *db, struct slice key)
 {
@@ -25,10 +25,24 @@ static struct wheel *db_wheel(struct database *db)
     return db->contents.wheel;
 }
 
+static void volatile_add(struct database *db, struct entry *entry, uint64_t hash, int64_t expire_ms)
+{
+    wheel_insert(db_wheel(db), entry_node(entry), expire_ms);
+    if (db->contents.volatile_index != NULL)
+        table_insert(db->contents.volatile_index, entry, hash);
+}
+
+static void volatile_remove(struct database *db, struct entry *entry, uint64_t hash)
+{
+    wheel_remove(db_wheel(db), entry_node(entry));
+    if (db->contents.volatile_index != NULL)
+        table_remove(db->contents.volatile_index, entry, hash);
+}
+
 static void entry_add(struct database *db, struct entry *entry, uint64_t hash, int64_t expire_ms)
 {
     if (entry_expires(entry))
-        wheel_insert(db_wheel(db), entry_node(entry), expire_ms);
+        volatile_add(db, entry, hash, expire_ms);
     table_insert(db_table(db), entry, hash);
     db->contents.payload += entry_payload(entry);
 }
@@ -39,7 +53,7 @@ static void entry_remove(struct database *db, struct entry *entry, uint64_t hash
     table_remove(db_table(db), entry, hash);
     db->contents.payload -= entry_payload(entry);
     if (entry_expires(entry))
-        wheel_remove(db_wheel(db), entry_node(entry));
+        volatile_remove(db, entry, hash);
 }
 
 /* Puts one entry in the place of another with the same key, which is not freed. */
@@ -51,10 +65,12 @@ static void entry_replace(struct database *db, struct entry *old, struct entry *
     if (entry_expires(old) && entry_expires(entry)) {
         wheel_relocate(entry_node(old), entry_node(entry));
         wheel_change(db_wheel(db), entry_node(entry), expire_ms);
+        if (db->contents.volatile_index != NULL)
+            table_replace(db->contents.volatile_index, old, entry, hash);
     } else if (entry_expires(old)) {
-        wheel_remove(db_wheel(db), entry_node(old));
+        volatile_remove(db, old, hash);
     } else if (entry_expires(entry)) {
-        wheel_insert(db_wheel(db), entry_node(entry), expire_ms);
+        volatile_add(db, entry, hash, expire_ms);
     }
 }
 
@@ -109,6 +125,45 @@ struct entry *database_find(struct database *db, struct slice key, uint64_t hash
 struct entry *database_random(struct database *db)
 {
     return table_random(db_table(db), &db->store->random);
+}
+
+struct entry *database_random_volatile(struct database *db)
+{
+    ASSERT(db->contents.volatile_index != NULL);
+    return table_random(db->contents.volatile_index, &db->store->random);
+}
+
+/* Entries with about the same time that are looked at for the one that ends first. */
+#define SOONEST_LOOKS 16
+
+struct entry *database_soonest(struct database *db)
+{
+    if (db->contents.wheel == NULL)
+        return NULL;
+    struct wheel_node *node = wheel_soonest(db->contents.wheel, SOONEST_LOOKS);
+    return node == NULL ? NULL : entry_of_node(node);
+}
+
+struct entry *database_find_hash(struct database *db, uint64_t hash)
+{
+    return table_find_hash(db_table(db), hash);
+}
+
+/* --- Use --- */
+
+void database_touch(struct database *db, struct entry *entry)
+{
+    use_touch(&db->store->use, &db->store->random, entry);
+}
+
+int database_frequency(const struct database *db, const struct entry *entry)
+{
+    return use_frequency(&db->store->use, entry);
+}
+
+void database_set_frequency(struct database *db, struct entry *entry, int frequency)
+{
+    use_set_frequency(&db->store->use, entry, frequency);
 }
 
 uint64_t database_scan(struct database *db, uint64_t cursor, database_visit *visit, void *context)
@@ -202,18 +257,22 @@ static struct entry *database_set_content(struct database *db, struct slice key,
         db->contents.payload += entry_value_payload(old) - payload;
         if (status == STRING_NO_MEMORY)
             return NULL;
-        if (status == STRING_DONE)
+        if (status == STRING_DONE) {
+            database_touch(db, old);
             return database_set_expire(db, old, expire_ms);
+        }
     }
 
     struct entry *entry = string_entry_new(key, content, expires);
     if (entry == NULL)
         return NULL;
     if (old == NULL) {
+        entry->use = use_new(&db->store->use) & USE_MASK;
         entry_add(db, entry, hash, expire_ms);
         return entry;
     }
-    entry->used_s = old->used_s;
+    entry->use = old->use;
+    database_touch(db, entry);
     entry_replace(db, old, entry, hash, expire_ms);
     entry_free(old);
     return entry;
@@ -246,10 +305,11 @@ struct entry *database_write_string(struct database *db, struct entry *entry, si
     size_t payload = entry_value_payload(entry);
     enum string_status status = string_write(entry, offset, value);
     db->contents.payload += entry_value_payload(entry) - payload;
-    if (status == STRING_DONE)
-        return entry;
     if (status == STRING_NO_MEMORY)
         return NULL;
+    database_touch(db, entry);
+    if (status == STRING_DONE)
+        return entry;
     struct entry *written = string_entry_written(entry, offset, value);
     if (written == NULL)
         return NULL;
@@ -260,6 +320,27 @@ struct entry *database_write_string(struct database *db, struct entry *entry, si
 
 /* --- The whole contents --- */
 
+static void index_visit(void *context, struct entry *entry)
+{
+    struct database *db = context;
+    if (entry_expires(entry))
+        table_insert(db->contents.volatile_index, entry, key_hash(db, entry_key(entry)));
+}
+
+void database_index_volatile(struct database *db, bool on)
+{
+    struct database_contents *contents = &db->contents;
+    if ((contents->volatile_index != NULL) == on)
+        return;
+    if (on) {
+        contents->volatile_index = table_new(db->store->hash_seed, contents->table.frozen);
+        database_each(db, index_visit, db);
+    } else {
+        table_forget(contents->volatile_index);
+        contents->volatile_index = NULL;
+    }
+}
+
 bool database_step(struct database *db, int steps)
 {
     struct wheel *wheel = db->contents.wheel;
@@ -267,7 +348,8 @@ bool database_step(struct database *db, int steps)
         wheel_free(wheel);
         db->contents.wheel = NULL;
     }
-    return table_settle(db_table(db), steps);
+    bool index_left = db->contents.volatile_index != NULL && table_settle(db->contents.volatile_index, steps);
+    return table_settle(db_table(db), steps) || index_left;
 }
 
 struct database_contents *database_take(struct database *db)
@@ -276,6 +358,7 @@ struct database_contents *database_take(struct database *db)
     *taken = db->contents;
     db->contents = (struct database_contents){.wheel = NULL};
     table_init(db_table(db), db->store->hash_seed, taken->table.frozen);
+    database_index_volatile(db, db->store->indexes_volatile);
     return taken;
 }
 
@@ -283,6 +366,8 @@ void contents_free(struct database_contents *contents)
 {
     if (contents == NULL)
         return;
+    if (contents->volatile_index != NULL)
+        table_forget(contents->volatile_index);
     table_free(&contents->table);
     wheel_free(contents->wheel);
     mem_free(contents);

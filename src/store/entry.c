@@ -21,7 +21,7 @@ struct entry *entry_new(enum value_type type, unsigned flags, struct slice key, 
     entry->flags = (uint8_t)flags;
     entry->inline_size = (uint16_t)inline_size;
     entry->key_size = key.size & UINT8_MAX;
-    entry->used_s = 0;
+    entry->use = 0;
     if (flags & ENTRY_WIDE_KEY)
         entry->words[flags & ENTRY_EXPIRES ? 3 : 0] = key.size;
     if (key.size > 0)
@@ -36,7 +36,7 @@ struct entry *entry_rebuild(const struct entry *entry, struct slice key, bool ex
                                     entry->inline_size, entry->inline_size);
     if (other == NULL)
         return NULL;
-    other->used_s = entry->used_s;
+    other->use = entry->use;
     memcpy(entry_value_words(other), entry_value_words(entry),
            entry_value_word_count(flags) * sizeof(uint64_t));
     memcpy(entry_inline_value(other), entry_inline_value(entry), entry->inline_size);
@@ -87,23 +87,4 @@ int64_t entry_expire_ms(const struct entry *entry)
 size_t entry_memory(const struct entry *entry)
 {
     return mem_size(entry) + (entry_has_outside_parts(entry) ? operations[entry->type]->memory(entry) : 0);
-}
-
-/* --- Time of last use: 24 bits of seconds, 194 days --- */
-
-#define USED_MASK UINT32_C(0xffffff)
-
-static uint32_t used_clock(int64_t now_ms)
-{
-    return (uint32_t)(now_ms / 1000) & USED_MASK;
-}
-
-void entry_touch(struct entry *entry, int64_t now_ms)
-{
-    entry->used_s = used_clock(now_ms) & USED_MASK;
-}
-
-int64_t entry_idle_ms(const struct entry *entry, int64_t now_ms)
-{
-    return (int64_t)((used_clock(now_ms) - entry->used_s) & USED_MASK) * 1000;
 }

@@ -1,7 +1,7 @@
 /* What a key and its value look like in memory: one allocation, with only those fields that this entry needs.
  *
  *     offset  size
- *          0     8  header: type, flags, size of an inline value, size of the key, time of last use
+ *          0     8  header: type, flags, size of an inline value, size of the key, use (use.h)
  *          8    24  expiry: links of the wheel's list and the time            if ENTRY_EXPIRES
  *          .     8  size of the key                                           if ENTRY_WIDE_KEY (from 256 on)
  *          .     .  the value's words, by form:
@@ -43,7 +43,7 @@ struct entry {
     uint8_t flags;
     uint16_t inline_size;
     uint32_t key_size : 8;
-    uint32_t used_s : 24;
+    uint32_t use : 24;
     uint64_t words[]; /* the rest, as drawn above */
 };
 static_assert(sizeof(struct entry) == 8, "an entry's header is one word");

@@ -23,6 +23,7 @@ void store_free(struct store *store)
 {
     if (store == NULL)
         return;
+    store->indexes_volatile = false;
     for (int i = 0; i < store->database_count; i++)
         contents_free(database_take(&store->databases[i]));
     mem_free(store);
@@ -50,8 +51,29 @@ void store_swap(struct store *store, int a, int b)
 
 void store_freeze_tables(struct store *store, bool frozen)
 {
+    for (int i = 0; i < store->database_count; i++) {
+        struct database_contents *contents = &store->databases[i].contents;
+        contents->table.frozen = frozen;
+        if (contents->volatile_index != NULL)
+            contents->volatile_index->frozen = frozen;
+    }
+}
+
+void store_set_use(struct store *store, const struct use_settings *settings)
+{
+    store->use.settings = *settings;
+}
+
+void store_set_time(struct store *store, int64_t now_ms)
+{
+    use_set_time(&store->use, now_ms);
+}
+
+void store_index_volatile(struct store *store, bool on)
+{
+    store->indexes_volatile = on;
     for (int i = 0; i < store->database_count; i++)
-        store->databases[i].contents.table.frozen = frozen;
+        database_index_volatile(&store->databases[i], on);
 }
 
 size_t store_overhead(const struct store *store)
@@ -60,6 +82,7 @@ size_t store_overhead(const struct store *store)
     for (int i = 0; i < store->database_count; i++) {
         const struct database_contents *contents = &store->databases[i].contents;
         total += table_memory(&contents->table);
+        total += contents->volatile_index == NULL ? 0 : table_memory(contents->volatile_index);
         total += contents->wheel == NULL ? 0 : wheel_memory(contents->wheel);
     }
     return total;

@@ -45,6 +45,20 @@ void store_freeze_tables(struct store *store, bool frozen);
 /* Bytes that tables and expiry wheels take, all databases: memory that is not entries. */
 size_t store_overhead(const struct store *store);
 
+/* What is remembered of an entry's use, in 24 bits: when it was last used, or how often. A change leaves the
+ * bits that entries have as they are; they are read in the new way until the entries are used again. */
+struct use_settings {
+    bool frequency;        /* otherwise the time of last use */
+    int64_t log_factor;    /* how slowly frequencies grow */
+    int64_t decay_minutes; /* without use, after which a frequency is one less; 0: never */
+};
+void store_set_use(struct store *store, const struct use_settings *settings);
+/* The wall clock, for times of use. */
+void store_set_time(struct store *store, int64_t now_ms);
+/* Whether database_random_volatile is wanted: it needs a second table, of the keys with a time to live.
+ * Turning it on takes time in proportion to those. */
+void store_index_volatile(struct store *store, bool on);
+
 /* The hash under which a key is kept and with which the functions below want it. */
 uint64_t store_hash(const struct store *store, struct slice key);
 
@@ -83,6 +97,13 @@ struct entry *database_set_expire(struct database *db, struct entry *entry, int6
 
 /* A random entry, about uniformly; NULL when empty. */
 struct entry *database_random(struct database *db);
+/* The same of those with a time to live, while store_index_volatile is on. */
+struct entry *database_random_volatile(struct database *db);
+/* The entry whose time to live ends first, but for a few that end nearly as early; NULL when there is none.
+ */
+struct entry *database_soonest(struct database *db);
+/* An entry by the hash of its key alone, NULL when there is none. */
+struct entry *database_find_hash(struct database *db, uint64_t hash);
 
 /* One step of a scan: calls visit for the entries of a small group of buckets and returns the next cursor, 0
  * at the end. visit must not change the database. Every entry that is there from the first step to the last
@@ -123,10 +144,17 @@ static inline bool expire_has_passed(int64_t expire_ms, int64_t now_ms)
 
 /* Bytes it takes in all, with its share of nothing else. */
 size_t entry_memory(const struct entry *entry);
-/* When it was last used: seconds, wrapping at 2^24; set by entry_touch. Kept when the value is replaced,
- * moved or copied; a new entry begins at 0. */
-void entry_touch(struct entry *entry, int64_t now_ms);
+/* The entry is used now. New entries and those whose value is set or written count as used; moving and
+ * copying keeps what is remembered. */
+void database_touch(struct database *db, struct entry *entry);
+/* For how long it has not been used, in steps of a second, as far as that is remembered (194 days). */
 int64_t entry_idle_ms(const struct entry *entry, int64_t now_ms);
+void entry_set_idle_ms(struct entry *entry, int64_t now_ms, int64_t idle_ms);
+/* How often it is used lately, on a logarithmic scale of 0 to USE_FREQUENCY_MAX, where frequency is
+ * remembered. */
+#define USE_FREQUENCY_MAX 255
+int database_frequency(const struct database *db, const struct entry *entry);
+void database_set_frequency(struct database *db, struct entry *entry, int frequency);
 
 /* --- strings --- */
 

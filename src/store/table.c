@@ -259,6 +259,13 @@ void table_init(struct table *table, uint64_t seed, bool frozen)
     *table = (struct table){.seed = seed, .frozen = frozen};
 }
 
+struct table *table_new(uint64_t seed, bool frozen)
+{
+    struct table *table = mem_alloc(sizeof(*table));
+    table_init(table, seed, frozen);
+    return table;
+}
+
 static void table_release(struct table *table)
 {
     for (size_t index = 0; index < table->count; index += SEGMENT_BUCKETS)
@@ -417,6 +424,21 @@ struct entry *table_find(const struct table *table, struct slice key, uint64_t h
     return NULL;
 }
 
+struct entry *table_find_hash(const struct table *table, uint64_t hash)
+{
+    if (table->count == 0)
+        return NULL;
+    const uint8_t *bucket = bucket_at(table, address(table, hash));
+    for (; bucket != NULL; bucket = bucket_child(bucket)) {
+        for (unsigned matches = bucket_match(bucket, hash_tag(hash)); matches != 0; matches &= matches - 1) {
+            struct entry *entry = slot_entry(bucket, (unsigned)__builtin_ctz(matches));
+            if (hash_slice(entry_key(entry), table->seed) == hash)
+                return entry;
+        }
+    }
+    return NULL;
+}
+
 /* Where an entry that is in the table is kept: the bucket and, in *slot, the slot. */
 static uint8_t *entry_place(uint8_t *bucket, const struct entry *entry, uint64_t hash, unsigned *slot)
 {
@@ -560,14 +582,26 @@ static void visit_free(void *context, struct entry *entry)
     entry_free(entry);
 }
 
-void table_free(struct table *table)
+static void chains_free(struct table *table)
 {
-    table_each(table, visit_free, NULL);
     for (size_t index = 0; index < table->count; index++) {
         for (uint8_t *bucket = bucket_child(bucket_at(table, index)), *next; bucket != NULL; bucket = next) {
             next = bucket_child(bucket);
             chained_free(table, bucket);
         }
     }
+}
+
+void table_free(struct table *table)
+{
+    table_each(table, visit_free, NULL);
+    chains_free(table);
     table_release(table);
+}
+
+void table_forget(struct table *table)
+{
+    chains_free(table);
+    table_release(table);
+    mem_free(table);
 }

@@ -33,7 +33,13 @@ void table_free(struct table *table);
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
 void table_prefetch_entry(const struct table *table, uint64_t hash);
 
+/* A table of entries that another one owns: made, and freed without them. */
+struct table *table_new(uint64_t seed, bool frozen);
+void table_forget(struct table *table);
+
 struct entry *table_find(const struct table *table, struct slice key, uint64_t hash);
+/* By the hash of the key alone. */
+struct entry *table_find_hash(const struct table *table, uint64_t hash);
 /* The key must not be there. */
 void table_insert(struct table *table, struct entry *entry, uint64_t hash);
 /* The entry must be there. */

@@ -409,6 +409,6 @@ struct entry *string_entry_written(const struct entry *entry, size_t offset, str
         return NULL;
     memcpy(bytes_data(written), old.data, old.size);
     bytes_write(bytes_data(written), old.size, offset, value);
-    written->used_s = entry->used_s;
+    written->use = entry->use;
     return written;
 }

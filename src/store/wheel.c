@@ -214,6 +214,44 @@ struct wheel_node *wheel_next(struct wheel *wheel, int64_t now_ms, int *budget)
     return NULL;
 }
 
+/* Of the first nodes of a list, the one whose time comes first. */
+static struct wheel_node *list_soonest(const struct wheel_list *list, int looks)
+{
+    struct wheel_node *soonest = NULL;
+    for (struct wheel_list *links = list->next; links != list && looks > 0; links = links->next, looks--) {
+        struct wheel_node *node = (struct wheel_node *)links;
+        if (soonest == NULL || node->expire_ms < soonest->expire_ms)
+            soonest = node;
+    }
+    return soonest;
+}
+
+/* Puts the first nodes of a slot where they belong: their time may have moved away since. */
+static void slot_sort(struct wheel *wheel, struct wheel_list *slot, int looks)
+{
+    for (; looks > 0 && !list_is_empty(slot); looks--) {
+        struct wheel_node *node = (struct wheel_node *)slot->next;
+        list_unlink(&node->links);
+        wheel_link(wheel, node);
+    }
+}
+
+struct wheel_node *wheel_soonest(struct wheel *wheel, int looks)
+{
+    struct wheel_node *soonest = list_soonest(&wheel->pending, looks);
+    for (int level = 0; level < WHEEL_LEVELS && soonest == NULL; level++) {
+        while (wheel->occupied[level] != 0 && soonest == NULL) {
+            unsigned at = (unsigned)__builtin_ctzll(wheel->occupied[level]);
+            struct wheel_list *slot = &wheel->levels[level][at];
+            slot_sort(wheel, slot, looks);
+            soonest = list_soonest(slot, looks);
+            if (soonest == NULL)
+                wheel->occupied[level] &= ~(UINT64_C(1) << at);
+        }
+    }
+    return soonest;
+}
+
 size_t wheel_count(const struct wheel *wheel)
 {
     return wheel->count;

@@ -55,6 +55,10 @@ struct wheel_node *wheel_next(struct wheel *wheel, int64_t now_ms, int *budget);
 /* A clock that goes back by no more than this is waited out; beyond it, all nodes are sorted anew. */
 #define WHEEL_REWIND_TICKS 64
 
+/* The node whose time comes first, or one of nearly the same time where more than `looks` come close; NULL
+ * when there is none. */
+struct wheel_node *wheel_soonest(struct wheel *wheel, int looks);
+
 size_t wheel_count(const struct wheel *wheel);
 /* The mean of the nodes' times, 0 when there are none. */
 int64_t wheel_mean_ms(const struct wheel *wheel);

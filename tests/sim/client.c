@@ -124,7 +124,7 @@ static bool begins_with(const char *text, const char *what)
 /* Refused before it looked at anything. */
 static bool tells_nothing(const char *reply)
 {
-    static const char *const refusals[] = {"-MISCONF", "-EXECABORT", "-LOADING", "+QUEUED"};
+    static const char *const refusals[] = {"-MISCONF", "-OOM", "-EXECABORT", "-LOADING", "+QUEUED"};
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (begins_with(reply, refusals[i]))
             return true;
@@ -275,8 +275,9 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
 {
     struct sim_command command = client->sent[client->sent_first];
     uint64_t begin = client->output.queued;
-    lsn_t before = journal_executed(sim->journal);
+    lsn_t before = client->session->last_write_lsn;
     uint64_t units = sim->counts->units;
+    uint64_t evicted = sim->world->stats.evicted;
     enum dispatch_result result = dispatch(sim->world, client->session, request, prepared);
     if (result == DISPATCH_WAIT) {
         trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
@@ -291,10 +292,12 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
     client->sent_count--;
     *used = request->end;
     sim->counts->commands++;
-    if (sim->counts->units > units + 1)
+    evicted = sim->world->stats.evicted - evicted;
+    sim->counts->evicted += evicted;
+    if (sim->counts->units > units + evicted + 1)
         sim_fail(sim, "'%s' wrote %llu units: a crash may leave part of it", command.text,
                  (unsigned long long)(sim->counts->units - units));
-    lsn_t after = journal_executed(sim->journal);
+    lsn_t after = client->session->last_write_lsn;
     if (command.kind == COMMAND_WAITAOF && !client->session->in_multi)
         note_durable_reply(sim, client, begin);
     else

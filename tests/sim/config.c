@@ -20,6 +20,14 @@ static void draw_journal(struct sim_config *config, struct random *random)
     config->history_seconds = (int64_t)PICK(random, 0, 0, 0, 5, 3600);
 }
 
+static void draw_memory(struct sim_config *config, struct random *random)
+{
+    config->maxmemory = PICK(random, 0, 0, 300, 1000, 3000, 30000);
+    config->evict_policy = (enum evict_policy)PICK(
+        random, EVICT_NONE, EVICT_VOLATILE_LRU, EVICT_VOLATILE_LFU, EVICT_VOLATILE_RANDOM, EVICT_VOLATILE_TTL,
+        EVICT_ALLKEYS_LRU, EVICT_ALLKEYS_LRU, EVICT_ALLKEYS_LFU, EVICT_ALLKEYS_RANDOM);
+}
+
 static void draw_triggers(struct sim_config *config, struct random *random)
 {
     config->triggers.min_bytes = PICK(random, 0, 2000, 20000);
@@ -67,6 +75,7 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     config->frees_beside = random_below(random, 10) == 0;
     config->fork_fails = (unsigned)PICK(random, 0, 0, 0, 10000);
     draw_journal(config, random);
+    draw_memory(config, random);
     draw_triggers(config, random);
     draw_weights(config, random);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "command/evict.h"
 #include "sim.h"
 
 /* Tries to begin a life before it is a failure not to succeed. */
@@ -29,24 +30,44 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
     const struct sim_config *config = &sim->config;
     uint64_t world_seed = random_next(random);
     uint64_t journal_seed = random_next(random);
-    return (struct engine_options){
-        .world = {.clock = &sim->clock.clock,
-                  .databases = MODEL_DATABASES,
-                  .random_seed = world_seed,
-                  .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .requirepass = ""}},
-        .journal = {.disk = &life->disk->disk,
-                    .folder = "sim",
-                    .policy = config->policy,
-                    .segment_size = config->segment_size,
-                    .unsynced_max = config->unsynced_max,
-                    .history_bases = config->history_bases,
-                    .history_seconds = config->history_seconds,
-                    .random_seed = journal_seed,
-                    .wake = is_main ? woken : ignore,
-                    .wake_context = sim},
-        .triggers = config->triggers,
-        .background_free = is_main && config->frees_beside,
-        .host = sim_child_host(life->child)};
+    return (struct engine_options){.world = {.clock = &sim->clock.clock,
+                                             .databases = MODEL_DATABASES,
+                                             .random_seed = world_seed,
+                                             .settings = {.bulk_max = 512 << 20,
+                                                          .query_max = 1 << 30,
+                                                          .requirepass = "",
+                                                          .maxmemory = config->maxmemory,
+                                                          .evict_policy = config->evict_policy,
+                                                          .evict_samples = 5,
+                                                          .evict_tenacity = 10,
+                                                          .evict_lazy = config->frees_beside,
+                                                          .lfu_log_factor = 10,
+                                                          .lfu_decay_minutes = 1}},
+                                   .journal = {.disk = &life->disk->disk,
+                                               .folder = "sim",
+                                               .policy = config->policy,
+                                               .segment_size = config->segment_size,
+                                               .unsynced_max = config->unsynced_max,
+                                               .history_bases = config->history_bases,
+                                               .history_seconds = config->history_seconds,
+                                               .random_seed = journal_seed,
+                                               .wake = is_main ? woken : ignore,
+                                               .wake_context = sim},
+                                   .triggers = config->triggers,
+                                   .background_free = is_main && config->frees_beside,
+                                   .host = sim_child_host(life->child)};
+}
+
+/* What counts against maxmemory: what depends on nothing but the keys, so that a seed means the same under
+ * every allocator. */
+static size_t memory_of_store(const struct world *world)
+{
+    size_t total = 0;
+    for (int i = 0; i < store_database_count(world->store); i++) {
+        const struct database *db = store_database(world->store, i);
+        total += database_payload(db) + database_size(db) * 16;
+    }
+    return total + evict_memory_not_counted(world);
 }
 
 static enum life_result not_begun(struct sim *sim, struct sim_life *life)
@@ -94,6 +115,7 @@ enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct s
     life->engine = engine_open(&options, &life->error);
     if (!life->engine)
         return not_begun(sim, life);
+    engine_world(life->engine)->memory_used = memory_of_store;
     if (random_below(random, 16) == 0)
         ask_while_loading(sim, life);
     enum recover_result result;

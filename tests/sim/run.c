@@ -422,12 +422,14 @@ static void settle(struct sim *sim)
     sim->disk->ballast = 0;
     sim->disk->capacity = UINT64_MAX;
     sim->config.beside = 0;
+    sim->world->settings.maxmemory = 0;
     trace_line(&sim->trace, "settle");
     if (!comes_to_rest(sim))
         sim_fail(sim, "it does not come to rest: somebody is not answered, or a rewrite does not end");
     if (!sim->disk->dead && !journal_failed(sim->journal))
         settled_write(sim);
     sim->config.beside = config.beside;
+    sim->world->settings.maxmemory = sim->config.maxmemory;
 }
 
 /* --- beside a disk call

@@ -41,6 +41,8 @@ struct sim_config {
     bool fails;      /* the disk may fail */
     bool fills;      /* the disk may be full */
     bool changes_policy;
+    uint64_t maxmemory; /* as memory_of_store counts; 0: no limit */
+    enum evict_policy evict_policy;
     uint64_t capacity;         /* when it fills */
     unsigned fork_fails;       /* in 65536ths */
     bool frees_beside;         /* what is flushed is freed by a thread */
@@ -63,6 +65,7 @@ struct sim_counts {
     uint64_t disk_errors;
     uint64_t full_disks;
     uint64_t refused; /* writes, for want of space */
+    uint64_t evicted; /* keys */
 };
 
 struct sim {

@@ -33,6 +33,11 @@ lsn_t journal_executed(const struct journal *journal)
     return journal->stream.size;
 }
 
+lsn_t journal_written(const struct journal *journal)
+{
+    return journal->stream.size;
+}
+
 lsn_t journal_durable(const struct journal *journal)
 {
     return journal->stream.size;
@@ -587,6 +592,46 @@ static void test_replay(void **state)
     }
 }
 
+static size_t memory_by_keys(const struct world *world)
+{
+    return database_size(store_database(world->store, 0));
+}
+
+/* What is evicted before a command runs goes to the stream before it, each key a unit of its own; as UNLINK
+ * where evictions are lazy. Nothing is evicted that the journal cannot take. */
+static void test_eviction(void **state)
+{
+    (void)state;
+    struct journal journal = {0};
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    dialog_say(&dialog, "set a 1 ex 100");
+    dialog_say(&dialog, "set b 2 ex 200");
+    dialog_say(&dialog, "set c 3 ex 300");
+    dialog.world->journal = &journal;
+    dialog.world->memory_used = memory_by_keys;
+    struct world_settings settings = dialog.world->settings;
+    settings.maxmemory = 2;
+    settings.evict_policy = EVICT_VOLATILE_TTL;
+    world_set_settings(dialog.world, &settings);
+    dialog_say(&dialog, "set d 4 pxat 1700000000000");
+    settings.evict_lazy = true;
+    world_set_settings(dialog.world, &settings);
+    journal.room = 10;
+    dialog_say(&dialog, "get c");
+    assert_int_equal(database_size(store_database(dialog.world->store, 0)), 3);
+    journal.room = 0;
+    dialog_say(&dialog, "get c");
+    struct buffer text = {0};
+    stream_each(&journal, 0, append_words, &text);
+    buffer_append_char(&text, '\0');
+    assert_string_equal(text.data, "DEL a; SET d 4 PXAT 1700000000000; UNLINK b");
+    buffer_free(&text);
+    dialog.world->journal = NULL;
+    dialog_end(&dialog);
+    buffer_free(&journal.stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -594,6 +639,7 @@ int main(void)
         cmocka_unit_test(test_no_effect),       cmocka_unit_test(test_expired_first),
         cmocka_unit_test(test_units),           cmocka_unit_test(test_admitted),
         cmocka_unit_test(test_expiry_admitted), cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_eviction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

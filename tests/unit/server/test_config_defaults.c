@@ -123,13 +123,13 @@ static void names_are_unique(void **state)
 static void tells_what_is_inactive(void **state)
 {
     (void)state;
-    struct config *config = config_of("maxmemory 1gb\nhz 10\nslave-read-only no\nsave 60 1\nport 1\n"
+    struct config *config = config_of("masteruser 1gb\nhz 10\nslave-read-only no\nsave 60 1\nport 1\n"
                                       "rename-command FLUSHALL \"\"\nrename-command DEBUG \"\"\n");
     struct buffer names = {0};
     assert_int_equal(config_inactive(config, &names), 3);
     buffer_append_char(&names, '\0');
-    assert_string_equal(names.data, "maxmemory, replica-read-only, rename-command");
-    assert_value(config, "maxmemory", "1073741824");
+    assert_string_equal(names.data, "masteruser, replica-read-only, rename-command");
+    assert_value(config, "masteruser", "1gb");
     buffer_free(&names);
     config_free(config);
 }

@@ -23,6 +23,7 @@ struct model {
     struct model_entry entries[DATABASES][KEYS];
     int64_t now_ms;
     bool frozen;
+    bool indexed; /* store_index_volatile is on */
 };
 
 /* Keys of many sizes: number n is the same text every time. */
@@ -236,7 +237,31 @@ static void step_databases(struct model *model)
         model->frozen = !model->frozen;
         store_freeze_tables(model->store, model->frozen);
         break;
+    case 4:
+        model->indexed = !model->indexed;
+        store_index_volatile(model->store, model->indexed);
+        break;
     default: database_step(store_database(model->store, a), (int)below(model, 4));
+    }
+}
+
+/* What eviction asks for. */
+static void step_sample(struct model *model)
+{
+    struct subject s;
+    subject_choose(model, &s);
+    assert_ptr_equal(database_find_hash(s.db, s.hash), s.entry);
+    struct entry *soonest = database_soonest(s.db);
+    assert_int_equal(soonest != NULL, database_volatile_size(s.db) > 0);
+    if (soonest != NULL)
+        assert_int_not_equal(entry_expire_ms(soonest), EXPIRE_NEVER);
+    if (!model->indexed)
+        return;
+    struct entry *sample = database_random_volatile(s.db);
+    assert_int_equal(sample != NULL, database_volatile_size(s.db) > 0);
+    if (sample != NULL) {
+        assert_int_not_equal(entry_expire_ms(sample), EXPIRE_NEVER);
+        assert_ptr_equal(test_find(model->store, s.db, entry_key(sample)), sample);
     }
 }
 
@@ -307,10 +332,10 @@ static void random_operations_agree_with_the_model(void **state)
 {
     (void)state;
     typedef void step(struct model * model);
-    static step *const steps[] = {step_set,   step_set,    step_set,       step_set_int,
-                                  step_write, step_write,  step_delete,    step_move,
-                                  step_copy,  step_expire, step_expire,    step_clock,
-                                  step_clock, step_set,    step_databases, step_write};
+    static step *const steps[] = {step_set,    step_set,    step_set,   step_set_int, step_write,
+                                  step_write,  step_delete, step_move,  step_copy,    step_expire,
+                                  step_expire, step_clock,  step_clock, step_set,     step_databases,
+                                  step_write,  step_sample};
     size_t before = memory_used();
     struct model *model = mem_alloc_zero(sizeof(*model));
     test_random(&model->random, "model");

@@ -278,7 +278,8 @@ static void the_time_of_last_use_is_kept(void **state)
     (void)state;
     const int64_t now_ms = INT64_C(1700000000000);
     struct entry *entry = set("key", slice_of("some value"), STRING_FORM_BEST);
-    entry_touch(entry, now_ms);
+    store_set_time(store, now_ms);
+    database_touch(db, entry);
     assert_int_equal(entry_idle_ms(entry, now_ms), 0);
     assert_int_equal(entry_idle_ms(entry, now_ms + 999), 0);
     assert_int_equal(entry_idle_ms(entry, now_ms + 5000), 5000);

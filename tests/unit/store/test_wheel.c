@@ -204,6 +204,31 @@ static void a_relocated_node_is_found_at_its_new_place(void **state)
     wheel_free(wheel);
 }
 
+/* Whatever was inserted, removed and put off, the soonest node is taken off first, but for those that share
+ * its slot. */
+static void the_soonest_comes_first(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_begin(&fixture, "soonest");
+    int budget = PLENTY;
+    wheel_next(fixture.wheel, fixture.now_ms, &budget);
+    for (size_t i = 0; i < NODES; i++)
+        wheel_insert(fixture.wheel, &fixture.nodes[i], fixture.now_ms + 1000 + (int64_t)i * 1000);
+    /* Every second one is put off by as much again. */
+    for (size_t i = 0; i < NODES; i += 2)
+        wheel_change(fixture.wheel, &fixture.nodes[i], fixture.now_ms + 1000 + (int64_t)(NODES + i) * 1000);
+    int64_t latest_ms = 0;
+    struct wheel_node *node;
+    while ((node = wheel_soonest(fixture.wheel, NODES)) != NULL) {
+        assert_true(node->expire_ms > latest_ms);
+        latest_ms = node->expire_ms;
+        wheel_remove(fixture.wheel, node);
+    }
+    assert_int_equal(wheel_count(fixture.wheel), 0);
+    wheel_free(fixture.wheel);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_long_jump_is_cheap),
         cmocka_unit_test(a_budget_bounds_the_work),
         cmocka_unit_test(a_relocated_node_is_found_at_its_new_place),
+        cmocka_unit_test(the_soonest_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
