@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""Makes the inputs that the fuzzers begin from, tests/fuzz/corpus/NAME/: real ones (what clients send, what dkv-server and
+redis-server leave in their folders, dkv.conf), those that are there already, and those in the folders that are named,
+merged into the few that together reach all that any of them reaches.
+
+    make fuzz-build ...; tests/fuzz/corpus.py BUILD [FOUND...]      FOUND/NAME/ is what a long run of fuzz_NAME has found
+"""
+
+import hashlib
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "redis-tests"), str(ROOT / "tests" / "process")]
+
+from harness.resp import encode  # noqa: E402
+from harness.server import Server, find_binary  # noqa: E402
+from log_tool import LogTool, random_commands  # noqa: E402
+
+CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+SERVER = str(ROOT / "build" / "dkv-server")
+# What is larger slows a fuzzer down more than it teaches it.
+BYTES_MAX = 6000
+
+
+def clients():
+    """For fuzz_resp: the sizes of pieces up to a zero, then what a client sends."""
+    rng = random.Random(1)
+    for pieces in (b"", b"\x01", b"\x05\x03", b"\x40\x01\x07"):
+        commands = [encode(*command) for command in random_commands(rng, 12)]
+        yield pieces + b"\0" + b"".join(commands)
+        yield pieces + b"\0" + b"SET key value\r\nGET \"a \\x41 b\"\r\nPING\n  \r\n*1\r\n$4\r\nPING\r\n'single'\r\n"
+    for text in (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"*-1\r\n*0\r\n", b"*1\r\n$9999999999\r\n", b"*2147483648\r\n",
+                 b"$5\r\nhello\r\n", b"POST / HTTP/1.0\r\n\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$500\r\n" + b"v" * 500 + b"\r\n"):  # fmt: skip
+        yield b"\x03\0" + text
+
+
+def configurations():
+    """dkv.conf with its comments out and in, piece by piece, and what CONFIG REWRITE makes of it."""
+    text = (ROOT / "dkv.conf").read_text()
+    bare = "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
+    directives = re.findall(r"^#? ?([a-z][a-z-]+ [^\s#].*)$", text, re.M)
+    yield bare.encode()
+    for i in range(0, len(directives), 12):
+        yield "\n".join(directives[i : i + 12]).encode()
+
+
+def payload(path):
+    """A file without the zeros at its end that it was prepared with."""
+    return path.read_bytes().rstrip(b"\0") + b"\0" * 8
+
+
+def raw_folder(folder):
+    """For fuzz_log: files as they are, each with a byte that chooses its name and two for its size."""
+    out = bytearray([6, 0])
+    for path in sorted(folder.iterdir()):
+        kind = {"log": 0, "base": 1, "MANIFEST": 2}.get(path.name.split("-")[0])
+        if kind is None:
+            continue
+        number = int(re.sub(r"\D", "", path.name) or 0)
+        contents = payload(path) if kind != 2 else path.read_bytes()
+        if number * 4 + kind > 255 or len(contents) > 65535:
+            continue
+        out += bytes([number * 4 + kind]) + len(contents).to_bytes(2, "big") + contents
+    return bytes(out)
+
+
+def run_server(binary, commands, **directives):
+    server = Server(binary, appendonly="yes", **directives)
+    server.start()
+    with server.connect() as connection:
+        connection.pipeline(commands)
+    return server
+
+
+def folders():
+    """For fuzz_log: folders of dkv's, with a base and without, and append-only files of redis-server's and of export."""
+    rng = random.Random(2)
+    tool = LogTool(SERVER)
+    for count in (1, 20):
+        server = run_server(SERVER, random_commands(rng, count), segment_size="64kb", history_bases=1)
+        server.stop()
+        yield raw_folder(server.data)
+        yield b"\x07" + tool.bytes("export", server.data)
+        server.remove()
+    redis = find_binary("redis-server")
+    for stamps in ("no", "yes") if redis else ():
+        server = run_server(redis, random_commands(rng, 20), aof_use_rdb_preamble="no", aof_timestamp_enabled=stamps)
+        server.stop()
+        for path in sorted((server.data / "appendonlydir").glob("*.aof")):
+            yield b"\x07" + path.read_bytes()
+        server.remove()
+    for how in range(6):
+        yield bytes([how, 0, 4]) + rng.randbytes(300)
+
+
+def manifests():
+    """MANIFESTs as they are, and what stands in them between the title and the checksum."""
+    server = run_server(SERVER, [("SET", f"key:{i}", "v" * 1000) for i in range(300)], segment_size="64kb", history_bases=2)
+    seen = []
+    with server.connect() as connection:
+        for _ in range(3):
+            connection.call("BGREWRITEAOF")
+            connection.pipeline([("SET", f"key:{i}", "w" * 1000) for i in range(100)])
+            seen.append((server.data / "MANIFEST").read_bytes())
+    server.stop()
+    seen.append((server.data / "MANIFEST").read_bytes())
+    server.remove()
+    for text in seen:
+        yield text
+        yield b"".join(line for line in text.splitlines(keepends=True) if line.split()[0] not in (b"dkv", b"stream", b"checksum"))
+
+
+def frames():
+    """For fuzz_frame: recipes, with frames whose fields follow each other as in a log."""
+    rng = random.Random(3)
+    for _ in range(8):
+        out = bytearray([rng.randrange(20)]) + bytes(8)
+        lsn = 0
+        for _ in range(rng.randrange(1, 8)):
+            text = encode("SET", "key", "v" * rng.randrange(100))
+            fields = bytearray(52)
+            fields[12:20] = lsn.to_bytes(8, "little")
+            out += bytes([3]) + fields + bytes([len(text)]) + text
+            lsn += len(text)
+        yield bytes(out)
+
+
+MAKERS = {"resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames}
+
+
+def merge(name, fuzzer, found):
+    with tempfile.TemporaryDirectory() as scratch:
+        made, merged = pathlib.Path(scratch) / "made", pathlib.Path(scratch) / "merged"
+        made.mkdir()
+        merged.mkdir()
+        for data in MAKERS[name]():
+            (made / hashlib.sha1(data).hexdigest()).write_bytes(data)
+        sources = [folder for folder in [CORPUS / name, made, *found] if folder.is_dir()]
+        # By what is reached, not by how often: one input in ten, and nothing less is reached.
+        subprocess.run([fuzzer, "-merge=1", "-use_counters=0", f"-max_len={BYTES_MAX}", merged, *sources], check=True, capture_output=True)
+        target = CORPUS / name
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for path in merged.iterdir():
+            # Short names: what a fuzzer calls them is a hash of 40 digits.
+            shutil.copy(path, target / path.name[:12])
+        kept = list(target.iterdir())
+        print(f"{name}: {len(kept)} inputs, {sum(path.stat().st_size for path in kept)} bytes")
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    for name in MAKERS:
+        fuzzer = pathlib.Path(sys.argv[1]) / "tests" / "fuzz" / f"fuzz_{name}"
+        merge(name, str(fuzzer.resolve()), [pathlib.Path(folder) / name for folder in sys.argv[2:]])
+
+
+if __name__ == "__main__":
+    main()
