@@ -108,14 +108,15 @@ static bool float_text_copy(struct slice text, char out[FLOAT_TEXT_MAX])
     return true;
 }
 
-bool long_double_parse(struct slice text, long double *value)
+/* Rounded to a double, or to a long double. */
+static bool float_parse(struct slice text, bool is_long, long double *value)
 {
     char copy[FLOAT_TEXT_MAX];
     char *end;
     if (!float_text_copy(text, copy))
         return false;
     errno = 0;
-    long double result = strtold(copy, &end);
+    long double result = is_long ? strtold(copy, &end) : (long double)strtod(copy, &end);
     if (end != copy + text.size || isnan(result))
         return false;
     /* A subnormal result is inexact but in range. */
@@ -125,19 +126,17 @@ bool long_double_parse(struct slice text, long double *value)
     return true;
 }
 
+bool long_double_parse(struct slice text, long double *value)
+{
+    return float_parse(text, true, value);
+}
+
 bool double_parse(struct slice text, double *value)
 {
-    char copy[FLOAT_TEXT_MAX];
-    char *end;
-    if (!float_text_copy(text, copy))
+    long double exact;
+    if (!float_parse(text, false, &exact))
         return false;
-    errno = 0;
-    double result = strtod(copy, &end);
-    if (end != copy + text.size || isnan(result))
-        return false;
-    if (errno == ERANGE && (isinf(result) || fpclassify(result) == FP_ZERO))
-        return false;
-    *value = result;
+    *value = (double)exact;
     return true;
 }
 

@@ -111,6 +111,18 @@ static inline int disk_size(struct disk_file *file, uint64_t *size)
     return file->operations->size(file, size);
 }
 
+/* The size of a file that is not open. */
+static inline int disk_size_of(struct disk *disk, const char *name, uint64_t *size)
+{
+    struct disk_file *file;
+    int rc = disk_open(disk, name, DISK_READ, &file);
+    if (rc < 0)
+        return rc;
+    rc = disk_size(file, size);
+    disk_close(file);
+    return rc;
+}
+
 static inline int disk_rename(struct disk *disk, const char *from, const char *to)
 {
     return disk->operations->rename(disk, from, to);

@@ -95,6 +95,19 @@ const char *file_header_decode(struct file_header *header, struct slice bytes)
     return NULL;
 }
 
+const char *file_header_compare(const struct file_header *header, const struct file_header *expected)
+{
+    if (header->kind != expected->kind)
+        return "it is of the other kind, log or base";
+    if (memcmp(header->stream_id, expected->stream_id, STREAM_ID_SIZE) != 0)
+        return "it belongs to another stream than MANIFEST";
+    if (header->lsn != expected->lsn)
+        return "its LSN is not the one in its name";
+    if (header->salt != expected->salt)
+        return "its salt is not the one that MANIFEST names: it is another use of the file";
+    return NULL;
+}
+
 /* Never zero, neither as a whole nor in its first byte, so that looking for it passes quickly over
  * preallocated zeros. */
 uint32_t frame_magic(uint64_t salt)

@@ -54,6 +54,9 @@ struct file_header {
 void file_header_encode(const struct file_header *header, char out[FILE_HEADER_SIZE]);
 /* NULL when it is valid, otherwise what is wrong with it. */
 const char *file_header_decode(struct file_header *header, struct slice bytes);
+/* NULL when it is the header of the file that MANIFEST names, otherwise what shows that it is not. Times are
+ * not compared. */
+const char *file_header_compare(const struct file_header *header, const struct file_header *expected);
 
 enum frame_kind { FRAME_DATA = 1, FRAME_CLOSE = 2, FRAME_BASE_END = 3 };
 

@@ -138,14 +138,10 @@ static uint64_t bytes_to_read(struct journal *journal)
     uint64_t total = manifest_base_in_use(manifest)->bytes;
     for (size_t i = journal->reader->segment; i < manifest->segment_count; i++) {
         char name[FILE_NAME_SIZE];
-        struct disk_file *file;
         uint64_t size;
         log_name(name, manifest->segments[i].lsn);
-        if (disk_open(journal->disk, name, DISK_READ, &file) < 0)
-            continue;
-        if (disk_size(file, &size) == 0)
+        if (disk_size_of(journal->disk, name, &size) == 0)
             total += size;
-        disk_close(file);
     }
     return total;
 }

@@ -10,13 +10,6 @@
 #include "base/diag.h"
 #include "journal/journal_private.h"
 
-static void collect_name(void *context, const char *name)
-{
-    uint64_t number;
-    if (name_parse(name, &number) != NAME_FOREIGN)
-        buffer_append(context, name, strlen(name) + 1);
-}
-
 static bool is_named(const struct manifest *manifest, enum name_kind kind, lsn_t lsn)
 {
     if (kind == NAME_LOG)
@@ -29,12 +22,7 @@ static bool is_named(const struct manifest *manifest, enum name_kind kind, lsn_t
 
 static bool file_size(struct journal *journal, const char *name, uint64_t *size, struct journal_error *error)
 {
-    struct disk_file *file;
-    int rc = disk_open(journal->disk, name, DISK_READ, &file);
-    if (rc == 0) {
-        rc = disk_size(file, size);
-        disk_close(file);
-    }
+    int rc = disk_size_of(journal->disk, name, size);
     if (rc < 0)
         io_error(error, rc, "look at", name);
     return rc == 0;
@@ -162,7 +150,7 @@ bool leftovers_remove(struct journal *journal, struct journal_error *error)
      * died. What only an older one names must not go before it is. */
     int rc = journal->is_fresh ? 0 : disk_sync_folder(journal->disk);
     if (rc == 0)
-        rc = disk_list(journal->disk, collect_name, &names);
+        rc = disk_list(journal->disk, name_collect, &names);
     if (rc < 0)
         io_final_error(error, rc, "sync and list", journal->folder);
     bool ok = rc == 0 && look_at_all(journal, &names, &removals, error);

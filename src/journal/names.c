@@ -57,3 +57,10 @@ enum name_kind name_parse(const char *name, uint64_t *number)
             return patterns[i].kind;
     return strcmp(name, MANIFEST_TEMPORARY) == 0 ? NAME_TEMPORARY : NAME_FOREIGN;
 }
+
+void name_collect(void *names, const char *name)
+{
+    uint64_t number;
+    if (name_parse(name, &number) != NAME_FOREIGN)
+        buffer_append(names, name, strlen(name) + 1);
+}

@@ -25,5 +25,7 @@ void base_temporary_name(char out[FILE_NAME_SIZE], lsn_t lsn);
 void spare_name(char out[FILE_NAME_SIZE], uint64_t number);
 /* What a name found in the folder is; *number is its LSN or number. */
 enum name_kind name_parse(const char *name, uint64_t *number);
+/* For disk_list: appends each name of ours, with its NUL, to the struct buffer that names is. */
+void name_collect(void *names, const char *name);
 
 #endif

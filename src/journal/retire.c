@@ -111,19 +111,6 @@ enum io_result history_run(struct journal *journal, struct journal_error *error)
 
 /* --- letting go --------------------------------------------------------------------------------------- */
 
-/* The size of a file that may become a spare; 0 when it cannot be had. */
-static uint64_t file_size(struct journal *journal, const char *name)
-{
-    struct disk_file *file;
-    uint64_t size = 0;
-    if (disk_open(journal->disk, name, DISK_READ, &file) < 0)
-        return 0;
-    if (disk_size(file, &size) < 0)
-        size = 0;
-    disk_close(file);
-    return size;
-}
-
 int64_t retire_due(const struct journal *journal, int64_t now_us)
 {
     return journal->committer.retired.size > 0 ? now_us : NEVER_US;
@@ -139,8 +126,9 @@ enum io_result retire_run(struct journal *journal, struct journal_error *error)
     size_t size = strlen(committer->retired.data) + 1;
     memcpy(name, committer->retired.data, size);
     buffer_consume(&committer->retired, size);
-    uint64_t bytes = name_parse(name, &lsn) == NAME_LOG ? file_size(journal, name) : 0;
-    if (space_wants_spare(journal, bytes))
+    uint64_t bytes;
+    if (name_parse(name, &lsn) == NAME_LOG && disk_size_of(journal->disk, name, &bytes) == 0 &&
+        space_wants_spare(journal, bytes))
         space_keep_spare(journal, name, bytes);
     else
         space_remove(journal, name);

@@ -72,32 +72,19 @@ static void note_place(struct stream_reader *reader)
     reader->place_offset = reader->file.offset;
 }
 
-/* What a file must be to be the one that MANIFEST names. */
-struct expected {
-    enum file_kind kind;
-    lsn_t lsn;
-    uint64_t salt;
-};
-
-static enum stream_read open_file(struct stream_reader *reader, const char *name,
-                                  const struct expected *expected, struct journal_error *error)
+/* Opens the file of this kind that MANIFEST names with this LSN and salt. */
+static enum stream_read open_file(struct stream_reader *reader, const char *name, enum file_kind kind,
+                                  lsn_t lsn, uint64_t salt, struct journal_error *error)
 {
     struct journal_error why;
+    struct file_header expected = {.kind = kind, .salt = salt, .lsn = lsn};
+    memcpy(expected.stream_id, reader->manifest->stream_id, STREAM_ID_SIZE);
     snprintf(reader->place_name, sizeof(reader->place_name), "%s", name);
     reader->place_offset = 0;
     if (!segment_reader_open(&reader->file, reader->disk, name, &why))
         return fail(reader, why.text, NULL, error);
     reader->is_open = true;
-    const struct file_header *header = &reader->file.header;
-    const char *wrong = NULL;
-    if (header->kind != expected->kind)
-        wrong = "it is of the other kind, log or base";
-    else if (memcmp(header->stream_id, reader->manifest->stream_id, STREAM_ID_SIZE) != 0)
-        wrong = "it belongs to another stream than MANIFEST";
-    else if (header->lsn != expected->lsn)
-        wrong = "its LSN is not the one in its name";
-    else if (header->salt != expected->salt)
-        wrong = "its salt is not the one that MANIFEST names: it is another use of the file";
+    const char *wrong = file_header_compare(&reader->file.header, &expected);
     reader->bytes_done += FILE_HEADER_SIZE;
     return wrong ? fail(reader, NULL, wrong, error) : STREAM_FRAME;
 }
@@ -128,8 +115,7 @@ static enum stream_read next_in_base(struct stream_reader *reader, struct frame 
     if (!reader->is_open) {
         char name[FILE_NAME_SIZE];
         base_name(name, base->lsn);
-        struct expected expected = {FILE_BASE, base->lsn, base->salt};
-        enum stream_read result = open_file(reader, name, &expected, error);
+        enum stream_read result = open_file(reader, name, FILE_BASE, base->lsn, base->salt, error);
         if (result != STREAM_FRAME)
             return result;
         if (reader->file.size != base->bytes)
@@ -170,9 +156,8 @@ static enum stream_read open_segment(struct stream_reader *reader, struct journa
     ASSERT(segment->lsn == reader->lsn);
     char name[FILE_NAME_SIZE];
     log_name(name, segment->lsn);
-    struct expected expected = {FILE_LOG, segment->lsn, segment->salt};
     reader->data_end = FILE_HEADER_SIZE;
-    return open_file(reader, name, &expected, error);
+    return open_file(reader, name, FILE_LOG, segment->lsn, segment->salt, error);
 }
 
 static enum stream_read next_in_log(struct stream_reader *reader, struct frame *frame,

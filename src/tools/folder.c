@@ -9,14 +9,8 @@
 
 uint64_t folder_file_size(struct disk *disk, const char *name)
 {
-    struct disk_file *file;
-    uint64_t size = 0;
-    if (disk_open(disk, name, DISK_READ, &file) < 0)
-        return 0;
-    if (disk_size(file, &size) < 0)
-        size = 0;
-    disk_close(file);
-    return size;
+    uint64_t size;
+    return disk_size_of(disk, name, &size) == 0 ? size : 0;
 }
 
 /* --- what is there ------------------------------------------------------------------------------------ */

@@ -132,20 +132,13 @@ void new_folder_end(struct new_folder *folder)
     buffer_free(&folder->pending);
 }
 
-static void collect_ours(void *context, const char *name)
-{
-    uint64_t number;
-    if (name_parse(name, &number) != NAME_FOREIGN)
-        buffer_append(context, name, strlen(name) + 1);
-}
-
 void new_folder_remove(struct disk *disk)
 {
     struct buffer names = {0};
     /* MANIFEST goes first, so that what it names is never missing. Nothing can be done about what fails here.
      */
     disk_unlink(disk, MANIFEST_NAME);
-    disk_list(disk, collect_ours, &names);
+    disk_list(disk, name_collect, &names);
     for (size_t at = 0; at < names.size; at += strlen(names.data + at) + 1)
         disk_unlink(disk, names.data + at);
     buffer_free(&names);

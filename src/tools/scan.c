@@ -142,24 +142,13 @@ static const char *judge_header(struct scan *scan, char *scratch, size_t scratch
 {
     char bytes[FILE_HEADER_SIZE];
     struct file_header header;
-    const struct file_header *expected = &scan->reader.header;
     ssize_t got = disk_read(scan->reader.file, bytes, sizeof(bytes), 0);
     if (got < 0) {
         snprintf(scratch, scratch_size, "the header cannot be read: %s", strerror((int)-got));
         return scratch;
     }
     const char *wrong = file_header_decode(&header, slice_make(bytes, (size_t)got));
-    if (wrong)
-        return wrong;
-    if (header.kind != expected->kind)
-        return "it is of the other kind, log or base";
-    if (memcmp(header.stream_id, expected->stream_id, STREAM_ID_SIZE) != 0)
-        return "it belongs to another stream than MANIFEST";
-    if (header.lsn != expected->lsn)
-        return "its LSN is not the one in its name";
-    if (header.salt != expected->salt)
-        return "its salt is not the one that MANIFEST names: it is another use of the file";
-    return NULL;
+    return wrong ? wrong : file_header_compare(&header, &scan->reader.header);
 }
 
 /* Opens and looks at the header. False when there is nothing to read on. */
