@@ -535,6 +535,29 @@ def bitfield(mix):
     return args
 
 
+def element(mix):
+    return b"%d" % mix.below(mix.pick([10, 1000, 10**9])) if mix.unit() < 0.8 else mix.value()
+
+
+@generates(12, needs=b"pfadd")
+def hyperloglog(mix):
+    chance = mix.unit()
+    if chance < 0.55:
+        count = mix.pick([0, 1, 1, 2, 5, 30]) if mix.unit() < 0.97 else 1000
+        return [b"PFADD", mix.key(), *[element(mix) for _ in range(count)]]
+    if chance < 0.8:
+        return [b"PFCOUNT", *mix.some_keys(mix.pick([1, 1, 3]))]
+    if chance < 0.9:
+        return [b"PFMERGE", *mix.some_keys(4)]
+    if chance < 0.95:
+        action = mix.pick([b"ENCODING", b"DECODE", b"TODENSE", b"GETREG", b"nosuch"])
+        return [b"PFDEBUG", action, mix.key()]
+    # Nearly a sketch. What is wrong with its registers is left to the unit tests.
+    head = mix.pick([b"HYLL", b"HYLX", b"hyll", b"HYL"])
+    sketch = head + mix.pick([b"\0", b"\1", b"\2"]) + b"\0" * mix.pick([0, 3, 10]) + mix.pick([b"\0", b"\x80"])
+    return [b"SET", mix.key(), sketch + mix.pick([b"", b"\x7f\xff", b"\0" * 12288])]
+
+
 @generates(5)
 def copy(mix):
     args = [b"COPY", mix.key(), mix.key()]

@@ -63,6 +63,8 @@ struct world_settings {
     uint64_t bulk_max;              /* proto-max-bulk-len: also the largest string */
     uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
     const char *requirepass;        /* "" : none */
+    size_t hll_sparse_max;          /* hll-sparse-max-bytes */
+    bool dump_compressed;           /* rdbcompression: DUMP compresses */
     enum debug_access debug_access; /* enable-debug-command */
     unsigned notify;                /* notify_class: which events are published; 0: none */
 
@@ -251,6 +253,8 @@ static inline void call_notify(struct call *call, enum notify_class class, const
 
 /* The command as it was given repeats its effect: it depends on no clock, no chance and no floating point. */
 void effect_verbatim(struct call *call);
+/* Whether an effect of this command has room, for one that is no write by its flags and may do without. */
+bool effect_admit(struct call *call);
 /* Another command does. database: the one it assumes selected. */
 void effect_command(struct call *call, int database, int argc, const struct slice *argv);
 /* SET key value [PXAT at] for whatever the entry now holds: for commands whose result is a whole string. */

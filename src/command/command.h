@@ -36,7 +36,8 @@ enum command_flag {
     CMD_NO_ASYNC_LOADING = 1 << 22,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23,
     /* dkv's own, not shown: */
-    CMD_WRITES_FLOAT = 1 << 27, /* writes a value of up to FLOAT_TEXT_MAX bytes that it computed */
+    CMD_WRITES_SKETCH = 1 << 26, /* writes a HyperLogLog, which may have become dense */
+    CMD_WRITES_FLOAT = 1 << 27,  /* writes a value of up to FLOAT_TEXT_MAX bytes that it computed */
     CMD_READS_ALL =
         1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
 };

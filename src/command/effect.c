@@ -6,6 +6,7 @@
  * may be there without what follows. */
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/hll.h"
 #include "command/push.h"
 #include "command/watch.h"
 #include "resp/request.h"
@@ -46,6 +47,8 @@ uint64_t effect_size_max(const struct command *command, int argc, const struct s
         command_each_key(command, argc, effect_size_visit, &effect);
     if (command->flags & CMD_WRITES_FLOAT)
         effect.size += FLOAT_TEXT_MAX;
+    if (command->flags & CMD_WRITES_SKETCH)
+        effect.size += HLL_DENSE_SIZE;
     return effect.size;
 }
 
@@ -90,6 +93,20 @@ static struct buffer *effect_begin(struct world *world, const struct session *se
     select_database(world, database);
     world->unit_effects++;
     return world->unit_buffer;
+}
+
+/* In a transaction, what is in the unit already and what its writes may still add come on top. */
+bool effect_admit(struct call *call)
+{
+    struct world *world = call->world;
+    if (!world->journal || call->session->replaying)
+        return true;
+    uint64_t size = effect_size_max(call->entry->command, call->argc, call->argv);
+    if (call->session->in_exec)
+        size += call->session->queue_unit_bytes;
+    if (world->unit_open)
+        size += world->unit_buffer->size - world->unit_begin;
+    return journal_admit(world->journal, size) == ADMIT_YES;
 }
 
 void effect_verbatim(struct call *call)

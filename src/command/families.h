@@ -10,6 +10,8 @@ extern const struct command bitmap_commands[];
 extern const size_t bitmap_command_count;
 extern const struct command bitfield_commands[];
 extern const size_t bitfield_command_count;
+extern const struct command hyperloglog_commands[];
+extern const size_t hyperloglog_command_count;
 extern const struct command keys_commands[];
 extern const size_t keys_command_count;
 extern const struct command expire_commands[];

@@ -53,6 +53,8 @@ struct config {
     int64_t timeout;       /* seconds a client may be idle; 0: for ever */
     int64_t tcp_keepalive; /* seconds; 0: off */
     uint64_t proto_max_bulk_len;
+    uint64_t hll_sparse_max_bytes;
+    bool rdbcompression;
     uint64_t client_query_buffer_limit;
     struct config_output_limit output_limits[OUTPUT_CLASSES];
     enum config_access enable_debug_command;

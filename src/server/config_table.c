@@ -191,6 +191,8 @@ const struct directive directives[] = {
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", FIELD(output_limits)),
     ROW("client-query-buffer-limit", SIZE, "1gb", FIELD(client_query_buffer_limit), RANGE(MB, INT64_MAX)),
     ROW("proto-max-bulk-len", SIZE, "512mb", FIELD(proto_max_bulk_len), RANGE(MB, INT64_MAX)),
+    ROW("hll-sparse-max-bytes", SIZE, "3000", FIELD(hll_sparse_max_bytes), RANGE(0, INT64_MAX)),
+    ROW("rdbcompression", BOOL, "yes", FIELD(rdbcompression)),
     ROW("enable-debug-command", ENUM, "no", FIELD(enable_debug_command), CHOICES(access_choices), FLAGS(IMMUTABLE)),
     ROW("enable-protected-configs", ENUM, "no", FIELD(enable_protected_configs), CHOICES(access_choices),
         FLAGS(IMMUTABLE)),
@@ -241,7 +243,6 @@ const struct directive directives[] = {
     ROW("rdb-del-sync-files", BOOL, "no"),
     ROW("rdb-save-incremental-fsync", BOOL, "yes"),
     ROW("rdbchecksum", BOOL, "yes", FLAGS(IMMUTABLE)),
-    ROW("rdbcompression", BOOL, "yes"),
     ROW("sanitize-dump-payload", ENUM, "no", CHOICES(sanitize_choices)),
     ROW("stop-writes-on-bgsave-error", BOOL, "yes"),
 
@@ -283,7 +284,6 @@ const struct directive directives[] = {
     /* Value types. */
     ROW("hash-max-listpack-entries", INT, "512", ALIAS("hash-max-ziplist-entries"), RANGE(0, INT64_MAX)),
     ROW("hash-max-listpack-value", SIZE, "64", ALIAS("hash-max-ziplist-value"), RANGE(0, INT64_MAX)),
-    ROW("hll-sparse-max-bytes", SIZE, "3000", RANGE(0, INT64_MAX)),
     ROW("list-compress-depth", INT, "0", RANGE(0, INT_MAX)),
     ROW("list-max-listpack-size", INT, "-2", ALIAS("list-max-ziplist-size"), RANGE(INT_MIN, INT_MAX)),
     ROW("set-max-intset-entries", INT, "512", RANGE(0, INT64_MAX)),

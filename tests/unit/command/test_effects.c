@@ -164,6 +164,16 @@ static void test_verbatim(void **state)
         {"bitfield b2 overflow fail set u8 8 256", "bitfield b2 overflow fail set u8 8 256"},
         {"bitop not c b", "bitop not c b"},
         {"bitop or c missing", "DEL c"},
+        {"pfadd h a b", "pfadd h a b"},
+        {"pfadd h2", "pfadd h2"},
+        {"pfcount h", "pfcount h"},
+        {"pfcount h", ""},
+        {"pfcount h h2", ""},
+        {"pfadd h a", ""},
+        {"pfmerge h3 h h2", "pfmerge h3 h h2"},
+        {"pfdebug getreg h", "PFDEBUG TODENSE h"},
+        {"pfdebug todense h", ""},
+        {"pfadd h c", "pfadd h c"},
     };
     CHECK_EFFECTS(rows);
 }

@@ -102,23 +102,25 @@ static void fixture_open(struct fixture *fixture)
 {
     struct journal_error error;
     assert_int_equal(disk_posix_open(fixture->folder, &fixture->disk), 0);
-    struct engine_options options = {
-        .world = {.clock = &fixture->clock.clock,
-                  .databases = DATABASES,
-                  .random_seed = 7,
-                  .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .requirepass = ""}},
-        .journal = {.disk = fixture->disk,
-                    .folder = fixture->folder,
-                    .policy = SYNC_ALWAYS,
-                    .segment_size = 1 << 20,
-                    .unsynced_max = 64 << 20,
-                    .random_seed = 11,
-                    .wake = no_wake},
-        .host = {.context = &fixture->host,
-                 .start_child = host_start,
-                 .child_running = host_running,
-                 .child_progress = host_progress,
-                 .kill_child = host_kill}};
+    struct engine_options options = {.world = {.clock = &fixture->clock.clock,
+                                               .databases = DATABASES,
+                                               .random_seed = 7,
+                                               .settings = {.bulk_max = 512 << 20,
+                                                            .query_max = 1 << 30,
+                                                            .requirepass = "",
+                                                            .hll_sparse_max = 3000}},
+                                     .journal = {.disk = fixture->disk,
+                                                 .folder = fixture->folder,
+                                                 .policy = SYNC_ALWAYS,
+                                                 .segment_size = 1 << 20,
+                                                 .unsynced_max = 64 << 20,
+                                                 .random_seed = 11,
+                                                 .wake = no_wake},
+                                     .host = {.context = &fixture->host,
+                                              .start_child = host_start,
+                                              .child_running = host_running,
+                                              .child_progress = host_progress,
+                                              .kill_child = host_kill}};
     fixture->engine = engine_open(&options, &error);
     if (!fixture->engine)
         fail_msg("%s", error.text);
