@@ -16,7 +16,7 @@ from pathlib import Path
 import driving
 import machine
 import report
-from subject import Subject, candidate
+import subject
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,7 @@ class Bench:
             subjects = []
             try:
                 for which in self.candidates:
-                    subjects.append(Subject(which, stage.setting, self.folder))
+                    subjects.append(subject.Subject(which, stage.setting, self.folder))
                 filled = False
                 for case in group:
                     self.progress.case(case.name)
@@ -90,16 +90,16 @@ class Bench:
                         filled = True
                     yield self._case(case, subjects)
             finally:
-                for subject in subjects:
-                    subject.close()
+                for one in subjects:
+                    one.close()
 
     def _fill(self, subjects, stage):
-        for subject in subjects:
-            subject.rss_empty = subject.rss_bytes()
+        for one in subjects:
+            one.rss_empty = one.rss_bytes()
             if stage.keys:
-                self.progress.step(f"filling {subject.name}")
-                driving.fill(subject, getattr(self.sizes, stage.keys), stage.value, stage.ending)
-                subject.settle()
+                self.progress.step(f"filling {one.name}")
+                driving.fill(one, getattr(self.sizes, stage.keys), stage.value, stage.ending)
+                one.settle()
 
     def _case(self, case, subjects):
         rounds = {name: [] for name in self.names}
@@ -107,13 +107,14 @@ class Bench:
         states = {name: {} for name in self.names}
         try:
             if case.prepare:
-                for subject in subjects:
-                    case.prepare(subject)
-            for number in range(self.sizes.rounds):
-                for subject in subjects:
-                    self.progress.step(f"round {number + 1}/{self.sizes.rounds}, {subject.name}")
-                    rounds[subject.name].append(case.measure(subject, self.sizes, keys, states[subject.name]))
-                    subject.settle()
+                for one in subjects:
+                    case.prepare(one)
+            count = self.sizes.rounds if case.rounds is None or self.sizes.rounds == 1 else case.rounds
+            for number in range(count):
+                for one in subjects:
+                    self.progress.step(f"round {number + 1}/{count}, {one.name}")
+                    rounds[one.name].append(case.measure(one, self.sizes, keys, states[one.name]))
+                    one.settle()
             return report.judge(case, rounds, self.names)
         except (driving.LoadError, RuntimeError, OSError) as error:
             return {"name": case.name, "what": case.what, "failed": str(error)}
@@ -129,6 +130,7 @@ def parse_options():
     parser.add_argument("--redis", default="redis-server")
     parser.add_argument("--load", default=ROOT / "build" / "tests" / "bench" / "load")
     parser.add_argument("--dir", default=ROOT / "build", help="where the servers' folders are made")
+    parser.add_argument("--nice", type=int, help="run servers and load with this niceness (-15: mostly undisturbed by others)")
     parser.add_argument("--json", default=ROOT / "build" / "bench.json", type=Path)
     for name, kind in Sizes.__annotations__.items():
         parser.add_argument("--" + name.replace("_", "-"), type=kind)
@@ -142,9 +144,11 @@ def main():
         if getattr(options, name) is not None:
             setattr(sizes, name, getattr(options, name))
     cases = report.names_of(options.only.split())
-    candidates = [candidate("dkv", options.dkv), candidate(report.REFERENCE, options.redis)]
-    candidates += [candidate(*one.split("=", 1)) for one in options.servers.split()]
+    candidates = [subject.candidate("dkv", options.dkv), subject.candidate(report.REFERENCE, options.redis)]
+    candidates += [subject.candidate(*one.split("=", 1)) for one in options.servers.split()]
     driving.LOAD = str(options.load)
+    if options.nice is not None:
+        subject.set_niceness(options.nice)
     folder = tempfile.mkdtemp(prefix="bench-", dir=Path(options.dir).resolve())
     progress = Progress(len(cases))
     found = {"servers": [one.name for one in candidates], "sizes": asdict(sizes), "cases": []}

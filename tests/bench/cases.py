@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+import measures
 from driving import benchmark, mixed
 
 
@@ -57,6 +58,7 @@ class Case:
     measure: Callable
     floors: tuple
     prepare: Optional[Callable] = None  # once for each server, before the rounds
+    rounds: Optional[int] = None  # where it wants another number
 
 
 ALWAYS = Stage()
@@ -117,3 +119,33 @@ def relaxed(tag, stage):
 
 
 CASES += relaxed("everysec", EVERYSEC) + relaxed("nolog", NO_LOG)
+
+LARGE = Stage(keys="keys_large")
+LARGE_EXPIRING = Stage(keys="keys_large", ending="EX 1000000")
+EMPTY = Stage(keys="")
+EMPTY_NO_LOG = Stage(setting="no log", keys="")
+
+# Where no fork is involved, nobody waits for longer.
+PAUSES_WITH_FORK = (at_most("p99.9", 1), at_most("max", 1))
+PAUSES = PAUSES_WITH_FORK + (below("max", 10),)
+
+CASES += [
+    Case("memory", "memory per key, 16 + 64 bytes", LARGE, measures.memory, (at_most("bytes", 0.65),), rounds=1),
+    # In this order: the first rewrite ends what can be replayed.
+    Case("replay", "restart after SIGKILL, replaying the log", LARGE, measures.restart, (at_most("seconds", 0.3),)),
+    Case("rewrite", "rewrite", LARGE, measures.rewrite, (at_most("seconds", 0.35),)),
+    Case("base-load", "restart after SIGKILL, from a rewritten base", LARGE, measures.restart,
+         (at_most("seconds", 0.35),), prepare=measures.rewrite),
+    Case("pause-rewrite", "a rewrite, beside 50 k SET/s", LARGE, measures.rewrite_pauses, PAUSES_WITH_FORK),
+    Case("fork-memory", "memory during a rewrite, beside 50 k SET/s", LARGE, measures.rewrite_memory,
+         (at_most("extra", 1),)),
+    Case("memory-ttl", "memory per key with a time to live", LARGE_EXPIRING, measures.memory, (at_most("bytes", 0.65),),
+         rounds=1),
+    Case("pause-growing", "the table grows, 250 k SET/s", EMPTY, measures.growing, PAUSES),
+    Case("pause-expiring", "1 M keys expire at once", EMPTY, measures.expiring, PAUSES),
+    Case("pause-flushing", "FLUSHALL ASYNC", EMPTY, measures.flushing, PAUSES),
+    Case("start", "start of an empty server", EMPTY, measures.starting, (below("ready", 10),), rounds=9),
+    Case("idle", "doing nothing, with a million keys", ALWAYS, measures.idling,
+         (below("wakeups", 5), below("idle", 0.05)), rounds=1),
+    Case("pause-growing-nolog", "the table grows, 250 k SET/s, no log", EMPTY_NO_LOG, measures.growing, PAUSES),
+]

@@ -42,13 +42,32 @@ def candidate(name, program):
     return Candidate(name, binary)
 
 
+def set_niceness(niceness):
+    """Of this process and all that it starts. Where the kernel shares out time by session first (autogroup), a session's
+    own niceness is what counts, so Subject gives it to each server's session, too."""
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    _share_niceness("self")
+
+
+def _share_niceness(pid):
+    autogroup = Path(f"/proc/{pid}/autogroup")
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    if niceness and autogroup.exists():
+        autogroup.write_text(str(niceness))
+
+
 class Subject:
     def __init__(self, which, setting, folder):
         self.name = which.name
         self.setting = setting
         self.server = Server(which.binary, data=Path(folder) / which.name, auto_aof_rewrite_percentage=0, save="",
                              **SETTINGS[setting])
-        self.server.start()
+        self._start()
+
+    def _start(self):
+        self.server.launch()
+        _share_niceness(self.server.pid)
+        self.server.wait_ready()
 
     def close(self):
         self.server.remove()
@@ -57,7 +76,7 @@ class Subject:
         """A new process on an empty folder."""
         self.server.kill()
         self._empty()
-        self.server.start()
+        self._start()
 
     def _empty(self):
         shutil.rmtree(self.server.data)
@@ -67,7 +86,7 @@ class Subject:
         """Seconds from the start of the process to the first reply of a server that has loaded its data."""
         self.server.kill()
         begin = time.monotonic()
-        self.server.start()
+        self._start()
         return time.monotonic() - begin
 
     def start_empty(self):
@@ -79,6 +98,7 @@ class Subject:
             begin = time.monotonic()
             process = subprocess.Popen(self.server.command_line(), stdout=log, stderr=log, start_new_session=True)
         self.server.process = process
+        _share_niceness(process.pid)
         while process.poll() is None:
             try:
                 with self.server.connect() as connection:

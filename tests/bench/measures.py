@@ -1,0 +1,130 @@
+"""Measurements that are more than load for a while: restarts, rewrites, memory, pauses, idling.
+
+Each is a function of a subject, the sizes, the number of keys that the stage filled in, and a dict that lasts for the
+rounds of one server; it returns figures as driving.py has them.
+"""
+
+import threading
+import time
+
+from driving import LoadError, fill, in_background, probing
+
+# What goes on beside a rewrite: the same for every server, and within what each can do.
+WRITERS = "name=writers clients=10 pipeline=16 rate=50000 keys={keys} : 1 SET key:# $64"
+# How fast the table grows while pauses are looked for.
+GROWING_RATE = 250_000
+LEAD_SECONDS = 0.2  # of quiet before what is watched begins
+SAMPLE_SECONDS = 0.01
+
+
+def _pauses(figures):
+    return {name: figures[name] for name in ("p50", "p99.9", "max")}
+
+
+def _check_size(subject, keys):
+    size = subject.call("DBSIZE")
+    if size != keys:
+        raise LoadError(f"{subject.name} has {size} keys instead of {keys}")
+
+
+# --- restarts and rewrites --------------------------------------------------------------------------------------------
+
+
+def restart(subject, sizes, keys, state):
+    took = subject.restart_after_kill()
+    _check_size(subject, keys)
+    return {"seconds": took}
+
+
+def rewrite(subject, sizes=None, keys=None, state=None):
+    return {"seconds": subject.rewrite()}
+
+
+def rewrite_pauses(subject, sizes, keys, state):
+    with in_background(subject, WRITERS.format(keys=keys)), probing(subject) as figures:
+        time.sleep(LEAD_SECONDS)
+        took = subject.rewrite()
+    return {"seconds": took, **_pauses(figures)}
+
+
+def rewrite_memory(subject, sizes, keys, state):
+    """What is taken beyond what was taken before, at the worst moment, by the server and its child."""
+    before = subject.share_bytes()
+    over = threading.Event()
+    samples = [before]
+
+    def sample():
+        while not over.is_set():
+            samples.append(subject.share_bytes())
+            over.wait(SAMPLE_SECONDS)
+
+    with in_background(subject, WRITERS.format(keys=keys)):
+        time.sleep(LEAD_SECONDS)
+        sampler = threading.Thread(target=sample)
+        sampler.start()
+        try:
+            took = subject.rewrite()
+        finally:
+            over.set()
+            sampler.join()
+    return {"seconds": took, "extra": (max(samples) - before) / 2**20}
+
+
+def memory(subject, sizes, keys, state):
+    return {"bytes": (subject.rss_bytes() - subject.rss_empty) / keys}
+
+
+# --- pauses -----------------------------------------------------------------------------------------------------------
+
+
+def growing(subject, sizes, keys, state):
+    subject.reset()
+    with probing(subject) as figures:
+        time.sleep(LEAD_SECONDS)
+        filled = fill(subject, sizes.keys_grown, 64, pipeline=16, rate=GROWING_RATE)
+    return {"rate": filled["rate"], **_pauses(figures)}
+
+
+def expiring(subject, sizes, keys, state):
+    """All keys expire in the same millisecond. It is put far enough ahead for them to be there by then."""
+    subject.reset()
+    lead = state.setdefault("lead", 1 + sizes.keys_expiring / 200_000)
+    due = time.time() + lead
+    fill(subject, sizes.keys_expiring, 64, f"PXAT {int(due * 1000)}")
+    if time.time() > due - LEAD_SECONDS:
+        state["lead"] = 3 * lead
+        return expiring(subject, sizes, keys, state)
+    time.sleep(max(0, due - LEAD_SECONDS - time.time()))
+    with probing(subject) as figures:
+        while subject.call("DBSIZE") > 0:
+            time.sleep(0.05)
+        gone = time.time() - due
+    return {"seconds": gone, **_pauses(figures)}
+
+
+def flushing(subject, sizes, keys, state):
+    subject.reset()
+    fill(subject, sizes.keys_grown, 64)
+    subject.settle()
+    with probing(subject) as figures:
+        time.sleep(LEAD_SECONDS)
+        begin = time.monotonic()
+        subject.call("FLUSHALL", "ASYNC")
+        took = time.monotonic() - begin
+        time.sleep(LEAD_SECONDS + sizes.keys_grown / 2_000_000)  # until the thread that frees them is done
+    return {"seconds": took, **_pauses(figures)}
+
+
+# --- doing nothing ----------------------------------------------------------------------------------------------------
+
+
+def idling(subject, sizes, keys, state):
+    time.sleep(LEAD_SECONDS)
+    switches, ran = subject.context_switches(), subject.run_seconds()
+    time.sleep(sizes.idle_seconds)
+    return {"wakeups": (subject.context_switches() - switches) / sizes.idle_seconds,
+            "idle": (subject.run_seconds() - ran) / sizes.idle_seconds * 100}
+
+
+def starting(subject, sizes, keys, state):
+    return {"ready": subject.start_empty() * 1000}
