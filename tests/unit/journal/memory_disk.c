@@ -19,8 +19,8 @@ struct pending {
     char *bytes; /* NULL: a change of size */
 };
 
-struct inode {
-    struct inode *next;
+struct memory_inode {
+    struct memory_inode *next;
     struct buffer live;
     struct buffer durable;
     struct pending *pending;
@@ -28,13 +28,13 @@ struct inode {
     int handles;
 };
 
-struct name {
+struct memory_name {
     char *name;
-    struct inode *inode;
+    struct memory_inode *inode;
 };
 
-struct folder {
-    struct name *names;
+struct memory_folder {
+    struct memory_name *names;
     size_t count;
 };
 
@@ -44,15 +44,15 @@ struct folder_change {
     struct folder_change *next;
     char *from;
     char *to;
-    struct inode *inode;
+    struct memory_inode *inode;
 };
 
 struct memory_disk {
     struct disk disk;
     pthread_mutex_t lock;
-    struct inode *inodes;
-    struct folder live;
-    struct folder durable;
+    struct memory_inode *inodes;
+    struct memory_folder live;
+    struct memory_folder durable;
     struct folder_change *changes;
     struct folder_change **changes_end;
     uint64_t calls;
@@ -65,19 +65,22 @@ struct memory_disk {
     bool failed;
     uint64_t capacity;
     int holder;
+    uint64_t looks_left;
+    void (*meanwhile)(void *context);
+    void *meanwhile_context;
 };
 
 struct memory_file {
     struct disk_file file;
     struct memory_disk *disk;
-    struct inode *inode;
+    struct memory_inode *inode;
 };
 
 static const struct disk_operations memory_operations;
 
 /* --- folders ------------------------------------------------------------------------------------------ */
 
-static struct name *folder_find(struct folder *folder, const char *name)
+static struct memory_name *names_find(struct memory_folder *folder, const char *name)
 {
     for (size_t i = 0; i < folder->count; i++)
         if (strcmp(folder->names[i].name, name) == 0)
@@ -85,46 +88,47 @@ static struct name *folder_find(struct folder *folder, const char *name)
     return NULL;
 }
 
-static void folder_unset(struct folder *folder, const char *name)
+static void names_unset(struct memory_folder *folder, const char *name)
 {
-    struct name *found = folder_find(folder, name);
+    struct memory_name *found = names_find(folder, name);
     if (!found)
         return;
     mem_free(found->name);
     *found = folder->names[--folder->count];
 }
 
-static void folder_set(struct folder *folder, const char *name, struct inode *inode)
+static void names_set(struct memory_folder *folder, const char *name, struct memory_inode *inode)
 {
-    folder_unset(folder, name);
+    names_unset(folder, name);
     folder->names = mem_realloc(folder->names, (folder->count + 1) * sizeof(*folder->names));
-    folder->names[folder->count++] = (struct name){mem_strdup(name), inode};
+    folder->names[folder->count++] = (struct memory_name){mem_strdup(name), inode};
 }
 
-static void folder_apply(struct folder *folder, const struct folder_change *change)
+static void names_apply(struct memory_folder *folder, const struct folder_change *change)
 {
-    struct name *from = change->from ? folder_find(folder, change->from) : NULL;
+    struct memory_name *from = change->from ? names_find(folder, change->from) : NULL;
     if (from && (!change->to || from->inode == change->inode))
-        folder_unset(folder, change->from);
+        names_unset(folder, change->from);
     if (change->to)
-        folder_set(folder, change->to, change->inode);
+        names_set(folder, change->to, change->inode);
 }
 
-static void folder_copy(struct folder *to, const struct folder *from)
+static void names_copy(struct memory_folder *to, const struct memory_folder *from)
 {
     while (to->count > 0)
-        folder_unset(to, to->names[0].name);
+        names_unset(to, to->names[0].name);
     for (size_t i = 0; i < from->count; i++)
-        folder_set(to, from->names[i].name, from->names[i].inode);
+        names_set(to, from->names[i].name, from->names[i].inode);
 }
 
-static void change_folder(struct memory_disk *memory, const char *from, const char *to, struct inode *inode)
+static void change_folder(struct memory_disk *memory, const char *from, const char *to,
+                          struct memory_inode *inode)
 {
     struct folder_change *change = mem_alloc(sizeof(*change));
     *change = (struct folder_change){NULL, from ? mem_strdup(from) : NULL, to ? mem_strdup(to) : NULL, inode};
     *memory->changes_end = change;
     memory->changes_end = &change->next;
-    folder_apply(&memory->live, change);
+    names_apply(&memory->live, change);
 }
 
 /* Applies the pending changes for which keep says so, and forgets all. */
@@ -133,7 +137,7 @@ static void settle_folder(struct memory_disk *memory, bool (*keep)(void *context
     for (struct folder_change *next, *change = memory->changes; change; change = next) {
         next = change->next;
         if (keep(context))
-            folder_apply(&memory->durable, change);
+            names_apply(&memory->durable, change);
         mem_free(change->from);
         mem_free(change->to);
         mem_free(change);
@@ -144,9 +148,9 @@ static void settle_folder(struct memory_disk *memory, bool (*keep)(void *context
 
 /* --- files -------------------------------------------------------------------------------------------- */
 
-static struct inode *inode_new(struct memory_disk *memory)
+static struct memory_inode *inode_new(struct memory_disk *memory)
 {
-    struct inode *inode = mem_alloc_zero(sizeof(*inode));
+    struct memory_inode *inode = mem_alloc_zero(sizeof(*inode));
     inode->pending_end = &inode->pending;
     inode->next = memory->inodes;
     memory->inodes = inode;
@@ -160,7 +164,7 @@ static void resize(struct buffer *bytes, uint64_t size)
     bytes->size = size;
 }
 
-static void change_file(struct inode *inode, uint64_t offset, const char *bytes, size_t size)
+static void change_file(struct memory_inode *inode, uint64_t offset, const char *bytes, size_t size)
 {
     struct pending *pending = mem_alloc(sizeof(*pending));
     *pending = (struct pending){.offset = offset, .size = size};
@@ -178,7 +182,7 @@ static void change_file(struct inode *inode, uint64_t offset, const char *bytes,
 }
 
 /* Applies the pending changes sector by sector where keep says so, and forgets all. */
-static void settle_file(struct inode *inode, bool (*keep)(void *context), void *context)
+static void settle_file(struct memory_inode *inode, bool (*keep)(void *context), void *context)
 {
     for (struct pending *next, *pending = inode->pending; pending; pending = next) {
         next = pending->next;
@@ -214,7 +218,7 @@ static bool keep_none(void *context)
     return false;
 }
 
-static void inode_free(struct inode *inode)
+static void inode_free(struct memory_inode *inode)
 {
     settle_file(inode, keep_none, NULL);
     buffer_free(&inode->live);
@@ -222,7 +226,7 @@ static void inode_free(struct inode *inode)
     mem_free(inode);
 }
 
-static bool is_referred_to(const struct memory_disk *memory, const struct inode *inode)
+static bool is_referred_to(const struct memory_disk *memory, const struct memory_inode *inode)
 {
     for (size_t i = 0; i < memory->live.count; i++)
         if (memory->live.names[i].inode == inode)
@@ -238,8 +242,8 @@ static bool is_referred_to(const struct memory_disk *memory, const struct inode 
 
 static void sweep(struct memory_disk *memory)
 {
-    for (struct inode **at = &memory->inodes; *at;) {
-        struct inode *inode = *at;
+    for (struct memory_inode **at = &memory->inodes; *at;) {
+        struct memory_inode *inode = *at;
         if (is_referred_to(memory, inode)) {
             at = &inode->next;
             continue;
@@ -281,6 +285,13 @@ static int begin_call(struct memory_disk *memory, enum memory_call kind, bool *a
     return 0;
 }
 
+/* Before each opening and reading, without the lock: what somebody else does meanwhile uses the disk. */
+static void look(struct memory_disk *memory)
+{
+    if (memory->looks_left > 0 && --memory->looks_left == 0)
+        memory->meanwhile(memory->meanwhile_context);
+}
+
 static uint64_t blocks_of(uint64_t size)
 {
     return (size + BLOCK - 1) / BLOCK * BLOCK;
@@ -295,7 +306,7 @@ static uint64_t used_bytes(const struct memory_disk *memory)
 }
 
 /* How large a file may become. */
-static uint64_t size_limit(const struct memory_disk *memory, const struct inode *inode)
+static uint64_t size_limit(const struct memory_disk *memory, const struct memory_inode *inode)
 {
     uint64_t others = used_bytes(memory) - blocks_of(inode->live.size);
     uint64_t left = memory->capacity > others ? memory->capacity - others : 0;
@@ -326,8 +337,8 @@ static struct memory_file *memory_file_of(struct disk_file *file)
 static int do_open(struct memory_disk *memory, const char *name, enum disk_open_mode mode,
                    struct disk_file **file)
 {
-    struct name *found = folder_find(&memory->live, name);
-    struct inode *inode = found ? found->inode : NULL;
+    struct memory_name *found = names_find(&memory->live, name);
+    struct memory_inode *inode = found ? found->inode : NULL;
     if (memory->crashed)
         return -EIO;
     if (mode == DISK_CREATE) {
@@ -351,6 +362,7 @@ static int do_open(struct memory_disk *memory, const char *name, enum disk_open_
 
 static int memory_open(struct disk *disk, const char *name, enum disk_open_mode mode, struct disk_file **file)
 {
+    look(memory_of(disk));
     LOCKED(memory_of(disk), int, do_open(memory_of(disk), name, mode, file));
 }
 
@@ -381,6 +393,7 @@ static ssize_t do_read(struct memory_file *file, void *data, size_t size, uint64
 static ssize_t memory_read(struct disk_file *file, void *data, size_t size, uint64_t offset)
 {
     struct memory_file *opened = memory_file_of(file);
+    look(opened->disk);
     LOCKED(opened->disk, ssize_t, do_read(opened, data, size, offset));
 }
 
@@ -473,7 +486,7 @@ static int do_rename(struct memory_disk *memory, const char *from, const char *t
 {
     bool act;
     int rc = begin_call(memory, CALL_RENAME, &act);
-    struct name *found = folder_find(&memory->live, from);
+    struct memory_name *found = names_find(&memory->live, from);
     if (act && !found)
         return -ENOENT;
     if (act)
@@ -489,7 +502,7 @@ static int memory_rename(struct disk *disk, const char *from, const char *to)
 static int do_unlink(struct memory_disk *memory, const char *name)
 {
     bool act;
-    if (!memory->crashed && !folder_find(&memory->live, name))
+    if (!memory->crashed && !names_find(&memory->live, name))
         return -ENOENT;
     int rc = begin_call(memory, CALL_UNLINK, &act);
     if (act)
@@ -551,8 +564,8 @@ static void memory_free(struct disk *disk)
     struct memory_disk *memory = memory_of(disk);
     settle_folder(memory, keep_none, NULL);
     while (memory->live.count > 0)
-        folder_unset(&memory->live, memory->live.names[0].name);
-    folder_copy(&memory->durable, &memory->live);
+        names_unset(&memory->live, memory->live.names[0].name);
+    names_copy(&memory->durable, &memory->live);
     mem_free(memory->live.names);
     mem_free(memory->durable.names);
     memory->live.names = memory->durable.names = NULL;
@@ -640,14 +653,55 @@ void memory_disk_restart(struct memory_disk *memory, enum memory_crash crash, ui
     if (crash == CRASH_OF_PROCESS)
         return;
     settle_folder(memory, keep, &chance);
-    folder_copy(&memory->live, &memory->durable);
-    for (struct inode *inode = memory->inodes; inode; inode = inode->next) {
+    names_copy(&memory->live, &memory->durable);
+    for (struct memory_inode *inode = memory->inodes; inode; inode = inode->next) {
         ASSERT(inode->handles == 0);
         settle_file(inode, keep, &chance);
         buffer_clear(&inode->live);
         buffer_append_slice(&inode->live, buffer_slice(&inode->durable));
     }
     sweep(memory);
+}
+
+struct memory_disk *memory_disk_after(const struct memory_disk *memory, enum memory_loss loss)
+{
+    struct memory_disk *after = memory_disk_new();
+    const struct folder_change *last = memory->changes;
+    struct memory_folder names = {0};
+    bool keeps_names = loss == LOSE_NOTHING || loss == LOSE_DATA;
+    names_copy(&names, keeps_names ? &memory->live : &memory->durable);
+    while (last && last->next)
+        last = last->next;
+    if (last && loss == LOSE_OLDER_NAMES)
+        names_apply(&names, last);
+    for (size_t i = 0; i < names.count; i++) {
+        const struct memory_inode *inode = names.names[i].inode;
+        bool keeps_data = loss != LOSE_DATA && loss != LOSE_ALL;
+        memory_disk_put(after, names.names[i].name,
+                        buffer_slice(keeps_data ? &inode->live : &inode->durable));
+    }
+    while (names.count > 0)
+        names_unset(&names, names.names[0].name);
+    mem_free(names.names);
+    return after;
+}
+
+struct memory_disk *memory_disk_clone(const struct memory_disk *memory)
+{
+    return memory_disk_after(memory, LOSE_NOTHING);
+}
+
+void memory_disk_look(struct memory_disk *memory, uint64_t look, void (*meanwhile)(void *context),
+                      void *context)
+{
+    memory->looks_left = look;
+    memory->meanwhile = meanwhile;
+    memory->meanwhile_context = context;
+}
+
+bool memory_disk_has_looked(const struct memory_disk *memory)
+{
+    return memory->looks_left == 0;
 }
 
 void memory_disk_fail(struct memory_disk *memory, unsigned kinds, uint64_t skip, uint64_t count, int error)
@@ -683,24 +737,24 @@ void memory_disk_set_holder(struct memory_disk *memory, int process)
 
 struct buffer *memory_disk_file(struct memory_disk *memory, const char *name)
 {
-    struct name *found = folder_find(&memory->live, name);
+    struct memory_name *found = names_find(&memory->live, name);
     return found ? &found->inode->live : NULL;
 }
 
 void memory_disk_put(struct memory_disk *memory, const char *name, struct slice bytes)
 {
-    struct inode *inode = inode_new(memory);
+    struct memory_inode *inode = inode_new(memory);
     buffer_append_slice(&inode->live, bytes);
     buffer_append_slice(&inode->durable, bytes);
-    folder_set(&memory->live, name, inode);
-    folder_set(&memory->durable, name, inode);
+    names_set(&memory->live, name, inode);
+    names_set(&memory->durable, name, inode);
     sweep(memory);
 }
 
 void memory_disk_remove(struct memory_disk *memory, const char *name)
 {
-    folder_unset(&memory->live, name);
-    folder_unset(&memory->durable, name);
+    names_unset(&memory->live, name);
+    names_unset(&memory->durable, name);
     sweep(memory);
 }
 

@@ -31,6 +31,16 @@ enum memory_crash {
     CRASH_LOSING_SOME /* of the rest, what chance keeps */
 };
 
+/* What a power failure takes of what was not synced, each time wholly. */
+enum memory_loss {
+    LOSE_NOTHING,
+    LOSE_DATA,
+    LOSE_NAMES,
+    LOSE_OLDER_NAMES, /* the last change of names is kept, those before it are lost */
+    LOSE_ALL,
+    MEMORY_LOSSES
+};
+
 struct memory_disk *memory_disk_new(void);
 /* Owned by the memory disk; disk_free frees both. */
 struct disk *memory_disk_interface(struct memory_disk *memory);
@@ -46,6 +56,16 @@ bool memory_disk_has_crashed(const struct memory_disk *memory);
 /* After a crash, or after the process's end, when all files are closed: what is kept becomes the disk's
  * contents. seed decides what chance keeps. */
 void memory_disk_restart(struct memory_disk *memory, enum memory_crash crash, uint64_t seed);
+
+/* What is there after such a loss, or all of it, as another disk on which it is durable. Neither crash nor
+ * restart is needed for that, and nothing changes here. */
+struct memory_disk *memory_disk_after(const struct memory_disk *memory, enum memory_loss loss);
+struct memory_disk *memory_disk_clone(const struct memory_disk *memory);
+/* At the look-th opening or reading from here on, meanwhile is called first: what somebody else does. */
+void memory_disk_look(struct memory_disk *memory, uint64_t look, void (*meanwhile)(void *context),
+                      void *context);
+/* Whether it has been called, or nothing was to be. */
+bool memory_disk_has_looked(const struct memory_disk *memory);
 
 /* Of the calls of these kinds (bits), lets skip pass and then fails count with a negative errno. */
 void memory_disk_fail(struct memory_disk *memory, unsigned kinds, uint64_t skip, uint64_t count, int error);

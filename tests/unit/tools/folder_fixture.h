@@ -10,13 +10,14 @@
 
 #include <cmocka.h>
 
+#include "../journal/memory_disk.c"
 #include "journal/journal.h"
-#include "memory_disk.h"
 #include "resp/request.h"
 #include "tools/replay.h"
 #include "tools/survey.h"
 
 #define FIXTURE_UNITS_MAX 512
+#define FIXTURE_FILES_MAX 64
 
 struct test_clock {
     struct clock clock;

@@ -4,22 +4,20 @@
 
 /* A survey as of a folder that a server holds; at its n-th look at the disk, meanwhile is called. Returns the
  * damages, and whether the moment came. */
-static int64_t survey_meanwhile(struct fixture *fixture, int64_t look, void (*meanwhile)(void *context),
+static int64_t survey_meanwhile(struct fixture *fixture, uint64_t look, void (*meanwhile)(void *context),
                                 bool *came)
 {
     struct tool tool = fixture_tool(fixture, fixture->disk);
     struct folder folder;
     struct survey survey;
     struct journal_error error;
-    fixture->disk->meanwhile = meanwhile;
-    fixture->disk->context = fixture;
-    fixture->disk->looks_left = look;
+    memory_disk_look(fixture->disk, look, meanwhile, fixture);
     tool.in_use = true;
     if (!survey_load(&survey, &folder, &tool, &error))
         fail_msg("%s", error.text);
     int64_t damages = (int64_t)survey.damage_count + (folder.state != MANIFEST_GOOD);
-    *came = fixture->disk->looks_left == 0;
-    fixture->disk->looks_left = 0;
+    *came = memory_disk_has_looked(fixture->disk);
+    memory_disk_look(fixture->disk, 0, NULL, NULL);
     survey_free(&survey);
     folder_free(&folder);
     return damages;
@@ -47,7 +45,7 @@ static void rewrite_twice(void *context)
 static void check_every_look(void (*meanwhile)(void *context), int history_bases)
 {
     bool came = true;
-    for (int64_t look = 1; came; look++) {
+    for (uint64_t look = 1; came; look++) {
         struct fixture fixture;
         fixture_open(&fixture, history_bases);
         fixture_units(&fixture, 8, 20000);
@@ -55,7 +53,7 @@ static void check_every_look(void (*meanwhile)(void *context), int history_bases
         fixture_units(&fixture, 4, 20000);
         int64_t damages = survey_meanwhile(&fixture, look, meanwhile, &came);
         if (damages != 0)
-            fail_msg("look %lld: %lld damages", (long long)look, (long long)damages);
+            fail_msg("look %llu: %lld damages", (unsigned long long)look, (long long)damages);
         fixture_close(&fixture);
         assert_true(look < 1000);
     }
@@ -82,7 +80,7 @@ static void finish_writing(void *context)
     struct fixture *fixture = context;
     char name[FILE_NAME_SIZE];
     log_name(name, 0);
-    struct buffer *log = memory_get(fixture->disk, name);
+    struct buffer *log = memory_disk_file(fixture->disk, name);
     memcpy(log->data, whole.data, whole.size);
 }
 
@@ -99,7 +97,7 @@ static void half_written_frame(void **state)
     fixture_open(&fixture, 0);
     fixture_units(&fixture, 10, 100);
     log_name(name, 0);
-    struct buffer *log = memory_get(fixture.disk, name);
+    struct buffer *log = memory_disk_file(fixture.disk, name);
     buffer_append_slice(&whole, buffer_slice(log));
     while (damages == 0) {
         memcpy(log->data, whole.data, whole.size);

@@ -17,14 +17,14 @@ static int run_repair(struct fixture *fixture, struct memory_disk *disk, bool ye
 /* Cuts the zeros off that the segments were prepared with, so that every byte counts. */
 static void trim_segments(struct fixture *fixture)
 {
-    for (size_t i = 0; i < fixture->disk->now.count; i++) {
-        struct buffer *data = &fixture->disk->now.names[i].node->data;
-        if (strncmp(fixture->disk->now.names[i].name, "log-", 4) != 0)
+    for (size_t i = 0; i < fixture->disk->live.count; i++) {
+        struct buffer *data = &fixture->disk->live.names[i].inode->live;
+        if (strncmp(fixture->disk->live.names[i].name, "log-", 4) != 0)
             continue;
         while (data->size > 0 && data->data[data->size - 1] == '\0')
             data->size--;
         /* A header, or a closing frame, may end in zeros of its own. */
-        memory_grow(data, data->size + 16);
+        resize(data, data->size + 16);
     }
 }
 
@@ -80,11 +80,11 @@ static void check_verdicts(struct fixture *fixture, struct memory_disk *disk, co
 
 static void flip_every_byte(struct fixture *fixture)
 {
-    for (size_t i = 0; i < fixture->disk->now.count; i++) {
-        const struct memory_name *file = &fixture->disk->now.names[i];
-        for (size_t at = 0; at < file->node->data.size; at++) {
-            struct memory_disk *disk = memory_clone(fixture->disk);
-            memory_get(disk, file->name)->data[at] ^= (char)(1 << at % 8);
+    for (size_t i = 0; i < fixture->disk->live.count; i++) {
+        const struct memory_name *file = &fixture->disk->live.names[i];
+        for (size_t at = 0; at < file->inode->live.size; at++) {
+            struct memory_disk *disk = memory_disk_clone(fixture->disk);
+            memory_disk_file(disk, file->name)->data[at] ^= (char)(1 << at % 8);
             check_verdicts(fixture, disk, file->name, at);
             disk_free(&disk->disk);
         }
@@ -93,11 +93,11 @@ static void flip_every_byte(struct fixture *fixture)
 
 static void cut_every_length(struct fixture *fixture)
 {
-    for (size_t i = 0; i < fixture->disk->now.count; i++) {
-        const struct memory_name *file = &fixture->disk->now.names[i];
-        for (size_t at = 0; at < file->node->data.size; at++) {
-            struct memory_disk *disk = memory_clone(fixture->disk);
-            memory_get(disk, file->name)->size = at;
+    for (size_t i = 0; i < fixture->disk->live.count; i++) {
+        const struct memory_name *file = &fixture->disk->live.names[i];
+        for (size_t at = 0; at < file->inode->live.size; at++) {
+            struct memory_disk *disk = memory_disk_clone(fixture->disk);
+            memory_disk_file(disk, file->name)->size = at;
             check_verdicts(fixture, disk, file->name, at);
             disk_free(&disk->disk);
         }
@@ -137,12 +137,12 @@ static void files_missing(void **state)
     struct fixture fixture;
     (void)state;
     make_rich_folder(&fixture);
-    for (size_t i = 0; i < fixture.disk->now.count; i++)
-        for (size_t j = i; j < fixture.disk->now.count; j++) {
-            struct memory_disk *disk = memory_clone(fixture.disk);
-            disk_unlink(&disk->disk, fixture.disk->now.names[i].name);
-            disk_unlink(&disk->disk, fixture.disk->now.names[j].name);
-            check_verdicts(&fixture, disk, fixture.disk->now.names[i].name, j);
+    for (size_t i = 0; i < fixture.disk->live.count; i++)
+        for (size_t j = i; j < fixture.disk->live.count; j++) {
+            struct memory_disk *disk = memory_disk_clone(fixture.disk);
+            disk_unlink(&disk->disk, fixture.disk->live.names[i].name);
+            disk_unlink(&disk->disk, fixture.disk->live.names[j].name);
+            check_verdicts(&fixture, disk, fixture.disk->live.names[i].name, j);
             disk_free(&disk->disk);
         }
     fixture_close(&fixture);
@@ -152,11 +152,11 @@ static void files_missing(void **state)
 
 static char *find_file(struct memory_disk *disk, const char *begin, size_t nth)
 {
-    char *names[MEMORY_NAMES_MAX];
+    char *names[FIXTURE_FILES_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < disk->now.count; i++)
-        if (strncmp(disk->now.names[i].name, begin, strlen(begin)) == 0)
-            names[count++] = disk->now.names[i].name;
+    for (size_t i = 0; i < disk->live.count; i++)
+        if (strncmp(disk->live.names[i].name, begin, strlen(begin)) == 0)
+            names[count++] = disk->live.names[i].name;
     for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++)
             if (strcmp(names[j], names[i]) < 0) {
@@ -170,7 +170,7 @@ static char *find_file(struct memory_disk *disk, const char *begin, size_t nth)
 
 static void spoil(struct memory_disk *disk, const char *begin, size_t nth, size_t at)
 {
-    struct buffer *data = memory_get(disk, find_file(disk, begin, nth));
+    struct buffer *data = memory_disk_file(disk, find_file(disk, begin, nth));
     assert_true(at < data->size);
     data->data[at] ^= 0x55;
 }
@@ -218,20 +218,20 @@ static void lose_segment(struct memory_disk *disk)
 
 static void cut_middle(struct memory_disk *disk)
 {
-    memory_get(disk, find_file(disk, "log-", 1))->size = 400;
+    memory_disk_file(disk, find_file(disk, "log-", 1))->size = 400;
     spoil(disk, "base-", 1, 200);
 }
 
 /* The end of the stream, in the middle of a frame. */
 static void cut_end(struct memory_disk *disk)
 {
-    memory_get(disk, find_file(disk, "log-", 2))->size = 300;
+    memory_disk_file(disk, find_file(disk, "log-", 2))->size = 300;
 }
 
 /* The same between two frames, so that the file is whole as far as it goes. */
 static void cut_to_header(struct memory_disk *disk)
 {
-    memory_get(disk, find_file(disk, "log-", 2))->size = FILE_HEADER_SIZE;
+    memory_disk_file(disk, find_file(disk, "log-", 2))->size = FILE_HEADER_SIZE;
 }
 
 static void (*const damages[])(struct memory_disk *disk) = {
@@ -241,8 +241,8 @@ static void (*const damages[])(struct memory_disk *disk) = {
 /* Whether the bytes are those of some file. */
 static bool is_kept(struct memory_disk *disk, const struct buffer *bytes)
 {
-    for (size_t i = 0; i < disk->now.count; i++)
-        if (slice_equal(buffer_slice(&disk->now.names[i].node->data), buffer_slice(bytes)))
+    for (size_t i = 0; i < disk->live.count; i++)
+        if (slice_equal(buffer_slice(&disk->live.names[i].inode->live), buffer_slice(bytes)))
             return true;
     return false;
 }
@@ -251,9 +251,9 @@ static bool is_kept(struct memory_disk *disk, const struct buffer *bytes)
  * replaced. */
 static bool all_kept(struct fixture *fixture, struct memory_disk *disk, struct memory_disk *damaged)
 {
-    struct buffer *good = memory_get(fixture->disk, "MANIFEST");
-    for (size_t i = 0; i < damaged->now.count; i++) {
-        const struct buffer *data = &damaged->now.names[i].node->data;
+    struct buffer *good = memory_disk_file(fixture->disk, "MANIFEST");
+    for (size_t i = 0; i < damaged->live.count; i++) {
+        const struct buffer *data = &damaged->live.names[i].inode->live;
         if (!slice_equal(buffer_slice(data), buffer_slice(good)) && !is_kept(disk, data))
             return false;
     }
@@ -263,21 +263,21 @@ static bool all_kept(struct fixture *fixture, struct memory_disk *disk, struct m
 /* Whether a server that starts here leaves every file where it is: it removes what it takes for leftovers. */
 static bool survives_start(struct fixture *fixture, struct memory_disk *disk)
 {
-    struct memory_disk *started = memory_clone(disk);
+    struct memory_disk *started = memory_disk_clone(disk);
     bool ok = true;
     uint64_t number;
     if (fixture_try_start(fixture, started))
-        for (size_t i = 0; i < disk->now.count; i++)
-            if (name_parse(disk->now.names[i].name, &number) != NAME_TEMPORARY)
-                ok = ok && memory_get(started, disk->now.names[i].name);
+        for (size_t i = 0; i < disk->live.count; i++)
+            if (name_parse(disk->live.names[i].name, &number) != NAME_TEMPORARY)
+                ok = ok && memory_disk_file(started, disk->live.names[i].name);
     disk_free(&started->disk);
     return ok;
 }
 
 static bool has_half_written(struct memory_disk *disk)
 {
-    for (size_t i = 0; i < disk->now.count; i++)
-        if (strstr(disk->now.names[i].name, ".repair"))
+    for (size_t i = 0; i < disk->live.count; i++)
+        if (strstr(disk->live.names[i].name, ".repair"))
             return true;
     return false;
 }
@@ -307,18 +307,18 @@ static void check_interrupted(struct fixture *fixture, struct memory_disk *disk,
 static void interrupt_everywhere(struct fixture *fixture, struct memory_disk *damaged)
 {
     int64_t keys_damaged = fixture_recover(fixture, damaged);
-    struct memory_disk *whole = memory_clone(damaged);
+    struct memory_disk *whole = memory_disk_clone(damaged);
     assert_int_equal(run_repair(fixture, whole, true), STATUS_FINE);
     int64_t keys_repaired = fixture_recover(fixture, whole);
     assert_true(keys_repaired >= 0);
     disk_free(&whole->disk);
     bool finished = false;
     for (int64_t changes = 0; !finished; changes++) {
-        struct memory_disk *disk = memory_clone(damaged);
-        disk->changes_left = changes;
-        finished = run_repair(fixture, disk, true) == STATUS_FINE && !disk->has_stopped;
+        struct memory_disk *disk = memory_disk_clone(damaged);
+        memory_disk_crash_at(disk, memory_disk_calls(disk) + 1 + changes);
+        finished = run_repair(fixture, disk, true) == STATUS_FINE && !memory_disk_has_crashed(disk);
         for (int loss = 0; loss < MEMORY_LOSSES; loss++) {
-            struct memory_disk *after = memory_crash(disk, (enum memory_loss)loss);
+            struct memory_disk *after = memory_disk_after(disk, (enum memory_loss)loss);
             interrupted_count++;
             check_interrupted(fixture, after, damaged, keys_damaged, keys_repaired);
             disk_free(&after->disk);
@@ -336,7 +336,7 @@ static void interrupted_anywhere(void **state)
     (void)state;
     make_rich_folder(&fixture);
     for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-        struct memory_disk *damaged = memory_clone(fixture.disk);
+        struct memory_disk *damaged = memory_disk_clone(fixture.disk);
         damages[i](damaged);
         interrupt_everywhere(&fixture, damaged);
         disk_free(&damaged->disk);
@@ -351,11 +351,11 @@ static void nothing_changed_without_yes(void **state)
     (void)state;
     make_rich_folder(&fixture);
     for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-        struct memory_disk *disk = memory_clone(fixture.disk);
+        struct memory_disk *disk = memory_disk_clone(fixture.disk);
         damages[i](disk);
-        disk->changes_left = 0;
+        memory_disk_crash_at(disk, memory_disk_calls(disk) + 1);
         assert_int_equal(run_repair(&fixture, disk, false), STATUS_FINE);
-        assert_false(disk->has_stopped);
+        assert_false(memory_disk_has_crashed(disk));
         disk_free(&disk->disk);
     }
     fixture_close(&fixture);
@@ -396,11 +396,11 @@ static void older_manifest(void **state)
     (void)state;
     fixture_open(&fixture, 4);
     fixture_units(&fixture, 5, 10);
-    buffer_append_slice(&manifest, buffer_slice(memory_get(fixture.disk, "MANIFEST")));
+    buffer_append_slice(&manifest, buffer_slice(memory_disk_file(fixture.disk, "MANIFEST")));
     fixture_rewrite(&fixture);
     fixture_units(&fixture, 5, 10);
     fixture_stop(&fixture);
-    memory_put(fixture.disk, "MANIFEST", buffer_slice(&manifest));
+    memory_disk_put(fixture.disk, "MANIFEST", buffer_slice(&manifest));
     assert_int_equal(fixture_recover(&fixture, fixture.disk), -1);
     assert_int_equal(run_repair(&fixture, fixture.disk, true), STATUS_FINE);
     assert_int_equal(fixture_recover(&fixture, fixture.disk), fixture.keys);
@@ -420,7 +420,7 @@ static void torn_tail_is_no_damage(void **state)
     /* As if killed: no closing frame. */
     journal_abandon(fixture.journal);
     fixture.journal = NULL;
-    struct buffer *log = memory_get(fixture.disk, find_file(fixture.disk, "log-", 0));
+    struct buffer *log = memory_disk_file(fixture.disk, find_file(fixture.disk, "log-", 0));
     size_t size = log->size;
     while (log->data[size - 1] == '\0')
         size--;
@@ -428,9 +428,9 @@ static void torn_tail_is_no_damage(void **state)
     assert_int_equal(fixture_survey(&fixture, fixture.disk, &end, &used), 0);
     assert_int_equal(end, fixture.units[3].lsn);
     assert_int_equal(fixture_recover(&fixture, fixture.disk), fixture.units[3].keys);
-    fixture.disk->changes_left = 0;
+    memory_disk_crash_at(fixture.disk, memory_disk_calls(fixture.disk) + 1);
     assert_int_equal(run_repair(&fixture, fixture.disk, true), STATUS_FINE);
-    assert_false(fixture.disk->has_stopped);
+    assert_false(memory_disk_has_crashed(fixture.disk));
     fixture_close(&fixture);
 }
 
@@ -479,7 +479,7 @@ static void repaired_end_is_promised(void **state)
     make_poor_folder(&fixture);
     spoil(fixture.disk, "log-", 0, 500);
     assert_int_equal(run_repair(&fixture, fixture.disk, true), STATUS_FINE);
-    struct buffer *log = memory_get(fixture.disk, find_file(fixture.disk, "log-", 0));
+    struct buffer *log = memory_disk_file(fixture.disk, find_file(fixture.disk, "log-", 0));
     log->data[log->size - FRAME_HEADER_SIZE - 1] ^= 1; /* in the last frame before the closing one */
     assert_int_equal(fixture_survey(&fixture, fixture.disk, &end, &used), 1);
     assert_int_equal(fixture_recover(&fixture, fixture.disk), -1);
@@ -514,7 +514,7 @@ static void base_with_something_behind(void **state)
     (void)state;
     for (int with_manifest = 0; with_manifest < 2; with_manifest++) {
         make_rich_folder(&fixture);
-        buffer_append(memory_get(fixture.disk, find_file(fixture.disk, "base-", 1)), "\0", 1);
+        buffer_append(memory_disk_file(fixture.disk, find_file(fixture.disk, "base-", 1)), "\0", 1);
         if (!with_manifest)
             disk_unlink(&fixture.disk->disk, "MANIFEST");
         check_verdicts(&fixture, fixture.disk, "base", 0);
@@ -531,8 +531,8 @@ static void foreign_files(void **state)
     (void)state;
     make_rich_folder(&fixture);
     for (int field = 0; field < 5; field++) {
-        struct memory_disk *disk = memory_clone(fixture.disk);
-        struct buffer *log = memory_get(disk, find_file(disk, "log-", 2));
+        struct memory_disk *disk = memory_disk_clone(fixture.disk);
+        struct buffer *log = memory_disk_file(disk, find_file(disk, "log-", 2));
         assert_null(file_header_decode(&header, buffer_slice(log)));
         switch (field) {
         case 0: header.salt++; break;
@@ -574,10 +574,10 @@ static void held_folder_is_refused(void **state)
     (void)state;
     make_rich_folder(&fixture);
     damage_log(fixture.disk);
-    fixture.disk->is_locked = true;
-    fixture.disk->changes_left = 0;
+    memory_disk_set_holder(fixture.disk, 4711);
+    memory_disk_crash_at(fixture.disk, memory_disk_calls(fixture.disk) + 1);
     assert_int_equal(run_repair(&fixture, fixture.disk, true), STATUS_PROBLEM);
-    assert_false(fixture.disk->has_stopped);
+    assert_false(memory_disk_has_crashed(fixture.disk));
     fixture_close(&fixture);
 }
 

@@ -21,7 +21,7 @@ static void check_end_is_promised(struct fixture *fixture, struct memory_disk *f
     char name[FILE_NAME_SIZE];
     assert_int_equal(manifest_load(&folder->disk, &manifest, &error), 0);
     log_name(name, manifest_last_segment(&manifest)->lsn);
-    memory_get(folder, name)->size = FILE_HEADER_SIZE;
+    memory_disk_file(folder, name)->size = FILE_HEADER_SIZE;
     bool lost = manifest_last_segment(&manifest)->lsn < end;
     assert_int_equal(fixture_recover(fixture, folder) < 0, lost);
     manifest_free(&manifest);
@@ -47,7 +47,7 @@ static int64_t restored_keys(struct fixture *fixture, struct target target)
         assert_int_equal(fixture_recover(fixture, into), keys);
         check_end_is_promised(fixture, into, end);
     } else {
-        assert_int_equal(into->now.count, 0);
+        assert_int_equal(into->live.count, 0);
     }
     disk_free(&into->disk);
     return keys;
@@ -108,14 +108,14 @@ static void restores_around_damage(void **state)
     lsn_t end = fixture.units[fixture.unit_count - 1].lsn;
     struct target at_damage = {TARGET_LSN, fixture.units[11].lsn, 0};
     base_name(name, fixture.units[11].lsn);
-    memory_get(fixture.disk, name)->data[100] ^= 1;
+    memory_disk_file(fixture.disk, name)->data[100] ^= 1;
     assert_int_equal(restored_keys(&fixture, (struct target){TARGET_LSN, end, 0}), fixture.keys);
-    memory_get(fixture.disk, name)->data[100] ^= 1;
+    memory_disk_file(fixture.disk, name)->data[100] ^= 1;
     log_name(name, fixture.units[11].lsn);
-    memory_get(fixture.disk, name)->data[FILE_HEADER_SIZE + 10] ^= 1;
+    memory_disk_file(fixture.disk, name)->data[FILE_HEADER_SIZE + 10] ^= 1;
     assert_int_equal(restored_keys(&fixture, at_damage), fixture.units[11].keys);
     base_name(name, fixture.units[11].lsn);
-    memory_get(fixture.disk, name)->data[100] ^= 1;
+    memory_disk_file(fixture.disk, name)->data[100] ^= 1;
     assert_int_equal(restored_keys(&fixture, (struct target){TARGET_LSN, end, 0}), -1);
     assert_int_equal(restored_keys(&fixture, at_damage), fixture.units[11].keys);
     assert_int_equal(restored_keys(&fixture, (struct target){TARGET_LSN, fixture.units[8].lsn, 0}),
@@ -136,11 +136,11 @@ static void interrupted_restore_is_nothing(void **state)
         struct memory_disk *into = memory_disk_new();
         struct tool tool = fixture_tool(&fixture, fixture.disk);
         tool.into = &into->disk;
-        into->changes_left = changes;
-        finished = restore_run(&tool) == STATUS_FINE && !into->has_stopped;
+        memory_disk_crash_at(into, memory_disk_calls(into) + 1 + changes);
+        finished = restore_run(&tool) == STATUS_FINE && !memory_disk_has_crashed(into);
         for (int loss = 0; loss < MEMORY_LOSSES; loss++) {
-            struct memory_disk *after = memory_crash(into, (enum memory_loss)loss);
-            bool is_taken = memory_get(after, MANIFEST_NAME) != NULL;
+            struct memory_disk *after = memory_disk_after(into, (enum memory_loss)loss);
+            bool is_taken = memory_disk_file(after, MANIFEST_NAME) != NULL;
             if (finished || is_taken)
                 assert_int_equal(fixture_recover(&fixture, after), fixture.units[14].keys);
             disk_free(&after->disk);
@@ -164,7 +164,7 @@ static void restored_end_is_promised(void **state)
     fixture.options.target = (struct target){TARGET_LSN, fixture.units[8].lsn, 0};
     assert_int_equal(restore_run(&tool), STATUS_FINE);
     log_name(name, fixture.units[5].lsn);
-    struct buffer *log = memory_get(into, name);
+    struct buffer *log = memory_disk_file(into, name);
     log->data[log->size - FRAME_HEADER_SIZE - 1] ^= 1;
     assert_int_equal(fixture_recover(&fixture, into), -1);
     disk_free(&into->disk);
@@ -240,7 +240,7 @@ static void exports_state_and_log(void **state)
     assert_int_equal(count_of(text, "SET\r\n"), fixture.keys);
     free(text);
     log_name(name, fixture.units[11].lsn);
-    memory_get(fixture.disk, name)->data[FILE_HEADER_SIZE + 10] ^= 1;
+    memory_disk_file(fixture.disk, name)->data[FILE_HEADER_SIZE + 10] ^= 1;
     text = shown(&fixture, fixture.disk, export_run, &status);
     assert_int_equal(status, STATUS_PROBLEM);
     assert_int_equal(count_of(text, "SET\r\n"), fixture.units[11].keys);
