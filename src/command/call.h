@@ -20,7 +20,9 @@
  * wait for each other for a moment. */
 #define KEY_LSN_SLOTS 65536
 
+struct latency_events;
 struct pubsub;
+struct slowlog;
 struct watch_table;
 struct error_stats;
 
@@ -75,6 +77,10 @@ struct world_settings {
     bool evict_lazy;        /* evictions go to the stream as UNLINK */
     int64_t lfu_log_factor;
     int64_t lfu_decay_minutes;
+    int64_t slowlog_us;    /* slowlog-log-slower-than; below 0: off */
+    int64_t slowlog_count; /* slowlog-max-len */
+    int64_t latency_us;    /* latency-monitor-threshold; 0: off */
+    bool latency_tracking; /* each command's duration is counted in a histogram */
 };
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -99,6 +105,8 @@ struct session_host {
     void (*pushed)(struct session *session);
     /* It has begun, or ceased, to be one that waits for messages: other limits hold for it. */
     void (*subscribed)(struct session *session, bool subscribed);
+    /* The client's address as text. */
+    void (*peer)(const struct session *session, char out[SESSION_PEER_MAX]);
 };
 
 struct world {
@@ -123,6 +131,10 @@ struct world {
     struct list pushed;        /* sessions that were given something since the last delivery (push.h) */
     struct buffer own_pushes;  /* for the one whose command is being run: they follow its reply */
     struct pubsub *pubsub;
+    struct slowlog *slowlog;
+    struct latency_events *latency_events;
+    uint64_t slow_ticks;  /* a command that takes so long may be noted (observe.h) */
+    size_t monitor_count; /* sessions that see all commands */
     bool loading;
     /* While a forked child shares the pages: nothing is written that need not be (LRU times). */
     bool child_active;
@@ -170,7 +182,23 @@ struct call {
     struct reply *reply;
     struct command_entry *entry;
     lsn_t wait_lsn; /* the reply is not sent before this is acknowledged; grows */
+    /* Arguments that hold secrets, a bit each; the last bit for all from there on. */
+    uint64_t redacted;
 };
+
+/* Argument index, and for the last bit's sake all far behind it, is a secret: MONITOR and SLOWLOG do not show
+ * it. */
+static inline void call_redact(struct call *call, int index)
+{
+    call->redacted |= UINT64_C(1) << (index < 63 ? index : 63);
+}
+
+/* An argument as others may see it. */
+static inline struct slice call_shown(const struct call *call, int index)
+{
+    bool secret = call->redacted >> (index < 63 ? index : 63) & 1;
+    return secret ? SLICE_LITERAL("(redacted)") : call->argv[index];
+}
 
 /* --- looking keys up (each counts hits and misses, and hides what has expired) ------------------------- */
 
@@ -247,6 +275,18 @@ static inline void call_notify(struct call *call, enum notify_class class, const
                                struct slice key)
 {
     call_notify_in(call, class, event, call->session->database, key);
+}
+
+/* --- what takes long ----------------------------------------------------------------------------------- */
+
+/* What latency.c keeps of an event; use world_latency. */
+void latency_note(struct world *world, const char *event, int64_t duration_us);
+
+/* Something took so long (a literal names it), which LATENCY tells if that is too long. */
+static inline void world_latency(struct world *world, const char *event, int64_t duration_us)
+{
+    if (world->settings.latency_us > 0 && duration_us >= world->settings.latency_us)
+        latency_note(world, event, duration_us);
 }
 
 /* --- effects ------------------------------------------------------------------------------------------- */

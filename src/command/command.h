@@ -7,6 +7,7 @@
 #include "resp/parser.h"
 
 struct call;
+struct latency_histogram;
 struct world;
 
 /* Flags as COMMAND INFO names them. */
@@ -109,9 +110,10 @@ struct command {
 /* What is counted about a command while the server runs. */
 struct command_stats {
     uint64_t calls;
-    uint64_t ticks;    /* time taken: world_ticks_to_us */
-    uint64_t rejected; /* refused before it ran */
-    uint64_t failed;   /* replied with an error */
+    uint64_t ticks;                      /* time taken: world_ticks_to_us */
+    uint64_t rejected;                   /* refused before it ran */
+    uint64_t failed;                     /* replied with an error */
+    struct latency_histogram *histogram; /* latency.h; NULL: nothing was counted */
 };
 
 /* A command in the table: static facts, live figures, and its place in the table. */

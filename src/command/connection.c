@@ -56,6 +56,8 @@ static void auth_command(struct call *call)
         call_syntax_error(call);
         return;
     }
+    for (int i = 1; i < call->argc; i++)
+        call_redact(call, i);
     if (call->argc == 2 && call->world->settings.requirepass[0] == '\0') {
         reply_error(call->reply,
                     "ERR AUTH <password> called without any password configured for the default user. "
@@ -92,6 +94,8 @@ static bool hello_parse(struct call *call, struct hello *hello)
         int left = call->argc - i - 1;
         if (slice_is(call->argv[i], "auth") && left >= 2) {
             hello->auth = &call->argv[i + 1];
+            call_redact(call, i + 1);
+            call_redact(call, i + 2);
             i += 2;
         } else if (slice_is(call->argv[i], "setname") && left >= 1) {
             hello->name = &call->argv[++i];

@@ -3,8 +3,11 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "command/evict.h"
 #include "command/families.h"
+#include "command/latency.h"
+#include "command/observe.h"
 #include "command/push.h"
 #include "command/transaction.h"
 
@@ -21,6 +24,9 @@ void command_families_add(struct command_table *table)
     command_table_add(table, transaction_commands, transaction_command_count);
     command_table_add(table, connection_commands, connection_command_count);
     command_table_add(table, pubsub_commands, pubsub_command_count);
+    command_table_add(table, monitor_commands, monitor_command_count);
+    command_table_add(table, slowlog_commands, slowlog_command_count);
+    command_table_add(table, latency_commands, latency_command_count);
 }
 
 /* --- looking ahead ------------------------------------------------------------------------------------- */
@@ -149,6 +155,8 @@ static bool check(struct world *world, struct session *session, struct command_e
                              entry->full_name);
     else if (world->loading && !(command->flags & CMD_LOADING))
         text = "LOADING Redis is loading the dataset in memory";
+    else if (session->monitors && (command->flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE)))
+        text = "ERR Replica can't interact with the keyspace";
     if (text)
         buffer_append_text(error, text);
     return error->size == 0;
@@ -224,6 +232,18 @@ static void wait_for_what_was_read(struct call *call)
         call->wait_lsn = wait.lsn;
 }
 
+static void count_call(struct call *call, uint64_t ticks)
+{
+    struct command_stats *stats = &call->entry->stats;
+    stats->calls++;
+    stats->ticks += ticks;
+    if (!call->world->settings.latency_tracking)
+        return;
+    if (__builtin_expect(!stats->histogram, 0))
+        stats->histogram = mem_alloc_zero(sizeof(*stats->histogram));
+    histogram_add(stats->histogram, ticks);
+}
+
 void dispatch_call(struct world *world, struct session *session, struct call *call)
 {
     struct reply reply = {.output = session->output, .protocol = session->protocol};
@@ -237,8 +257,8 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
         call->key_hash = store_hash(world->store, call->argv[command->keys[0].first]);
     uint64_t begin = world_ticks();
     command->function(call);
-    call->entry->stats.calls++;
-    call->entry->stats.ticks += world_ticks() - begin;
+    uint64_t ticks = world_ticks() - begin;
+    count_call(call, ticks);
     world->stats.commands++;
     if (call->reply->errors) {
         call->entry->stats.failed++;
@@ -246,6 +266,7 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
         call->reply->errors = 0;
     }
     wait_for_what_was_read(call);
+    observe(call, ticks);
     /* In a transaction, what follows CLIENT REPLY OFF is silent already. */
     if (session->reply_mode == REPLY_OFF)
         output_set_discard(session->output, true);

@@ -54,6 +54,8 @@ void world_refresh_time(struct world *world);
 /* Time as command_stats counts it: a cheap counter of the processor's, and its conversion. */
 uint64_t world_ticks(void);
 uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks);
+uint64_t world_us_to_ticks(const struct world *world, uint64_t us);
+double world_ns_per_tick(const struct world *world);
 
 /* Errors replied so far, by code, for INFO errorstats. */
 void error_stats_count(struct world *world, const struct reply *reply);

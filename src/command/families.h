@@ -26,5 +26,11 @@ extern const struct command connection_commands[];
 extern const size_t connection_command_count;
 extern const struct command pubsub_commands[];
 extern const size_t pubsub_command_count;
+extern const struct command monitor_commands[];
+extern const size_t monitor_command_count;
+extern const struct command slowlog_commands[];
+extern const size_t slowlog_command_count;
+extern const struct command latency_commands[];
+extern const size_t latency_command_count;
 
 #endif

@@ -1,6 +1,7 @@
 #include "command/session.h"
 
 #include "base/memory.h"
+#include "command/observe.h"
 #include "command/pubsub.h"
 #include "command/watch.h"
 
@@ -42,6 +43,7 @@ void session_free(struct session *session)
     session_discard_transaction(session);
     session_unwatch(session);
     session_unsubscribe_all(session);
+    session_monitor_end(session);
     list_remove(&session->push_node);
     if (session->previous)
         session->previous->next = session->next;
@@ -64,8 +66,17 @@ void session_reset(struct session *session)
     session_discard_transaction(session);
     session_unwatch(session);
     session_unsubscribe_all(session);
+    session_monitor_end(session);
     session_set_defaults(session);
     session_set_text(&session->name, slice_make(NULL, 0));
+}
+
+void session_peer(const struct session *session, char out[SESSION_PEER_MAX])
+{
+    const struct session_host *host = &session->world->session_host;
+    out[0] = '\0';
+    if (host->peer && session->owner)
+        host->peer(session, out);
 }
 
 bool session_text_is_valid(struct slice text)

@@ -40,6 +40,8 @@ struct session {
     int protocol;       /* 2 or 3 */
     bool authenticated; /* password given; ask session_is_authenticated whether one is needed at all */
     bool is_local;      /* on this machine: for what is allowed to local clients only */
+    bool is_unix;       /* over a unix socket */
+    bool monitors;      /* sees all commands (MONITOR) */
     bool replaying;     /* recovery's own session: nothing expires, nothing is logged */
     bool no_evict;
     bool no_touch;
@@ -92,6 +94,11 @@ static inline bool session_is_subscriber(const struct session *session)
            session->subscription_counts[SUBSCRIPTION_PATTERN] ||
            session->subscription_counts[SUBSCRIPTION_SHARD];
 }
+
+/* Room for a client's address as text, with its NUL. */
+#define SESSION_PEER_MAX 128
+/* The client's address; "" for a session without a connection. */
+void session_peer(const struct session *session, char out[SESSION_PEER_MAX]);
 
 struct session *session_new(struct world *world, struct output *output, void *owner);
 /* Drops its transaction, watches and subscriptions too. */

@@ -32,6 +32,7 @@ void command_table_free(struct command_table *table)
 {
     if (!table)
         return;
+    command_table_reset_stats(table);
     for (size_t i = 0; i < table->count; i++) {
         mem_free(table->entries[i]->children);
         mem_free(table->entries[i]);
@@ -140,13 +141,19 @@ struct command_entry *command_table_at(const struct command_table *table, size_t
     return table->entries[index];
 }
 
+static void stats_reset(struct command_stats *stats)
+{
+    mem_free(stats->histogram);
+    *stats = (struct command_stats){0};
+}
+
 void command_table_reset_stats(struct command_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
         struct command_entry *entry = table->entries[i];
-        entry->stats = (struct command_stats){0};
+        stats_reset(&entry->stats);
         for (size_t j = 0; j < entry->command->subcommand_count; j++)
-            entry->children[j].stats = (struct command_stats){0};
+            stats_reset(&entry->children[j].stats);
     }
 }
 

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "command/dispatch.h"
 #include "command/evict.h"
+#include "command/latency.h"
+#include "command/observe.h"
 #include "command/pubsub.h"
 #include "command/watch.h"
 
@@ -36,6 +38,9 @@ struct world *world_new(const struct world_options *options)
     world->errors = mem_alloc_zero(sizeof(*world->errors));
     world->watches = watch_table_new();
     world->pubsub = pubsub_new();
+    world->slowlog = slowlog_new();
+    world->latency_events = latency_events_new();
+    world->slow_ticks = UINT64_MAX;
     list_init(&world->pushed);
     world->key_lsns = mem_alloc_zero(KEY_LSN_SLOTS * sizeof(lsn_t));
     world_refresh_time(world);
@@ -52,6 +57,8 @@ void world_free(struct world *world)
     command_table_free(world->commands);
     watch_table_free(world->watches);
     pubsub_free(world->pubsub);
+    slowlog_free(world->slowlog);
+    latency_events_free(world->latency_events);
     buffer_free(&world->own_pushes);
     evictor_free(world->evictor);
     mem_free(world->errors);
@@ -78,14 +85,26 @@ uint64_t world_ticks(void)
 }
 
 /* The counter's rate is what it was on average since the start: no calibration, and exact enough after a
- * moment. */
-uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks)
+ * moment. 0 while nothing has passed. */
+double world_ns_per_tick(const struct world *world)
 {
     uint64_t passed = world_ticks() - world->ticks_begin;
     int64_t passed_us = clock_monotonic_us(world->clock) - world->ticks_begin_us;
     if (passed == 0 || passed_us <= 0)
         return 0;
-    return (uint64_t)((double)ticks * (double)passed_us / (double)passed);
+    return (double)passed_us * 1000 / (double)passed;
+}
+
+uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks)
+{
+    return (uint64_t)((double)ticks * world_ns_per_tick(world) / 1000);
+}
+
+uint64_t world_us_to_ticks(const struct world *world, uint64_t us)
+{
+    double ns_per_tick = world_ns_per_tick(world);
+    double ticks = ns_per_tick > 0 ? (double)us * 1000 / ns_per_tick : 0;
+    return ticks < (double)(UINT64_MAX / 2) ? (uint64_t)ticks : UINT64_MAX / 2;
 }
 
 void error_stats_each(const struct world *world, error_stats_visit *visit, void *context)

@@ -176,7 +176,9 @@ static bool expire_slice(struct engine *engine)
         engine->expire_next_database = (engine->expire_next_database + 1) % count;
         idle++;
     }
-    world->stats.expire_time_us += (uint64_t)(clock_monotonic_us(world->clock) - begin_us);
+    spent_us = clock_monotonic_us(world->clock) - begin_us;
+    world->stats.expire_time_us += (uint64_t)spent_us;
+    world_latency(world, "expire-cycle", spent_us);
     if (idle < count)
         world->stats.expire_cap_reached++;
     return idle < count;

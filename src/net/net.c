@@ -155,7 +155,7 @@ static void idle_timer_set(struct net *net)
 static bool connection_may_idle(const struct connection *connection)
 {
     return connection->run_state == RUN_BLOCKED || connection->run_state == RUN_PAUSED ||
-           connection->class != CLASS_NORMAL;
+           connection->class != CLASS_NORMAL || connection->session->monitors;
 }
 
 static void idle_timer_due(void *context)

@@ -4,6 +4,14 @@
 
 #include "base/memory.h"
 #include "command/evict.h"
+#include "command/observe.h"
+
+/* Milliseconds, of which there may be more than fit. */
+static int64_t latency_us_from(int64_t ms)
+{
+    int64_t us;
+    return __builtin_mul_overflow(ms, 1000, &us) ? INT64_MAX : us;
+}
 
 struct world_settings settings_from(const struct config *config)
 {
@@ -22,7 +30,11 @@ struct world_settings settings_from(const struct config *config)
                                    .evict_tenacity = config->maxmemory_eviction_tenacity,
                                    .evict_lazy = config->lazyfree_lazy_eviction,
                                    .lfu_log_factor = config->lfu_log_factor,
-                                   .lfu_decay_minutes = config->lfu_decay_time};
+                                   .lfu_decay_minutes = config->lfu_decay_time,
+                                   .slowlog_us = config->slowlog_log_slower_than,
+                                   .slowlog_count = config->slowlog_max_len,
+                                   .latency_us = latency_us_from(config->latency_monitor_threshold),
+                                   .latency_tracking = config->latency_tracking};
 }
 
 struct rewrite_triggers triggers_from(const struct config *config)
@@ -107,6 +119,8 @@ static const char *apply_settings(struct server *server)
 {
     struct world_settings settings = settings_from(server->config);
     world_set_settings(server->world, &settings);
+    server->world->settings = settings_from(server->config);
+    observe_update(server->world);
     return NULL;
 }
 
@@ -209,6 +223,10 @@ static const struct application {
     {"lazyfree-lazy-eviction", apply_settings},
     {"lfu-log-factor", apply_settings},
     {"lfu-decay-time", apply_settings},
+    {"slowlog-log-slower-than", apply_settings},
+    {"slowlog-max-len", apply_settings},
+    {"latency-monitor-threshold", apply_settings},
+    {"latency-tracking", apply_settings},
     {"appendfsync", apply_journal},
     {"segment-size", apply_journal},
     {"unsynced-max", apply_journal},

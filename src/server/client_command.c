@@ -14,6 +14,8 @@ static void flags_text(const struct session *session, const struct connection_in
     size_t size = 0;
     if (session->in_multi || session->in_exec)
         out[size++] = 'x';
+    if (session->monitors)
+        out[size++] = 'O';
     if (session_is_subscriber(session))
         out[size++] = 'P';
     if (info->blocked)

@@ -68,6 +68,11 @@ static void set_command(struct call *call)
         call_syntax_error(call);
         return;
     }
+    for (int i = 2; i < call->argc; i += 2) {
+        const struct directive *directive = directive_find(call->argv[i], NULL);
+        if (directive != NULL && (directive->flags & DIRECTIVE_SENSITIVE))
+            call_redact(call, i + 1);
+    }
     if (!config_set(call_config(call), call->session->is_local, (call->argc - 2) / 2, call->argv + 2,
                     &error)) {
         reply_error(call->reply, error.text);

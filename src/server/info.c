@@ -1,6 +1,7 @@
 /* INFO: one function a section, one line a field, named as Redis names them where Redis has them; dkv's own
  * begin with dkv_ . */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -10,6 +11,7 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "command/evict.h"
+#include "command/latency.h"
 #include "command/pubsub.h"
 #include "server/server.h"
 
@@ -467,6 +469,40 @@ static void section_commandstats(struct server *server, struct buffer *out)
         put_command(server, out, command_table_at(table, i));
 }
 
+/* As the directive's text lists them: "50 99 99.9". */
+static void put_percentiles(struct server *server, struct buffer *out, const struct command_entry *entry)
+{
+    const struct latency_histogram *histogram = entry->stats.histogram;
+    const char *shares = config_get(server->config, slice_of("latency-tracking-info-percentiles"));
+    double ns_per_tick = world_ns_per_tick(server->world);
+    buffer_append_format(out, "latency_percentiles_usec_%s:", entry->full_name);
+    for (char separator = '\0'; *shares; separator = ',') {
+        int size = (int)strcspn(shares, " ");
+        uint64_t ticks = histogram_percentile(histogram, strtod(shares, NULL) / 100);
+        if (separator)
+            buffer_append_char(out, separator);
+        buffer_append_format(out, "p%.*s=%.3f", size, shares, (double)ticks * ns_per_tick / 1000);
+        shares += size;
+        shares += *shares == ' ';
+    }
+    buffer_append_text(out, "\r\n");
+}
+
+static void put_latency(struct server *server, struct buffer *out, const struct command_entry *entry)
+{
+    if (entry->stats.histogram && entry->stats.histogram->count)
+        put_percentiles(server, out, entry);
+    for (size_t i = 0; i < entry->command->subcommand_count; i++)
+        put_latency(server, out, &entry->children[i]);
+}
+
+static void section_latencystats(struct server *server, struct buffer *out)
+{
+    const struct command_table *table = server->world->commands;
+    for (size_t i = 0; i < command_table_count(table); i++)
+        put_latency(server, out, command_table_at(table, i));
+}
+
 static void put_error(void *context, const char *code, uint64_t count)
 {
     buffer_append_format(context, "errorstat_%s:count=%" PRIu64 "\r\n", code, count);
@@ -512,6 +548,7 @@ static const struct info_section {
     {"modules", "Modules", section_modules, true},
     {"commandstats", "Commandstats", section_commandstats, false},
     {"errorstats", "Errorstats", section_errorstats, true},
+    {"latencystats", "Latencystats", section_latencystats, false},
     {"cluster", "Cluster", section_cluster, true},
     {"keyspace", "Keyspace", section_keyspace, true},
 };

@@ -1,4 +1,5 @@
 /* dkv-server: reads the configuration, wires the floors together, recovers, serves, stops. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/version.h"
+#include "command/observe.h"
 #include "server/apply.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
@@ -26,6 +28,7 @@ static struct session *handler_session_new(void *context, struct output *output,
     struct server *server = context;
     struct session *session = session_new(server->world, output, connection);
     session->is_local = connection_is_local(connection);
+    session->is_unix = connection_is_unix(connection);
     return session;
 }
 
@@ -67,6 +70,27 @@ static lsn_t handler_acknowledged(void *context)
     return server->world->journal ? journal_acknowledged(server->world->journal) : 0;
 }
 
+/* What takes long beside commands, as LATENCY names it. */
+static void sample_latencies(struct server *server)
+{
+    struct world *world = server->world;
+    observe_update(world);
+    if (world->settings.latency_us == 0)
+        return;
+    struct engine_stats engine;
+    engine_stats_read(server->engine, &engine);
+    uint64_t forks = engine.rewrites + engine.rewrites_failed + engine.rewriting;
+    if (forks > server->forks_seen)
+        world_latency(world, "fork", engine.last_fork_us);
+    server->forks_seen = forks;
+    struct journal_stats journal = {0};
+    if (world->journal)
+        journal_stats_read(world->journal, &journal);
+    if (journal.syncs > server->syncs_seen)
+        world_latency(world, "aof-fsync-always", (int64_t)journal.sync_us_last);
+    server->syncs_seen = journal.syncs;
+}
+
 static void sample_rates(struct server *server)
 {
     int64_t now_us = server->world->monotonic_us;
@@ -80,6 +104,7 @@ static void sample_rates(struct server *server)
     size_t used = memory_used();
     if (used > server->memory_peak)
         server->memory_peak = used;
+    sample_latencies(server);
     server->next_sample_us = now_us + SAMPLE_US;
 }
 
@@ -122,6 +147,12 @@ static void session_pushed(struct session *session)
 static void session_subscribed(struct session *session, bool subscribed)
 {
     connection_set_class(session->owner, subscribed ? CLASS_PUBSUB : CLASS_NORMAL);
+}
+
+static void peer_of(const struct session *session, char out[SESSION_PEER_MAX])
+{
+    static_assert(SESSION_PEER_MAX >= ADDRESS_TEXT_MAX, "room for an address");
+    connection_peer_text(session->owner, out);
 }
 
 static struct net_handler handler_of(struct server *server)
@@ -272,7 +303,7 @@ static bool open_engine(struct server *server)
     }
     server->world = engine_world(server->engine);
     server->world->session_host =
-        (struct session_host){.pushed = session_pushed, .subscribed = session_subscribed};
+        (struct session_host){.pushed = session_pushed, .subscribed = session_subscribed, .peer = peer_of};
     return true;
 }
 

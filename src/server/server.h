@@ -52,6 +52,8 @@ struct server {
     struct rate commands_rate;
     struct rate input_rate;
     struct rate output_rate;
+    uint64_t forks_seen; /* by LATENCY */
+    uint64_t syncs_seen;
 };
 
 /* Each adds its family. Their functions act on the server that owns the world they are called in. */
