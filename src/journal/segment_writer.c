@@ -19,6 +19,9 @@ static enum io_result open_new(struct segment_writer *writer, struct disk *disk,
     if (spare && (rc = disk_rename(disk, spare, writer->name)) < 0)
         return io_error(error, rc, "take into use", spare);
     rc = disk_open(disk, writer->name, spare ? DISK_WRITE : DISK_CREATE, &writer->file);
+    /* A leftover that could not be removed when it was found; a spare would have replaced it. */
+    if (rc == -EEXIST && (rc = disk_unlink(disk, writer->name)) == 0)
+        rc = disk_open(disk, writer->name, DISK_CREATE, &writer->file);
     if (rc < 0)
         return io_error(error, rc, "create", writer->name);
     if (spare && (rc = disk_size(writer->file, size)) < 0)

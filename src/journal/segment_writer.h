@@ -22,7 +22,8 @@ struct segment_writer {
     uint64_t reserved_end;
 };
 
-/* Creates a segment with its header, of a spare file when spare is not NULL, with reserve bytes of space
+/* Creates a segment with its header, in place of a file of that name, which must hold nothing that MANIFEST
+ * ought to know, of a spare file when spare is not NULL, with reserve bytes of space
  * behind the header, and makes it durable. Unless IO_DONE nothing is open, and nothing is left behind by
  * IO_FULL. */
 enum io_result segment_writer_create(struct segment_writer *writer, struct disk *disk,
