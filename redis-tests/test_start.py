@@ -153,11 +153,11 @@ def test_data_folder_that_cannot_be(new_server, tmp_path):
 @pytest.mark.dkv("a warning that names them all")
 def test_directives_that_do_nothing_yet(start):
     """Kept for CONFIG GET, and named in one warning."""
-    server = start(cluster_node_timeout=15001, activedefrag="no", slowlog_max_len=99)
+    server = start(cluster_node_timeout=15001, activedefrag="no", repl_timeout=99)
     assert setting(server, "cluster-node-timeout") == "15001"
-    assert setting(server, "slowlog-max-len") == "99"
+    assert setting(server, "repl-timeout") == "99"
     warnings = [line for line in server.log().splitlines() if "cluster-node-timeout" in line]
-    assert len(warnings) == 1 and "slowlog-max-len" in warnings[0]
+    assert len(warnings) == 1 and "repl-timeout" in warnings[0]
 
 
 def test_pidfile(start, tmp_path):

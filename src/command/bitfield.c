@@ -265,7 +265,6 @@ static void fields_run(struct call *call, const struct fields *fields)
     database_touch(call->db, entry);
     call_changed(call, call->argv[1], call_hash(call, 1));
     effect_verbatim(call);
-    call_notify(call, NOTIFY_STRING, "setbit", call->argv[1]);
     if (outcome != FIELD_READ)
         call_notify(call, NOTIFY_STRING, "setbit", call->argv[1]);
 }

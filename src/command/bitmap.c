@@ -61,7 +61,6 @@ static void setbit_command(struct call *call)
         return;
     effect_verbatim(call);
     call_notify(call, NOTIFY_STRING, "setbit", call->argv[1]);
-    call_notify(call, NOTIFY_STRING, "setbit", call->argv[1]);
     reply_int(call->reply, was_on);
 }
 
@@ -297,7 +296,6 @@ static bool bitop_finish(struct call *call, enum bitop operation, const struct b
         if (!bitop_store(call, operation, sources, size))
             return false;
         effect_verbatim(call);
-        call_notify(call, NOTIFY_STRING, "set", call->argv[2]);
         call_notify(call, NOTIFY_STRING, "set", call->argv[2]);
     } else if (call_write(call, call->argv[2], call_hash(call, 2))) {
         call_delete(call, call->argv[2], call_hash(call, 2));

@@ -196,8 +196,10 @@ static bool merge_all(struct call *call, uint8_t max[HLL_REGISTERS], bool *dense
         struct slice sketch;
         if (!sketch_write(call, i, &entry, &sketch))
             return false;
-        if (!entry)
+        if (!entry) {
+            call_notify(call, NOTIFY_MISS, "keymiss", call->argv[i]);
             continue;
+        }
         *dense = *dense || hll_encoding(sketch) == HLL_DENSE;
         if (!hll_merge(max, sketch)) {
             corrupt_error(call);
