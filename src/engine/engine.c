@@ -36,7 +36,9 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
             mem_free(engine);
             return NULL;
         }
-        engine->replay = replay_new(engine->world);
+        struct journal_stats stats;
+        journal_stats_read(engine->journal, &stats);
+        engine->replay = replay_new(engine->world, stats.base_bytes);
         engine->world->loading = true;
         engine->recovery_began_us = clock_monotonic_us(options->world.clock);
     }

@@ -56,7 +56,8 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
 void rewrite_tick(struct engine *engine);
 
 /* replay.c */
-struct replay *replay_new(struct world *world);
+/* base_bytes: size of the base that will be replayed, 0 for none. */
+struct replay *replay_new(struct world *world, uint64_t base_bytes);
 /* journal_apply: context is the replay. */
 const char *replay_frame(void *context, enum journal_source source, const struct frame *frame);
 uint64_t replay_commands(const struct replay *replay);

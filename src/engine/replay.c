@@ -11,10 +11,14 @@ struct replay {
     struct parser *parser;
     uint64_t commands;
     int database; /* selected at the end of the last frame of the log; -1: none was seen */
+    uint64_t base_bytes;
+    int filling;           /* the database that the base's frames are filling; -1: none, or no more */
+    uint64_t filled_bytes; /* of them so far */
+    size_t expected;       /* keys that it has room for */
     char error[256];
 };
 
-struct replay *replay_new(struct world *world)
+struct replay *replay_new(struct world *world, uint64_t base_bytes)
 {
     struct replay *replay = mem_alloc_zero(sizeof(*replay));
     replay->world = world;
@@ -23,6 +27,8 @@ struct replay *replay_new(struct world *world)
     replay->session->authenticated = true;
     replay->parser = parser_new();
     replay->database = -1;
+    replay->base_bytes = base_bytes;
+    replay->filling = -1;
     output_set_discard(&replay->output, true);
     return replay;
 }
@@ -56,6 +62,38 @@ static const char *replay_batch(struct replay *replay, int count)
     return NULL;
 }
 
+/* How many times as many keys as there are may be expected: what follows may belong to another database. */
+#define EXPECTED_FACTOR 64
+
+/* Before a frame: the room that a database was given ahead of its keys is no more than it needs now. */
+static void replay_fill(struct replay *replay, int database)
+{
+    if (replay->filling == database)
+        return;
+    if (replay->filling >= 0)
+        database_expect(store_database(replay->world->store, replay->filling), 0);
+    replay->filling = database;
+    replay->filled_bytes = replay->expected = 0;
+}
+
+/* After a frame of the base: expects as many keys as what is left of the base seems to hold. A base has its
+ * keys in the order of their hashes, so what was read of a database is a fair sample of it. Not
+ * splitting buckets one by one, which reads each key twice or more, loads a base of 2 million keys in 0.38 s
+ * instead of 0.49. */
+static void replay_expect(struct replay *replay, const struct frame *frame)
+{
+    struct database *db = store_database(replay->world->store, replay->filling);
+    size_t size = database_size(db);
+    uint64_t read = frame->lsn + frame->payload.size;
+    replay->filled_bytes += frame->payload.size;
+    if (size < replay->expected - replay->expected / 8 || read >= replay->base_bytes)
+        return;
+    double left = (double)(replay->base_bytes - read) / (double)replay->filled_bytes;
+    double expected = (double)size * (1 + (left < EXPECTED_FACTOR ? left : EXPECTED_FACTOR));
+    replay->expected = (size_t)expected;
+    database_expect(db, replay->expected);
+}
+
 const char *replay_frame(void *context, enum journal_source source, const struct frame *frame)
 {
     struct replay *replay = context;
@@ -65,6 +103,7 @@ const char *replay_frame(void *context, enum journal_source source, const struct
     if (source == SOURCE_LOG && replay->database >= 0 && replay->database != frame->database)
         return "it assumes another database than the one that the frame before it left selected";
     replay->session->database = frame->database;
+    replay_fill(replay, source == SOURCE_BASE ? frame->database : -1);
     parser_rewind(replay->parser);
     struct slice rest = frame->payload;
     while (rest.size) {
@@ -82,6 +121,8 @@ const char *replay_frame(void *context, enum journal_source source, const struct
     }
     if (source == SOURCE_LOG)
         replay->database = replay->session->database;
+    else
+        replay_expect(replay, frame);
     return NULL;
 }
 
@@ -97,6 +138,7 @@ int replay_database(const struct replay *replay)
 
 void replay_free(struct replay *replay)
 {
+    replay_fill(replay, -1);
     session_free(replay->session);
     output_free(&replay->output);
     parser_free(replay->parser);

@@ -352,6 +352,11 @@ bool database_step(struct database *db, int steps)
     return table_settle(db_table(db), steps) || index_left;
 }
 
+void database_expect(struct database *db, size_t keys)
+{
+    table_expect(db_table(db), keys);
+}
+
 struct database_contents *database_take(struct database *db)
 {
     struct database_contents *taken = mem_alloc(sizeof(*taken));

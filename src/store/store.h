@@ -123,6 +123,11 @@ struct entry *database_next_expired(struct database *db, int64_t now_ms, int *bu
  * became empty. Returns whether more is left. */
 bool database_step(struct database *db, int steps);
 
+/* So many keys will be there soon: makes room for them at once instead of step by step, which saves looking
+ * at the keys again and again. 0: nothing is expected any more; room that is left over is given back by
+ * database_step. */
+void database_expect(struct database *db, size_t keys);
+
 /* Takes the whole contents away in O(1), leaving the database empty; what was taken is freed by
  * contents_free, which may run on any thread that called memory_thread_register. */
 struct database_contents;

@@ -20,6 +20,7 @@ struct table {
     size_t count;          /* buckets, without chained ones */
     size_t mask;           /* the least 2^n - 1 that is count - 1 or more */
     size_t size;           /* entries */
+    size_t expected;       /* entries that there is to be room for, however few there are */
     size_t chained_bytes;
     uint64_t seed;
     bool frozen; /* no splitting and no merging */
@@ -50,6 +51,8 @@ void table_replace(struct table *table, const struct entry *old, struct entry *e
 /* Splits or merges, as the load wants it and at most this many times. Returns whether more is wanted. An
  * empty table gives its last memory back here. */
 bool table_settle(struct table *table, int steps);
+/* Makes room for so many entries at once, and keeps it until less is expected (0: nothing is). */
+void table_expect(struct table *table, size_t entries);
 
 struct entry *table_random(const struct table *table, struct random *random);
 uint64_t table_scan(const struct table *table, uint64_t cursor, database_visit *visit, void *context);

@@ -171,6 +171,36 @@ static void a_frozen_table_stays_and_catches_up(void **state)
     store_free(store);
 }
 
+/* Keys that are expected find room made for them, and keep it while they come; what turns out not to be
+ * needed is given back in steps once nothing is expected, and every key is found all along. */
+static void room_is_made_for_expected_keys(void **state)
+{
+    (void)state;
+    struct store *store = test_store(1, NULL);
+    struct database *db = store_database(store, 0);
+    for (uint64_t i = 0; i < 100; i++)
+        add(store, db, i);
+    database_expect(db, 20000);
+    size_t made = buckets(db);
+    assert_in_range(made, 20000 / 7, 20000 / 6);
+    for (uint64_t i = 100; i < 2000; i++)
+        add(store, db, i);
+    assert_false(database_step(db, 1000));
+    assert_int_equal(buckets(db), made);
+    assert_each_visits(db, 2000, 2000);
+
+    database_expect(db, 0);
+    assert_int_equal(buckets(db), made);
+    assert_true(database_step(db, 64));
+    assert_int_equal(buckets(db), made - 64);
+    while (database_step(db, 64))
+        ;
+    assert_in_range(buckets(db), 2000 / 7, 2000 / 4);
+    for (uint64_t i = 0; i < 2000; i++)
+        assert_true(is_there(store, db, i));
+    store_free(store);
+}
+
 /* In a table at rest a scan visits every entry exactly once, with cursors no larger than the table. */
 static void a_scan_at_rest_visits_each_once(void **state)
 {
@@ -382,6 +412,7 @@ int main(void)
         cmocka_unit_test(memory_for_a_key_is_steady),
         cmocka_unit_test(memory_returns_to_zero),
         cmocka_unit_test(a_frozen_table_stays_and_catches_up),
+        cmocka_unit_test(room_is_made_for_expected_keys),
         cmocka_unit_test(a_scan_at_rest_visits_each_once),
         cmocka_unit_test(any_cursor_leads_to_the_end),
         cmocka_unit_test(a_scan_misses_nothing_that_stays),
