@@ -10,7 +10,7 @@
  * be imported. */
 #include <stdint.h>
 
-#include "../tests/unit/tools/memory_disk.h"
+#include "../tests/unit/journal/memory_disk.c"
 #include "base/hash.h"
 #include "journal/manifest.h"
 #include "journal/names.h"
@@ -67,10 +67,10 @@ static void name_of(char out[FILE_NAME_SIZE], uint8_t choice)
 static void make_raw_folder(struct memory_disk *disk, struct input *input)
 {
     char name[FILE_NAME_SIZE];
-    while (input->left > 0 && disk->now.count < 20) {
+    while (input->left > 0 && disk->live.count < 20) {
         name_of(name, take_byte(input));
         size_t size = take_two(input);
-        memory_put(disk, name, take_bytes(input, size));
+        memory_disk_put(disk, name, take_bytes(input, size));
     }
 }
 
@@ -149,7 +149,7 @@ static void write_base(struct writer *writer)
     manifest_add_base(&writer->manifest,
                       &(struct manifest_base){writer->lsn, file.size, salt, writer->time_ms});
     base_name(name, writer->lsn);
-    memory_put(writer->disk, name, buffer_slice(&file));
+    memory_disk_put(writer->disk, name, buffer_slice(&file));
     buffer_free(&file);
 }
 
@@ -171,16 +171,16 @@ static void write_segment(struct writer *writer)
         append_frame(writer, &file, FRAME_DATA, salt, &writer->lsn);
     if (choice & 16)
         append_frame(writer, &file, FRAME_CLOSE, salt, &writer->lsn);
-    memory_grow(&file, file.size + choice);
-    memory_put(writer->disk, name, buffer_slice(&file));
+    resize(&file, file.size + choice);
+    memory_disk_put(writer->disk, name, buffer_slice(&file));
     buffer_free(&file);
 }
 
 /* Flips, cuts, adds to, or removes a file. */
-static void change_file(struct memory_disk *disk, struct input *input)
+static void harm_file(struct memory_disk *disk, struct input *input)
 {
-    struct memory_name *file = &disk->now.names[take_byte(input) % disk->now.count];
-    struct buffer *data = &file->node->data;
+    struct memory_name *file = &disk->live.names[take_byte(input) % disk->live.count];
+    struct buffer *data = &file->inode->live;
     uint8_t how = take_byte(input);
     size_t at = take_two(input);
     if (how % 4 == 0 && at < data->size)
@@ -203,9 +203,9 @@ static void make_sealed_folder(struct memory_disk *disk, struct input *input)
         write_segment(&writer);
     }
     manifest_format(&writer.manifest, &manifest);
-    memory_put(disk, MANIFEST_NAME, buffer_slice(&manifest));
-    for (int i = take_byte(input) % 4; i > 0 && disk->now.count > 0; i--)
-        change_file(disk, input);
+    memory_disk_put(disk, MANIFEST_NAME, buffer_slice(&manifest));
+    for (int i = take_byte(input) % 4; i > 0 && disk->live.count > 0; i--)
+        harm_file(disk, input);
     buffer_free(&manifest);
     manifest_free(&writer.manifest);
 }
@@ -262,7 +262,7 @@ static void run_restoring(struct memory_disk *disk, struct input *input, uint8_t
     if (run(restore_run, &options, disk, into) == STATUS_FINE)
         ASSERT(run(verify_run, &plain, into, NULL) == STATUS_FINE);
     else
-        ASSERT(into->now.count == 0);
+        ASSERT(into->live.count == 0);
     disk_free(&into->disk);
 }
 
