@@ -322,6 +322,7 @@ KINDS = {
     b"KEYS": "unordered",
     b"SCAN": "scan",
     b"RANDOMKEY": "random",
+    b"DUMP": "dump",
     b"TIME": "shape",
     b"LASTSAVE": "shape",
     b"INFO": "shape",
@@ -556,6 +557,50 @@ def hyperloglog(mix):
     head = mix.pick([b"HYLL", b"HYLX", b"hyll", b"HYL"])
     sketch = head + mix.pick([b"\0", b"\1", b"\2"]) + b"\0" * mix.pick([0, 3, 10]) + mix.pick([b"\0", b"\x80"])
     return [b"SET", mix.key(), sketch + mix.pick([b"", b"\x7f\xff", b"\0" * 12288])]
+
+
+def payload(mix):
+    """What DUMP gives for a value, but for its being harmed now and then."""
+    value = mix.value()[:60]
+    payload = b"\0%c" % len(value) + value + b"\x0a\0"
+    payload += crc64(payload).to_bytes(8, "little")
+    return payload if mix.unit() < 0.9 else payload[: mix.below(len(payload))]
+
+
+def crc64(data):
+    crc = 0
+    for byte in data:
+        crc = crc >> 8 ^ CRC64_TABLE[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def crc64_table():
+    for crc in range(256):
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x95AC9329AC4BC9B5 if crc & 1 else 0)
+        yield crc
+
+
+CRC64_TABLE = list(crc64_table())
+
+
+@generates(8, needs=b"restore")
+def dump_and_restore(mix):
+    if mix.unit() < 0.4:
+        return [b"DUMP", mix.key()]
+    absolute = mix.unit() < 0.4
+    time = b"0" if mix.unit() < 0.4 else mix.time(True, absolute, may_be_past=absolute)
+    # The highest ones wrap around in redis.
+    args = [b"RESTORE", mix.key(), b"5000000" if time.startswith(b"92233720368547758") else time, payload(mix)]
+    options = [[b"REPLACE"]] * (mix.unit() < 0.7) + [[b"ABSTTL"]] * absolute
+    if mix.unit() < 0.1:
+        options.append([b"IDLETIME", mix.integer()])
+    if mix.unit() < 0.1:
+        options.append([b"FREQ", mix.integer()])
+    if mix.unit() < 0.03:
+        options.append([mix.pick([b"NOSUCH", b"FREQ", b"IDLETIME", b""])])
+    mix.rng.shuffle(options)
+    return args + [word for option in options for word in option]
 
 
 @generates(5)

@@ -243,6 +243,18 @@ static enum field_outcome outcome_max(enum field_outcome a, enum field_outcome b
     return a > b ? a : b;
 }
 
+/* A string that is long enough, made ready to be written in place: writing fails no more. */
+static struct entry *string_own(struct call *call, struct entry *entry)
+{
+    char scratch[STRING_SCRATCH];
+    struct slice value = string_value(entry, scratch);
+    char last = value.data[value.size - 1];
+    entry = database_write_string(call->db, entry, value.size - 1, slice_make(&last, 1));
+    if (!entry)
+        call_memory_error(call);
+    return entry;
+}
+
 /* The string grows to hold all that is written, also where nothing is written in the end. */
 static void fields_run(struct call *call, const struct fields *fields)
 {
@@ -251,10 +263,8 @@ static void fields_run(struct call *call, const struct fields *fields)
         return;
     bool grown = !entry || string_size(entry) < fields->end;
     enum field_outcome outcome = FIELD_READ;
-    if (grown)
-        entry = call_write_bytes(call, 1, entry, fields->end, slice_make(NULL, 0));
-    else
-        entry = call_make_raw(call, entry);
+    entry =
+        grown ? call_write_bytes(call, 1, entry, fields->end, slice_make(NULL, 0)) : string_own(call, entry);
     if (!entry)
         return;
     reply_array(call->reply, fields->count);

@@ -274,17 +274,18 @@ static void bitop_piece(char *out, enum bitop operation, const struct bitop_sour
 static bool bitop_store(struct call *call, enum bitop operation, const struct bitop_source *sources,
                         size_t size)
 {
-    char *result = mem_try_alloc(size);
+    struct blob *result = blob_new(size);
     if (!result) {
         call_memory_error(call);
         return false;
     }
+    result->size = size;
     for (size_t begin = 0; begin < size; begin += BITOP_PIECE) {
         size_t end = size - begin > BITOP_PIECE ? begin + BITOP_PIECE : size;
-        bitop_piece(result + begin, operation, sources, call->argc - 3, begin, end);
+        bitop_piece(result->data + begin, operation, sources, call->argc - 3, begin, end);
     }
-    bool stored = call_store_string(call, 2, slice_make(result, size), STRING_FORM_RAW, EXPIRE_NEVER);
-    mem_free(result);
+    bool stored = call_store_blob(call, 2, result, STRING_FORM_RAW, EXPIRE_NEVER);
+    blob_drop(result);
     return stored;
 }
 

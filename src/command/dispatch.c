@@ -17,6 +17,7 @@ void command_families_add(struct command_table *table)
     command_table_add(table, bitmap_commands, bitmap_command_count);
     command_table_add(table, bitfield_commands, bitfield_command_count);
     command_table_add(table, hyperloglog_commands, hyperloglog_command_count);
+    command_table_add(table, dump_commands, dump_command_count);
     command_table_add(table, keys_commands, keys_command_count);
     command_table_add(table, expire_commands, expire_command_count);
     command_table_add(table, object_commands, object_command_count);

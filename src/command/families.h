@@ -12,6 +12,8 @@ extern const struct command bitfield_commands[];
 extern const size_t bitfield_command_count;
 extern const struct command hyperloglog_commands[];
 extern const size_t hyperloglog_command_count;
+extern const struct command dump_commands[];
+extern const size_t dump_command_count;
 extern const struct command keys_commands[];
 extern const size_t keys_command_count;
 extern const struct command expire_commands[];

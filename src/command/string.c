@@ -126,13 +126,10 @@ static bool will_be_new(struct call *call, struct slice key, uint64_t hash)
     return call_write(call, key, hash) == NULL;
 }
 
-struct entry *call_store_string(struct call *call, int index, struct slice value, enum string_form form,
-                                int64_t expire_ms)
+/* What follows an attempt to store: NULL for the entry says that there was not enough memory. */
+static struct entry *stored(struct call *call, struct slice key, uint64_t hash, bool is_new,
+                            struct entry *entry)
 {
-    struct slice key = call->argv[index];
-    uint64_t hash = call_hash(call, index);
-    bool is_new = will_be_new(call, key, hash);
-    struct entry *entry = database_set_string(call->db, key, hash, value, form, expire_ms);
     if (!entry) {
         call_memory_error(call);
         return NULL;
@@ -141,6 +138,26 @@ struct entry *call_store_string(struct call *call, int index, struct slice value
     if (is_new)
         call_notify(call, NOTIFY_NEW, "new", key);
     return entry;
+}
+
+struct entry *call_store_string(struct call *call, int index, struct slice value, enum string_form form,
+                                int64_t expire_ms)
+{
+    struct slice key = call->argv[index];
+    uint64_t hash = call_hash(call, index);
+    bool is_new = will_be_new(call, key, hash);
+    struct entry *entry = database_set_string(call->db, key, hash, value, form, expire_ms);
+    return stored(call, key, hash, is_new, entry);
+}
+
+struct entry *call_store_blob(struct call *call, int index, struct blob *blob, enum string_form form,
+                              int64_t expire_ms)
+{
+    struct slice key = call->argv[index];
+    uint64_t hash = call_hash(call, index);
+    bool is_new = will_be_new(call, key, hash);
+    struct entry *entry = database_set_blob(call->db, key, hash, blob, form, expire_ms);
+    return stored(call, key, hash, is_new, entry);
 }
 
 bool call_read_string(struct call *call, int index, struct entry **entry)

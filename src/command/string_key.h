@@ -18,6 +18,9 @@ bool call_check_string_size(struct call *call, size_t offset, size_t size);
  * state. NULL, with the error replied and nothing changed, when there is not enough memory. */
 struct entry *call_store_string(struct call *call, int index, struct slice value, enum string_form form,
                                 int64_t expire_ms);
+/* The same with the bytes of a blob, of which the key takes a reference. */
+struct entry *call_store_blob(struct call *call, int index, struct blob *blob, enum string_form form,
+                              int64_t expire_ms);
 
 /* Writes value at offset into the string that argument index names, which is entry; NULL: the key is new. The
  * rest as call_store_string. */

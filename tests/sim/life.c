@@ -40,7 +40,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                           .requirepass = "",
                           /* Small, and another one in each life: what is repeated does not hang on it. */
                           .hll_sparse_max = world_seed % 100,
-                          .dump_compressed = true,
+                          .dump_compressed = false,
                           .maxmemory = config->maxmemory,
                           .evict_policy = config->evict_policy,
                           .evict_samples = 5,

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/crc64.h"
 #include "base/diag.h"
 #include "resp/request.h"
 
@@ -13,6 +14,7 @@
 /* Words in capitals of one letter stand for something chosen anew each time:
  *   K key  V value  Q value out of very few  N integer  F number with decimals  O small offset
  *   S seconds  M milliseconds  A Unix time in seconds  B in milliseconds  D database  P pattern
+ *   R what DUMP gives for a value
  * A line that begins with > writes; one with < only reads. */
 static const struct {
     unsigned char weight;
@@ -65,6 +67,10 @@ static const struct {
     {3, COMMAND_PLAIN, ">pfmerge K K K"},
     {4, COMMAND_PLAIN, ">pfcount K"}, /* keeps the count it found */
     {1, COMMAND_PLAIN, ">pfdebug todense K"},
+    {3, COMMAND_PLAIN, ">restore K 0 R replace"},
+    {2, COMMAND_PLAIN, ">restore K M R replace"},
+    {1, COMMAND_PLAIN, ">restore K B R replace absttl"},
+    {1, COMMAND_PLAIN, ">restore K 0 R"},
     {5, COMMAND_PLAIN, ">del K"},
     {3, COMMAND_PLAIN, ">del K K K"},
     {2, COMMAND_PLAIN, ">unlink K K"},
@@ -107,6 +113,7 @@ static const struct {
     {1, COMMAND_PLAIN, "<bitpos K 1"},
     {1, COMMAND_PLAIN, "<bitfield_ro K get i9 O"},
     {1, COMMAND_PLAIN, "<pfcount K K"},
+    {1, COMMAND_PLAIN, "<dump K"},
     {1, COMMAND_PLAIN, "<dbsize"},
     {1, COMMAND_PLAIN, "<keys P"},
     {1, COMMAND_PLAIN, "<scan 0 count 100"},
@@ -223,6 +230,22 @@ static void say_value(struct words *words)
     text->size += size;
 }
 
+static void say_payload(struct words *words)
+{
+    static const char footer[] = {10, 0};
+    struct buffer *text = &words->text;
+    size_t begin = text->size;
+    size_t size = (size_t)below(words, 60);
+    buffer_append_char(text, 0);
+    buffer_append_char(text, (char)size);
+    for (size_t i = 0; i < size; i++)
+        buffer_append_char(text, (char)random_next(words->workload->random));
+    buffer_append(text, footer, sizeof(footer));
+    uint64_t checksum = crc64(0, text->data + begin, text->size - begin);
+    for (int i = 0; i < 64; i += 8)
+        buffer_append_char(text, (char)(checksum >> i));
+}
+
 static int64_t some_ms(struct words *words)
 {
     static const int64_t scales[] = {5, 50, 1000, 5000, 100000, INT64_C(10000000000)};
@@ -258,6 +281,7 @@ static void say_placeholder(struct words *words, struct sim_command *command, ch
         break;
     }
     case 'V': say_value(words); break;
+    case 'R': say_payload(words); break;
     case 'Q': buffer_append_int(text, (int64_t)below(words, 3)); break;
     case 'N': buffer_append_int(text, (int64_t)below(words, 2000) - 1000); break;
     case 'F': {
