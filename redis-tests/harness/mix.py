@@ -323,6 +323,7 @@ KINDS = {
     b"SCAN": "scan",
     b"RANDOMKEY": "random",
     b"DUMP": "dump",
+    b"LOLWUT": "shape",
     b"TIME": "shape",
     b"LASTSAVE": "shape",
     b"INFO": "shape",
@@ -601,6 +602,21 @@ def dump_and_restore(mix):
         options.append([mix.pick([b"NOSUCH", b"FREQ", b"IDLETIME", b""])])
     mix.rng.shuffle(options)
     return args + [word for option in options for word in option]
+
+
+@generates(3, needs=b"sort")
+def sort(mix):
+    args = [mix.pick([b"SORT", b"SORT", b"SORT_RO"]), mix.key()]
+    for _ in range(mix.pick([0, 1, 2, 3])):
+        options = [[b"ASC"], [b"desc"], [b"ALPHA"], [b"LIMIT", mix.offset(), mix.offset()], [b"BY", mix.pattern()]]
+        options += [[b"GET", mix.pattern()], [b"STORE", mix.key()], [b"STORE", mix.key()]]
+        args += mix.pick(options) if mix.unit() < 0.95 else mix.pick([[b"NOSUCH"], [b"BY"], [b"LIMIT", b"1"], [b""]])
+    return args
+
+
+@generates(0.3, needs=b"lolwut")
+def lolwut(mix):
+    return [b"LOLWUT"] + mix.pick([[], [b"VERSION", mix.integer()], [b"VERSION", b"5", mix.pick(NOT_INTEGERS)]])
 
 
 @generates(5)

@@ -81,13 +81,16 @@ enum key_flag {
 /* One run of key positions: begins at argument first, ends at argument last (negative: from the end), every
  * step. */
 struct key_spec {
-    int first; /* 0: no keys */
+    int first; /* 0: no keys; KEY_ELSEWHERE: not at any fixed place */
     int last;
     int step;
     unsigned flags; /* key_flag */
+    /* KEY_ELSEWHERE: which argument is the key, 0 for none; NULL where no argument is (SORT's patterns). */
+    int (*find)(int argc, const struct slice *argv);
 };
 
-#define KEY_SPECS_MAX 2
+#define KEY_ELSEWHERE (-1)
+#define KEY_SPECS_MAX 3
 
 typedef void command_function(struct call *call);
 
@@ -150,6 +153,7 @@ static inline bool command_arity_fits(const struct command *command, int argc)
 
 /* Calls visit with the index of every argument that is a key, in order. */
 typedef void command_key_visit(void *context, int index, unsigned key_flags);
-void command_each_key(const struct command *command, int argc, command_key_visit *visit, void *context);
+void command_each_key(const struct command *command, int argc, const struct slice *argv,
+                      command_key_visit *visit, void *context);
 
 #endif

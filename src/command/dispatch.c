@@ -18,6 +18,8 @@ void command_families_add(struct command_table *table)
     command_table_add(table, bitfield_commands, bitfield_command_count);
     command_table_add(table, hyperloglog_commands, hyperloglog_command_count);
     command_table_add(table, dump_commands, dump_command_count);
+    command_table_add(table, sort_commands, sort_command_count);
+    command_table_add(table, lolwut_commands, lolwut_command_count);
     command_table_add(table, keys_commands, keys_command_count);
     command_table_add(table, expire_commands, expire_command_count);
     command_table_add(table, object_commands, object_command_count);
@@ -223,7 +225,7 @@ static void wait_for_what_was_read(struct call *call)
         wait.lsn = journal_executed(world->journal);
     } else if (command->keys[0].first > 0) {
         wait.lsn = world->all_keys_lsn;
-        command_each_key(command, call->argc, key_wait_visit, &wait);
+        command_each_key(command, call->argc, call->argv, key_wait_visit, &wait);
     }
     /* A change marks its keys with the end of a unit that is still open; here all units but this one are
      * closed. */

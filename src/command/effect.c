@@ -44,7 +44,7 @@ uint64_t effect_size_max(const struct command *command, int argc, const struct s
     for (int i = 0; i < argc; i++)
         effect.size += argv[i].size + ARGUMENT_OVERHEAD;
     if (command->keys[0].first > 0)
-        command_each_key(command, argc, effect_size_visit, &effect);
+        command_each_key(command, argc, argv, effect_size_visit, &effect);
     if (command->flags & CMD_WRITES_FLOAT)
         effect.size += FLOAT_TEXT_MAX;
     if (command->flags & CMD_WRITES_SKETCH)

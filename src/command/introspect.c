@@ -140,23 +140,30 @@ static void reply_int_pair(struct reply *reply, const char *name, int64_t value)
     reply_int(reply, value);
 }
 
+/* The beginning of one of the two parts of a specification, up to its own pairs. */
+static void reply_key_search(struct reply *reply, const char *part, const char *type, int64_t pairs)
+{
+    reply_bulk_text(reply, part);
+    reply_map(reply, 2);
+    reply_text_pair(reply, "type", type);
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, pairs);
+}
+
 /* How to find keys: where to begin, and how far to go on from there. */
 static void reply_key_spec(struct reply *reply, const struct key_spec *spec)
 {
     reply_map(reply, 3);
     reply_bulk_text(reply, "flags");
     reply_bits(reply, spec->flags, key_flag_names, LENGTH(key_flag_names));
-    reply_bulk_text(reply, "begin_search");
-    reply_map(reply, 2);
-    reply_text_pair(reply, "type", "index");
-    reply_bulk_text(reply, "spec");
-    reply_map(reply, 1);
+    if (spec->first == KEY_ELSEWHERE) {
+        reply_key_search(reply, "begin_search", "unknown", 0);
+        reply_key_search(reply, "find_keys", "unknown", 0);
+        return;
+    }
+    reply_key_search(reply, "begin_search", "index", 1);
     reply_int_pair(reply, "index", spec->first);
-    reply_bulk_text(reply, "find_keys");
-    reply_map(reply, 2);
-    reply_text_pair(reply, "type", "range");
-    reply_bulk_text(reply, "spec");
-    reply_map(reply, 3);
+    reply_key_search(reply, "find_keys", "range", 3);
     reply_int_pair(reply, "lastkey", spec->last < 0 ? spec->last : spec->last - spec->first);
     reply_int_pair(reply, "keystep", spec->step);
     reply_int_pair(reply, "limit", 0);
@@ -165,7 +172,7 @@ static void reply_key_spec(struct reply *reply, const struct key_spec *spec)
 static int key_spec_count(const struct command *command)
 {
     int count = 0;
-    while (count < KEY_SPECS_MAX && command->keys[count].first > 0)
+    while (count < KEY_SPECS_MAX && command->keys[count].first != 0)
         count++;
     return count;
 }
@@ -174,6 +181,8 @@ static int key_spec_count(const struct command *command)
 static void reply_key_range(struct reply *reply, const struct command *command)
 {
     int count = key_spec_count(command);
+    while (count > 0 && command->keys[count - 1].first == KEY_ELSEWHERE)
+        count--;
     reply_int(reply, count ? command->keys[0].first : 0);
     reply_int(reply, count ? command->keys[count - 1].last : 0);
     reply_int(reply, count ? command->keys[0].step : 0);
@@ -415,7 +424,7 @@ static void getkeys_generic(struct call *call, bool with_flags)
     }
     struct key_report report = {.reply = call->reply, .argv = argv, .argc = argc, .with_flags = with_flags};
     struct output_gap gap = reply_later(call->reply);
-    command_each_key(entry->command, argc, key_report_visit, &report);
+    command_each_key(entry->command, argc, argv, key_report_visit, &report);
     reply_array_at(call->reply, gap, report.count);
 }
 

@@ -157,10 +157,17 @@ void command_table_reset_stats(struct command_table *table)
     }
 }
 
-void command_each_key(const struct command *command, int argc, command_key_visit *visit, void *context)
+void command_each_key(const struct command *command, int argc, const struct slice *argv,
+                      command_key_visit *visit, void *context)
 {
-    for (int i = 0; i < KEY_SPECS_MAX && command->keys[i].first > 0; i++) {
+    for (int i = 0; i < KEY_SPECS_MAX && command->keys[i].first != 0; i++) {
         const struct key_spec *spec = &command->keys[i];
+        if (spec->first == KEY_ELSEWHERE) {
+            int found = spec->find ? spec->find(argc, argv) : 0;
+            if (found > 0)
+                visit(context, found, spec->flags);
+            continue;
+        }
         int last = spec->last >= 0 ? spec->last : argc + spec->last;
         for (int index = spec->first; index <= last && index < argc; index += spec->step)
             visit(context, index, spec->flags);

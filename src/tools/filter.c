@@ -41,7 +41,7 @@ bool key_filter_passes(const struct key_filter *filter, const struct request *re
     if (entry && command_arity_fits(entry->command, request->argc)) {
         if (entry->command->keys[0].first == 0)
             return true;
-        command_each_key(entry->command, request->argc, match_key, &match);
+        command_each_key(entry->command, request->argc, request->argv, match_key, &match);
         return match.found;
     }
     for (int i = 1; i < request->argc; i++)

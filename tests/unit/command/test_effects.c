@@ -207,6 +207,9 @@ static void test_deterministic(void **state)
         {"getex o pxat 1", "DEL o"},
         {"expire p -1", "DEL p"},
         {"getdel k", "DEL k"},
+        {"set k v", "set k v"},
+        {"sort missing store k", "DEL k"},
+        {"sort missing store k", ""},
         /* The payload begins with a zero byte, where this comparison ends. */
         {"restore r 0 \"\\x00\\xc0\\x01\\x0a\\x00\\x26\\x78\\xe7\\xb6\\xd1\\x01\\x11\\xfc\"", "RESTORE r 0 "},
         {"restore r 10 \"\\x00\\xc0\\x01\\x0a\\x00\\x26\\x78\\xe7\\xb6\\xd1\\x01\\x11\\xfc\" replace "
