@@ -129,6 +129,8 @@ enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct s
     while (result == RECOVER_MORE);
     if (result == RECOVER_FAILED || !engine_start(life->engine, &life->error))
         return not_begun(sim, life);
+    /* Whether a thread has freed something yet, a seed cannot decide. */
+    engine_world(life->engine)->free_later_pending = NULL;
     struct engine_stats stats;
     engine_stats_read(life->engine, &stats);
     life->progress = stats.recovery;

@@ -9,8 +9,8 @@
 #include "base/memory.h"
 #include "sim.h"
 
-#define FILES_MAX 200
-
+/* More than tiny segments make of the largest stream. */
+#define FILES_MAX 2000
 struct rot_file {
     char name[SIM_NAME_SIZE];
     bool is_base;
