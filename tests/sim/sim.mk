@@ -25,7 +25,7 @@ endif
 sim-seeds: $(SIM) ## run every seed that ever failed in the simulator
 	$(SIM) --seeds tests/sim/seeds.txt
 
-sim-mutations: ## break the server on purpose, one way at a time: the simulator notices each
+sim-mutations: ## break the server on purpose, one way at a time: each is noticed
 	tests/sim/mutations/run.py
 
 .PHONY: sim sim-build sim-seeds sim-mutations
