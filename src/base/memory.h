@@ -27,8 +27,13 @@ size_t mem_good_size(size_t size);
 /* Every thread that allocates calls this once before, so that its share counts in memory_used. The main
  * thread need not. What a thread allocated still counts after it ended. */
 void memory_thread_register(void);
-/* Bytes allocated and not freed, by the registered threads. Cheap enough to ask before every command. */
+/* Bytes allocated and not freed, by the registered threads, and not untouched. Cheap enough to ask before
+ * every command. */
 size_t memory_used(void);
+
+/* There are so many more (or, below 0, fewer) bytes in large allocations that nobody has written to yet, and
+ * that so take no pages. They do not count in memory_used. */
+void memory_untouched_change(int64_t bytes);
 
 struct memory_stats {
     size_t used;      /* as memory_used */

@@ -5,6 +5,15 @@
 #include "base/number.h"
 #include "command/call.h"
 
+void call_reply_argument(struct call *call, int index)
+{
+    struct blob *blob = call_blob(call, index);
+    if (blob)
+        reply_blob(call->reply, blob, 0, blob->size);
+    else
+        reply_bulk(call->reply, call->argv[index]);
+}
+
 int quote_size(struct slice word)
 {
     return word.size ? (int)strnlen(word.data, word.size < QUOTE_MAX ? word.size : QUOTE_MAX) : 0;

@@ -177,7 +177,9 @@ struct call {
     struct database *db;
     int argc;
     const struct slice *argv;
-    struct slice raw;  /* size 0: not known in canonical form */
+    struct slice raw;                 /* size 0: not known in canonical form */
+    const struct request_blob *blobs; /* the arguments that came as blobs: call_blob */
+    int blob_count;
     uint64_t key_hash; /* of the first key, when the command has one */
     struct reply *reply;
     struct command_entry *entry;
@@ -219,6 +221,16 @@ uint64_t call_hash(const struct call *call, int index);
 bool call_check_type(struct call *call, const struct entry *entry, enum value_type type);
 
 /* --- arguments (each replies the error that Redis does, and returns false) ----------------------------- */
+
+/* The blob that an argument was received into, NULL when there is none. It lives as long as the call; whoever
+ * keeps it takes a reference. */
+static inline struct blob *call_blob(const struct call *call, int index)
+{
+    return call->blob_count == 0 ? NULL : request_blob_find(call->blobs, call->blob_count, index);
+}
+
+/* Replies an argument as a bulk string; a large one is not copied. */
+void call_reply_argument(struct call *call, int index);
 
 /* As much of a client's word as errors show, for "%.*s": it is cut at QUOTE_MAX, and at a NUL. */
 #define QUOTE_MAX 128

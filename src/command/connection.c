@@ -15,7 +15,7 @@ static void ping_command(struct call *call)
         reply_bulk_text(call->reply, "pong");
         reply_bulk(call->reply, call->argc == 2 ? call->argv[1] : slice_make(NULL, 0));
     } else if (call->argc == 2) {
-        reply_bulk(call->reply, call->argv[1]);
+        call_reply_argument(call, 1);
     } else {
         reply_simple(call->reply, "PONG");
     }
@@ -23,7 +23,7 @@ static void ping_command(struct call *call)
 
 static void echo_command(struct call *call)
 {
-    reply_bulk(call->reply, call->argv[1]);
+    call_reply_argument(call, 1);
 }
 
 /* In time that does not depend on where the two differ. */

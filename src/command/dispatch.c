@@ -281,6 +281,8 @@ static void run(struct world *world, struct session *session, struct command_ent
     struct call call = {.argc = request->argc,
                         .argv = request->argv,
                         .raw = request->raw,
+                        .blobs = request->blobs,
+                        .blob_count = request->blob_count,
                         .key_hash = key_hash,
                         .reply = reply,
                         .entry = entry};
@@ -395,6 +397,8 @@ const char *dispatch_replay(struct world *world, struct session *session, const 
                         .argc = request->argc,
                         .argv = request->argv,
                         .raw = request->raw,
+                        .blobs = request->blobs,
+                        .blob_count = request->blob_count,
                         .key_hash = prepared->key_hash,
                         .reply = &reply,
                         .entry = prepared->entry};

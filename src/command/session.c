@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "command/observe.h"
 #include "command/pubsub.h"
+#include "command/transaction.h"
 #include "command/watch.h"
 
 /* What RESET brings back. */
@@ -98,8 +99,10 @@ bool session_set_text(char **field, struct slice text)
 
 void session_discard_transaction(struct session *session)
 {
-    for (size_t i = 0; i < session->queue_size; i++)
+    for (size_t i = 0; i < session->queue_size; i++) {
+        queued_drop_blobs(&session->queue[i]);
         mem_free(session->queue[i].argv);
+    }
     mem_free(session->queue);
     session->queue = NULL;
     session->queue_size = session->queue_capacity = session->queue_bytes = 0;

@@ -24,8 +24,10 @@ enum subscription_kind { SUBSCRIPTION_CHANNEL, SUBSCRIPTION_PATTERN, SUBSCRIPTIO
 struct queued_command {
     struct command_entry *entry;
     int argc;
-    struct slice *argv; /* one allocation with the bytes */
+    struct slice *argv; /* one allocation with the bytes and the blobs' list */
     struct slice raw;
+    struct request_blob *blobs; /* a reference to each */
+    int blob_count;
 };
 
 struct session {

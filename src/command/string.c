@@ -108,11 +108,25 @@ static bool value_is(const struct entry *entry, struct slice expected)
     return slice_equal(string_value(entry, scratch), expected);
 }
 
-static void reply_value(struct call *call, const struct entry *entry)
+void call_reply_part(struct call *call, const struct entry *entry, struct slice part)
+{
+    struct blob *blob = entry_blob(entry);
+    if (blob && part.size >= BLOB_MIN)
+        reply_blob(call->reply, blob, (size_t)(part.data - blob->data), part.size);
+    else
+        reply_bulk(call->reply, part);
+}
+
+void call_reply_string(struct call *call, const struct entry *entry)
 {
     char scratch[STRING_SCRATCH];
+    call_reply_part(call, entry, string_value(entry, scratch));
+}
+
+static void reply_value(struct call *call, const struct entry *entry)
+{
     if (entry)
-        reply_bulk(call->reply, string_value(entry, scratch));
+        call_reply_string(call, entry);
     else
         reply_null(call->reply);
 }
@@ -160,6 +174,14 @@ struct entry *call_store_blob(struct call *call, int index, struct blob *blob, e
     return stored(call, key, hash, is_new, entry);
 }
 
+struct entry *call_store_argument(struct call *call, int index, int value_index, enum string_form form,
+                                  int64_t expire_ms)
+{
+    struct blob *blob = call_blob(call, value_index);
+    return blob ? call_store_blob(call, index, blob, form, expire_ms)
+                : call_store_string(call, index, call->argv[value_index], form, expire_ms);
+}
+
 bool call_read_string(struct call *call, int index, struct entry **entry)
 {
     *entry = call_read(call, call->argv[index], call_hash(call, index));
@@ -194,9 +216,9 @@ static enum set_outcome condition_check(struct call *call, const struct value_op
     return SET_DONE;
 }
 
-/* Sets the key that argument 1 names. With GET, what it held is replied first, whatever the outcome. */
-static enum set_outcome set_generic(struct call *call, struct slice value,
-                                    const struct value_options *options)
+/* Sets the key that argument 1 names to what argument value_index gives. With GET, what it held is replied
+ * first, whatever the outcome. */
+static enum set_outcome set_generic(struct call *call, int value_index, const struct value_options *options)
 {
     int64_t expire_ms = EXPIRE_NEVER;
     uint64_t reply_begin = call->reply->output->queued;
@@ -215,7 +237,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
     if (options->keep_ttl && entry)
         expire_ms = entry_expire_ms(entry);
     uint64_t reply_end = call->reply->output->queued;
-    entry = call_store_string(call, 1, value, STRING_FORM_BEST, expire_ms);
+    entry = call_store_argument(call, 1, value_index, STRING_FORM_BEST, expire_ms);
     if (!entry) {
         /* The error takes the place of what GET replied. */
         if (reply_end > reply_begin) {
@@ -234,7 +256,7 @@ static enum set_outcome set_generic(struct call *call, struct slice value,
 /* Without options: what was there does not matter, not even whether its time had passed. */
 static void set_plainly(struct call *call)
 {
-    if (!call_store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
+    if (!call_store_argument(call, 1, 2, STRING_FORM_BEST, EXPIRE_NEVER))
         return;
     effect_verbatim(call);
     call_notify(call, NOTIFY_STRING, "set", call->argv[1]);
@@ -250,7 +272,7 @@ static void set_command(struct call *call)
     }
     if (!options_read(call, 3, &options, set_option_take))
         return;
-    enum set_outcome outcome = set_generic(call, call->argv[2], &options);
+    enum set_outcome outcome = set_generic(call, 2, &options);
     if (options.get || outcome == SET_FAILED)
         return;
     if (outcome == SET_DONE)
@@ -262,13 +284,13 @@ static void set_command(struct call *call)
 static void setnx_command(struct call *call)
 {
     const struct value_options options = {.condition = SET_IF_ABSENT};
-    reply_int(call->reply, set_generic(call, call->argv[2], &options) == SET_DONE);
+    reply_int(call->reply, set_generic(call, 2, &options) == SET_DONE);
 }
 
 static void setex_generic(struct call *call, const char *unit)
 {
     const struct value_options options = {.time = time_option_find(slice_of(unit)), .time_index = 2};
-    if (set_generic(call, call->argv[3], &options) == SET_DONE)
+    if (set_generic(call, 3, &options) == SET_DONE)
         reply_ok(call->reply);
 }
 
@@ -285,7 +307,7 @@ static void psetex_command(struct call *call)
 static void getset_command(struct call *call)
 {
     const struct value_options options = {.get = true};
-    set_generic(call, call->argv[2], &options);
+    set_generic(call, 2, &options);
 }
 
 /* --- several keys -------------------------------------------------------------------------------------- */
@@ -313,11 +335,11 @@ static bool set_pairs(struct call *call)
 {
     size_t total = 0;
     for (int i = 1; i < call->argc; i += 2)
-        total += call->argv[i].size + call->argv[i + 1].size;
+        total += call->argv[i].size + (call_blob(call, i + 1) ? 0 : call->argv[i + 1].size);
     if (!call_memory(call, total))
         return false;
     for (int i = 1; i < call->argc; i += 2) {
-        if (!call_store_string(call, i, call->argv[i + 1], STRING_FORM_BEST, EXPIRE_NEVER))
+        if (!call_store_argument(call, i, i + 1, STRING_FORM_BEST, EXPIRE_NEVER))
             panic("out of memory in the middle of a command that sets several keys");
         call_notify(call, NOTIFY_STRING, "set", call->argv[i]);
     }
@@ -432,8 +454,10 @@ static void getrange_command(struct call *call)
     int64_t end;
     if (!call_int(call, 2, &start) || !call_int(call, 3, &end) || !call_read_string(call, 1, &entry))
         return;
-    struct slice value = entry ? string_value(entry, scratch) : slice_make(NULL, 0);
-    reply_bulk(call->reply, slice_range(value, start, end));
+    if (entry)
+        call_reply_part(call, entry, slice_range(string_value(entry, scratch), start, end));
+    else
+        reply_bulk(call->reply, slice_make(NULL, 0));
 }
 
 /* --- changing in place --------------------------------------------------------------------------------- */
@@ -499,7 +523,7 @@ static void append_command(struct call *call)
         return;
     }
     /* A new key holds what SET would have made of it. */
-    if (!call_store_string(call, 1, call->argv[2], STRING_FORM_BEST, EXPIRE_NEVER))
+    if (!call_store_argument(call, 1, 2, STRING_FORM_BEST, EXPIRE_NEVER))
         return;
     effect_verbatim(call);
     call_notify(call, NOTIFY_STRING, "append", call->argv[1]);

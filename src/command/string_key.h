@@ -22,6 +22,14 @@ struct entry *call_store_string(struct call *call, int index, struct slice value
 struct entry *call_store_blob(struct call *call, int index, struct blob *blob, enum string_form form,
                               int64_t expire_ms);
 
+/* The same with the value that another argument gives; one that was received into a blob is not copied. */
+struct entry *call_store_argument(struct call *call, int index, int value_index, enum string_form form,
+                                  int64_t expire_ms);
+
+/* Replies a bulk string: the entry's value, or the part of it that is given; a large one is not copied. */
+void call_reply_string(struct call *call, const struct entry *entry);
+void call_reply_part(struct call *call, const struct entry *entry, struct slice part);
+
 /* Writes value at offset into the string that argument index names, which is entry; NULL: the key is new. The
  * rest as call_store_string. */
 struct entry *call_write_bytes(struct call *call, int index, struct entry *entry, size_t offset,

@@ -4,23 +4,47 @@
 #include "command/families.h"
 #include "command/watch.h"
 
-/* One allocation: the argument slices, then the bytes: the request as it came where that is canonical. */
-static void queued_fill(struct queued_command *queued, const struct request *request, size_t bytes)
+static struct blob *argument_blob(const struct request *request, int index)
 {
-    size_t slices = (size_t)request->argc * sizeof(struct slice);
-    queued->argc = request->argc;
-    queued->argv = mem_alloc(slices + bytes);
-    char *out = (char *)queued->argv + slices;
-    if (request->raw.size) {
-        memcpy(out, request->raw.data, request->raw.size);
-        queued->raw = slice_make(out, request->raw.size);
-        for (int i = 0; i < request->argc; i++)
-            queued->argv[i] =
-                slice_make(out + (request->argv[i].data - request->raw.data), request->argv[i].size);
-        return;
-    }
-    queued->raw = slice_make(NULL, 0);
+    return request_blob_find(request->blobs, request->blob_count, index);
+}
+
+/* Bytes of a request that a queued command has a copy of: all but its blobs. */
+static size_t copied_size(const struct request *request)
+{
+    size_t size = request->raw.size;
+    if (size > 0)
+        return size;
+    for (int i = 0; i < request->argc; i++)
+        if (!argument_blob(request, i))
+            size += request->argv[i].size;
+    return size;
+}
+
+static size_t blobs_size(const struct request *request)
+{
+    size_t size = 0;
+    for (int i = 0; i < request->blob_count; i++)
+        size += request->blobs[i].blob->size;
+    return size;
+}
+
+static void queued_copy_raw(struct queued_command *queued, const struct request *request, char *out)
+{
+    memcpy(out, request->raw.data, request->raw.size);
+    queued->raw = slice_make(out, request->raw.size);
+    for (int i = 0; i < request->argc; i++)
+        queued->argv[i] =
+            slice_make(out + (request->argv[i].data - request->raw.data), request->argv[i].size);
+}
+
+static void queued_copy_arguments(struct queued_command *queued, const struct request *request, char *out)
+{
     for (int i = 0; i < request->argc; i++) {
+        if (argument_blob(request, i)) {
+            queued->argv[i] = request->argv[i];
+            continue;
+        }
         if (request->argv[i].size)
             memcpy(out, request->argv[i].data, request->argv[i].size);
         queued->argv[i] = slice_make(out, request->argv[i].size);
@@ -28,14 +52,40 @@ static void queued_fill(struct queued_command *queued, const struct request *req
     }
 }
 
+/* One allocation: the argument slices, the list of blobs, then the bytes: the request as it came where that
+ * is canonical. */
+static void queued_fill(struct queued_command *queued, const struct request *request, size_t bytes)
+{
+    size_t slices = (size_t)request->argc * sizeof(struct slice);
+    size_t blobs = (size_t)request->blob_count * sizeof(struct request_blob);
+    char *memory = mem_alloc(slices + blobs + bytes);
+    *queued = (struct queued_command){.entry = queued->entry,
+                                      .argc = request->argc,
+                                      .argv = (struct slice *)(void *)memory,
+                                      .blobs = (struct request_blob *)(void *)(memory + slices),
+                                      .blob_count = request->blob_count};
+    for (int i = 0; i < request->blob_count; i++)
+        queued->blobs[i] = (struct request_blob){request->blobs[i].index, blob_share(request->blobs[i].blob)};
+    char *out = memory + slices + blobs;
+    if (request->raw.size)
+        queued_copy_raw(queued, request, out);
+    else
+        queued_copy_arguments(queued, request, out);
+}
+
+void queued_drop_blobs(struct queued_command *queued)
+{
+    for (int i = 0; i < queued->blob_count; i++)
+        blob_drop(queued->blobs[i].blob);
+    queued->blob_count = 0;
+}
+
 bool transaction_queue(struct session *session, struct command_entry *entry, const struct request *request,
                        const char **error)
 {
-    size_t bytes = request->raw.size;
-    if (bytes == 0)
-        for (int i = 0; i < request->argc; i++)
-            bytes += request->argv[i].size;
-    size_t cost = bytes + (size_t)request->argc * sizeof(struct slice) + sizeof(struct queued_command);
+    size_t bytes = copied_size(request);
+    size_t cost = bytes + blobs_size(request) + (size_t)request->argc * sizeof(struct slice) +
+                  sizeof(struct queued_command);
     if (session->queue_bytes + cost > session->world->settings.query_max) {
         *error = "ERR transaction is larger than client-query-buffer-limit";
         return false;
@@ -85,9 +135,15 @@ static void run_queue(struct call *call)
     session->in_multi = false;
     for (size_t i = 0; i < session->queue_size; i++) {
         struct queued_command *queued = &session->queue[i];
-        struct call inner = {
-            .argc = queued->argc, .argv = queued->argv, .raw = queued->raw, .entry = queued->entry};
+        struct call inner = {.argc = queued->argc,
+                             .argv = queued->argv,
+                             .raw = queued->raw,
+                             .blobs = queued->blobs,
+                             .blob_count = queued->blob_count,
+                             .entry = queued->entry};
         dispatch_call(call->world, session, &inner);
+        /* A command behind it that changes the value then need not copy it first. */
+        queued_drop_blobs(queued);
         if (inner.wait_lsn > call->wait_lsn)
             call->wait_lsn = inner.wait_lsn;
     }

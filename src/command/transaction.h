@@ -8,5 +8,7 @@
  */
 bool transaction_queue(struct session *session, struct command_entry *entry, const struct request *request,
                        const char **error);
+/* Its blobs are not needed any more. */
+void queued_drop_blobs(struct queued_command *queued);
 
 #endif

@@ -256,20 +256,22 @@ void connection_describe(const struct connection *connection, struct connection_
     const struct net *net = connection->net;
     const struct input *input = &connection->input;
     bool running = net->running == connection;
+    size_t blobs = connection->parser != NULL ? parser_blob_size(connection->parser) : 0;
     enum run_state run = connection->run_state;
     *info = (struct connection_info){
-        .input_used = running ? net->running_input.size : input_size(input),
+        .input_used = (running ? net->running_input.size : input_size(input)) + blobs,
         .input_free = input->capacity - input->end,
         .parser_memory = connection->parser != NULL ? parser_memory(connection->parser) : 0,
         .output_pending = output_pending(&connection->output),
         .output_memory = output_memory(&connection->output),
+        .output_shared = output_shared_memory(&connection->output),
         .reads = connection->events & EPOLLIN,
         .writes = connection->events & EPOLLOUT,
         .blocked = run == RUN_BLOCKED,
         .paused = run == RUN_PAUSED,
         .closing = run == RUN_STOPPED || connection->condemned,
     };
-    info->memory = sizeof(*connection) + input->capacity + info->parser_memory + info->output_memory;
+    info->memory = sizeof(*connection) + input->capacity + blobs + info->parser_memory + info->output_memory;
 }
 
 void connection_set_class(struct connection *connection, enum connection_class class)

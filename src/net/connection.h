@@ -25,6 +25,7 @@ struct connection_info {
     size_t parser_memory; /* argv-mem */
     uint64_t output_pending; /* bytes queued and not yet sent */
     size_t output_memory;    /* omem: what they take */
+    size_t output_shared;    /* of that: bytes of values that are referred to, not copied */
     size_t memory;           /* tot-mem: all of it, the connection included */
     bool reads;              /* events: waits to be readable */
     bool writes;             /* events: waits to be writable */

@@ -2,9 +2,10 @@
  *
  * Where bytes lie. All sockets are read into one buffer, and requests run in place there. What is left over,
  * usually the beginning of a command whose rest has not come, is copied to the connection's own input, and
- * the next time put in front of what is read then. Only when that input has become large, because a large
- * argument is on its way, is the socket read directly behind it. It grows as bytes really come, at most
- * doubling, whatever length a client has announced.
+ * the next time put in front of what is read then. Only when that input has become large, because many
+ * arguments are on their way, is the socket read directly behind it. It grows as bytes really come, at most
+ * doubling, whatever length a client has announced. A large argument is read into a blob of its own
+ * (resp/parser.h), where commands find it and may keep it: what the socket filled becomes the value.
  *
  * Whose turn it is. A connection gets one read and a bounded number of commands a round; what is left waits
  * for the next one, in which the others have their turn first. */
@@ -28,6 +29,8 @@
 /* Bytes to ask for when reading directly behind the own input. */
 #define DIRECT_READ_MIN (32 * 1024)
 #define DIRECT_READ_MAX (1024 * 1024)
+/* Bytes of a large argument read in one go: others wait for that long. */
+#define BLOB_READ_MAX (256 * 1024)
 
 #define ATTACK_LOG_INTERVAL_US (60 * (int64_t)MICROSECONDS)
 
@@ -84,6 +87,7 @@ enum turn_end {
 struct turn {
     struct connection *connection;
     struct slice rest; /* of the input: not yet run */
+    bool put_back;     /* the parser has blobs for the rest */
     int commands_left;
     uint64_t queued_max;
 };
@@ -156,8 +160,14 @@ static enum turn_end turn_execute(struct turn *turn, int count, size_t *used)
         enum dispatch_result result =
             handler->execute(handler->context, connection->session, requests[i], &prepared[i]);
         enum turn_end end = turn_after(turn, result);
+        if (end == TURN_PAUSED) {
+            turn->put_back = parser_put_back(connection->parser, requests[i]);
+            *used = requests[i]->begin;
+            return end;
+        }
+        parser_blobs_drop(connection->parser, requests[i]);
         if (end != TURN_GOES_ON) {
-            *used = end == TURN_PAUSED ? requests[i]->begin : requests[i]->end;
+            *used = requests[i]->end;
             return end;
         }
     }
@@ -206,7 +216,30 @@ static void out_of_memory(struct connection *connection)
     connection_close(connection);
 }
 
-static void turn_settle(const struct turn *turn, enum turn_end end)
+/* Only a command that is partly there is worth remembering; the beginning of one that was put off is parsed
+ * again, but for its blobs. */
+static bool parser_keep(const struct turn *turn, enum turn_end end)
+{
+    if (end == TURN_HUNGRY && turn->rest.size > 0) {
+        parser_trim(turn->connection->parser);
+        return true;
+    }
+    return end == TURN_PAUSED && turn->put_back;
+}
+
+/* Leaves behind what the connection needs to go on. False when there is no memory for it. */
+static bool turn_keep(struct turn *turn, enum turn_end end)
+{
+    struct connection *connection = turn->connection;
+    if (!parser_keep(turn, end))
+        parser_give_back(connection);
+    else if (end == TURN_HUNGRY &&
+             !parser_blob_begin(connection->parser, turn->rest, BLOB_MIN, &turn->rest.size))
+        return false;
+    return input_keep(&connection->input, turn->rest);
+}
+
+static void turn_settle(struct turn *turn, enum turn_end end)
 {
     struct connection *connection = turn->connection;
     if (connection->condemned) {
@@ -215,18 +248,21 @@ static void turn_settle(const struct turn *turn, enum turn_end end)
     }
     if (end == TURN_STOPPED) {
         connection_drop_input(connection);
-    } else if (!input_keep(&connection->input, turn->rest)) {
+    } else if (!turn_keep(turn, end)) {
         out_of_memory(connection);
         return;
     }
-    /* Only a command that is partly there is worth remembering; the beginning of one that was put off is
-     * parsed again. */
-    if (end == TURN_HUNGRY && turn->rest.size > 0)
-        parser_trim(connection->parser);
-    else
-        parser_give_back(connection);
     connection_set_run(connection, turn_state(turn, end));
     connection_pushed(connection);
+}
+
+/* It is one of those that this round serves. */
+static void connection_served(struct connection *connection)
+{
+    struct net *net = connection->net;
+    if (net->ran_last != connection)
+        net->rounds_of_one = 0;
+    net->ran_last = connection;
 }
 
 static void connection_run(struct connection *connection, struct slice input)
@@ -238,9 +274,7 @@ static void connection_run(struct connection *connection, struct slice input)
                         .queued_max = connection->output.queued + TURN_OUTPUT_MAX};
     recent_max_note(net, &net->input_recent, input.size);
     parser_take(connection);
-    if (net->ran_last != connection)
-        net->rounds_of_one = 0;
-    net->ran_last = connection;
+    connection_served(connection);
     net->running = connection;
     net->running_input = input;
     enum turn_end end;
@@ -304,13 +338,37 @@ static ssize_t read_direct(struct connection *connection, uint64_t wants, struct
     return size;
 }
 
-static ssize_t read_some(struct connection *connection, struct slice *input)
+static ssize_t read_input(struct connection *connection, struct slice *input)
 {
     size_t used = input_size(&connection->input);
     uint64_t wants = connection->parser != NULL ? parser_wants(connection->parser) : 0;
     if (used < SHARED_ALWAYS_MAX || (used < SHARED_WHOLE_MAX && wants < SHARED_WHOLE_MAX - used))
         return read_shared(connection, input);
     return read_direct(connection, wants, input);
+}
+
+/* Reads on into the blob of a large argument. What follows it is read at once, as it is there as a rule;
+ * until then there is nothing to run, and input is left empty. */
+static ssize_t read_blob(struct connection *connection, struct slice *input)
+{
+    struct parser *parser = connection->parser;
+    size_t room;
+    char *data = parser_blob_room(parser, &room);
+    if (data == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t size = connection->transport->read(connection->transport_state, connection->fd, data,
+                                               clamp(room, 1, BLOB_READ_MAX));
+    if (size <= 0)
+        return size;
+    parser_blob_received(parser, (size_t)size);
+    recent_max_note(connection->net, &connection->net->input_recent, parser_blob_size(parser));
+    connection_served(connection);
+    if (parser_blob_wants(parser))
+        return size;
+    ssize_t behind = read_input(connection, input);
+    return behind > 0 ? size + behind : size;
 }
 
 /* The client sends nothing more. It may still be listening: somebody who pipes commands in shuts down his
@@ -326,12 +384,14 @@ static void input_ended(struct connection *connection)
 
 void connection_receive(struct connection *connection)
 {
-    struct slice input;
-    ssize_t size = read_some(connection, &input);
+    struct slice input = {0};
+    bool blob = connection->parser != NULL && parser_blob_wants(connection->parser);
+    ssize_t size = blob ? read_blob(connection, &input) : read_input(connection, &input);
     if (size > 0) {
         connection->net->stats.bytes_in += (uint64_t)size;
         connection_touch(connection);
-        connection_run(connection, input);
+        if (input.size > 0)
+            connection_run(connection, input);
     } else if (size == 0) {
         input_ended(connection);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {

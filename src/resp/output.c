@@ -1,6 +1,8 @@
 /* Chunks are a list: the oldest bytes are sent from the first, new ones go to the last. The first chunk of an
  * empty output is small, since most replies are and connections are many; those behind it are larger. When
- * everything is sent, the last chunk is kept, empty, for the next reply. */
+ * everything is sent, the last chunk is kept, empty, for the next reply.
+ *
+ * A chunk may refer to a part of a blob instead of having bytes of its own; nothing is appended to it. */
 #include "resp/output.h"
 
 #include "base/diag.h"
@@ -25,6 +27,8 @@ struct output_chunk {
     /* Kept free at the end, so that open gaps in this chunk can be filled in place. A gap that a rewind
      * forgot leaves its share behind. */
     size_t reserved;
+    struct blob *blob; /* NULL: the bytes are in data */
+    size_t offset;     /* in the blob */
     char data[];
 };
 
@@ -42,6 +46,11 @@ struct output_marks {
     struct output_mark ring[];
 };
 
+static char *chunk_bytes(struct output_chunk *chunk)
+{
+    return chunk->blob == NULL ? chunk->data : chunk->blob->data + chunk->offset;
+}
+
 static size_t chunk_room(const struct output_chunk *chunk)
 {
     return chunk->capacity - chunk->size - chunk->reserved;
@@ -50,13 +59,18 @@ static size_t chunk_room(const struct output_chunk *chunk)
 static void chunk_free(struct output *output, struct output_chunk *chunk)
 {
     output->memory -= sizeof(*chunk) + chunk->capacity;
+    if (chunk->blob != NULL)
+        output->shared -= chunk->capacity;
+    blob_drop(chunk->blob);
     mem_free(chunk);
 }
 
 /* What a chunk with room for size bytes at least takes. */
 static size_t chunk_whole(const struct output *output, size_t size)
 {
-    size_t whole = output->first == NULL ? CHUNK_FIRST : CHUNK_NEXT;
+    /* Small, too, behind a blob, as little more than a line break follows. */
+    bool small = output->first == NULL || output->last->blob != NULL;
+    size_t whole = small ? CHUNK_FIRST : CHUNK_NEXT;
     if (size <= whole - sizeof(struct output_chunk))
         return whole;
     size += sizeof(struct output_chunk);
@@ -73,16 +87,10 @@ static bool limit_allows(struct output *output, size_t whole)
     return false;
 }
 
-/* Appends a chunk with room for size bytes at least. Above the limit, too: whoever reserves writes into what
- * he gets. That is little, since what can be large is appended, and is dropped before it takes any. */
-static __attribute__((noinline)) struct output_chunk *chunk_add(struct output *output, size_t size)
+/* Puts a chunk at the end. */
+static void chunk_link(struct output *output, struct output_chunk *chunk)
 {
-    size_t whole = chunk_whole(output, size);
-    if (!output->drops)
-        limit_allows(output, whole);
-    struct output_chunk *chunk = mem_alloc(whole);
-    *chunk = (struct output_chunk){.capacity = whole - sizeof(*chunk)};
-    output->memory += whole;
+    output->memory += sizeof(*chunk) + chunk->capacity;
     if (output->last == NULL) {
         output->first = chunk;
     } else if (output->first == output->last && output->first->size == 0 && output->first->reserved == 0) {
@@ -93,6 +101,18 @@ static __attribute__((noinline)) struct output_chunk *chunk_add(struct output *o
         output->last->next = chunk;
     }
     output->last = chunk;
+}
+
+/* Appends a chunk with room for size bytes at least. Above the limit, too: whoever reserves writes into what
+ * he gets. That is little, since what can be large is appended, and is dropped before it takes any. */
+static __attribute__((noinline)) struct output_chunk *chunk_add(struct output *output, size_t size)
+{
+    size_t whole = chunk_whole(output, size);
+    if (!output->drops)
+        limit_allows(output, whole);
+    struct output_chunk *chunk = mem_alloc(whole);
+    *chunk = (struct output_chunk){.capacity = whole - sizeof(*chunk)};
+    chunk_link(output, chunk);
     return chunk;
 }
 
@@ -141,6 +161,19 @@ void output_append(struct output *output, const void *data, size_t size)
     }
     memcpy(chunk->data + chunk->size, data, size);
     chunk->size += size;
+    output->queued += size;
+}
+
+void output_append_blob(struct output *output, struct blob *blob, size_t offset, size_t size)
+{
+    ASSERT(offset <= blob->size && size <= blob->size - offset);
+    if (size == 0 || output->drops || !limit_allows(output, sizeof(struct output_chunk) + size))
+        return;
+    struct output_chunk *chunk = mem_alloc(sizeof(*chunk));
+    *chunk =
+        (struct output_chunk){.capacity = size, .size = size, .blob = blob_share(blob), .offset = offset};
+    chunk_link(output, chunk);
+    output->shared += size;
     output->queued += size;
 }
 
@@ -284,7 +317,7 @@ int output_vectors(const struct output *output, uint64_t bytes_max, struct iovec
             size = (size_t)bytes_max;
         if (size == 0)
             continue;
-        vectors[count++] = (struct iovec){chunk->data + chunk->sent, size};
+        vectors[count++] = (struct iovec){chunk_bytes(chunk) + chunk->sent, size};
         bytes_max -= size;
     }
     return count;
@@ -294,11 +327,13 @@ int output_vectors(const struct output *output, uint64_t bytes_max, struct iovec
 static void last_chunk_sent(struct output *output)
 {
     struct output_chunk *chunk = output->last;
+    if (chunk->blob != NULL || sizeof(*chunk) + chunk->capacity > CHUNK_NEXT) {
+        output_trim(output);
+        return;
+    }
     chunk->size = 0;
     chunk->sent = 0;
     chunk->reserved = 0;
-    if (sizeof(*chunk) + chunk->capacity > CHUNK_NEXT)
-        output_trim(output);
 }
 
 void output_sent(struct output *output, uint64_t size)
@@ -337,6 +372,17 @@ static struct output_chunk *chunk_at(const struct output *output, uint64_t *keep
     }
 }
 
+/* What is left of a blob's chunk has no room for more. */
+static void chunk_close(struct output *output, struct output_chunk *chunk)
+{
+    if (chunk->blob == NULL)
+        return;
+    size_t lost = chunk->capacity - chunk->size;
+    chunk->capacity = chunk->size;
+    output->memory -= lost;
+    output->shared -= lost;
+}
+
 void output_rewind(struct output *output, uint64_t position)
 {
     ASSERT(position >= output->sent && position <= output->queued);
@@ -345,6 +391,7 @@ void output_rewind(struct output *output, uint64_t position)
     uint64_t keep = position - output->sent;
     struct output_chunk *chunk = chunk_at(output, &keep);
     chunk->size = chunk->sent + (size_t)keep;
+    chunk_close(output, chunk);
     output->last = chunk;
     for (struct output_chunk *next = chunk->next; next != NULL; next = chunk->next) {
         chunk->next = next->next;
@@ -357,6 +404,11 @@ void output_rewind(struct output *output, uint64_t position)
 size_t output_memory(const struct output *output)
 {
     return output->memory;
+}
+
+size_t output_shared_memory(const struct output *output)
+{
+    return output->shared;
 }
 
 void output_trim(struct output *output)

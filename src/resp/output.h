@@ -9,7 +9,7 @@
 
 #include <sys/uio.h>
 
-#include "base/bytes.h"
+#include "base/blob.h"
 
 struct output_chunk;
 struct output_marks;
@@ -21,7 +21,8 @@ struct output {
     uint64_t queued; /* bytes ever queued */
     uint64_t sent;   /* bytes ever sent */
     struct output_marks *marks;
-    size_t memory;   /* bytes the chunks and marks take */
+    size_t memory;   /* bytes the chunks and marks take, and those of blobs that are referred to */
+    size_t shared;   /* the latter alone */
     size_t limit;    /* see output_set_limit */
     bool discard;    /* see output_set_discard */
     bool overflowed; /* see output_set_limit */
@@ -32,11 +33,13 @@ struct output {
 char *output_reserve(struct output *output, size_t size);
 void output_commit(struct output *output, size_t size);
 void output_append(struct output *output, const void *data, size_t size);
+/* The same with bytes of a blob, which are not copied: a reference keeps them until they are sent. */
+void output_append_blob(struct output *output, struct blob *blob, size_t offset, size_t size);
 /* While discarding, what is appended vanishes (CLIENT REPLY OFF). */
 void output_set_discard(struct output *output, bool discard);
-/* Bytes of memory that may be taken; 0: any number. What would take more is dropped, and so is all that comes
- * after it, for good: a reply with a hole must not be sent. What was queued before, its marks and its gaps
- * stay as they are. */
+/* Bytes of memory that may be taken, those of blobs included, which others may hold as well; 0: any number.
+ * What would take more is dropped, and so is all that comes after it, for good: a reply with a hole must not
+ * be sent. What was queued before, its marks and its gaps stay as they are. */
 void output_set_limit(struct output *output, size_t limit);
 static inline bool output_overflowed(const struct output *output)
 {
@@ -71,7 +74,9 @@ static inline uint64_t output_pending(const struct output *output)
 /* Forgets everything queued after position, a value that queued had (a command that turns out to have no
  * reply). Marks after it come back to it: what they guarded before it stays guarded. */
 void output_rewind(struct output *output, uint64_t position);
+/* What it takes, and how much of that is blobs, which somebody else may hold as well. */
 size_t output_memory(const struct output *output);
+size_t output_shared_memory(const struct output *output);
 /* Frees what an output with everything sent keeps for the next reply. For a connection at rest. */
 void output_trim(struct output *output);
 void output_free(struct output *output);

@@ -22,6 +22,11 @@ struct inline_text {
     char data[];
 };
 
+/* Room that a blob begins with. All of its room follows when so much has really come: that then is one step,
+ * which moves little, and costs a client that stalls afterwards address space only, since pages that nobody
+ * has written to take no memory. */
+#define BLOB_FIRST ((size_t)1 << 20)
+
 struct parser {
     /* The arguments of the framed requests, and behind them those of the command being received. The latter's
      * data are offsets from the command's first byte until it is complete, since the input may move in
@@ -45,6 +50,16 @@ struct parser {
     uint64_t wants;
     bool canonical;
 
+    /* Arguments that are blobs, by index: of the first request that was framed, or, when none is framed, of
+     * the command being received, which then is the first in the input. The last may not be complete. */
+    struct request_blob *blobs;
+    int blob_count;
+    int blob_capacity;
+    bool blobs_framed; /* they belong to a request that was framed */
+    int blobs_seen;    /* how many of them the command being received has come to */
+    size_t blob_bytes; /* in those that were seen */
+    size_t untouched;  /* of the last one: room that no byte has come for, as memory_untouched has it */
+
     bool saw_http;
     char error[64];
 };
@@ -58,6 +73,71 @@ struct parser *parser_new(void)
     parser_rewind(parser);
     return parser;
 }
+
+/* --- blobs ------------------------------------------------------------------------------------------- */
+
+struct blob *request_blob_find(const struct request_blob *blobs, int count, int index)
+{
+    while (count > 0) {
+        int half = count / 2;
+        if (blobs[half].index == index)
+            return blobs[half].blob;
+        if (blobs[half].index < index) {
+            blobs += half + 1;
+            count -= half + 1;
+        } else {
+            count = half;
+        }
+    }
+    return NULL;
+}
+
+static void untouched_set(struct parser *parser, size_t size)
+{
+    if (size == parser->untouched)
+        return;
+    memory_untouched_change((int64_t)size - (int64_t)parser->untouched);
+    parser->untouched = size;
+}
+
+static void blobs_free(struct parser *parser)
+{
+    for (int i = 0; i < parser->blob_count; i++)
+        blob_drop(parser->blobs[i].blob);
+    mem_free(parser->blobs);
+    untouched_set(parser, 0);
+    parser->blobs = NULL;
+    parser->blob_count = parser->blob_capacity = parser->blobs_seen = 0;
+    parser->blobs_framed = false;
+}
+
+/* The index of the argument being received. */
+static int arg_index(const struct parser *parser)
+{
+    return (int)(parser->args_count - parser->args_begin);
+}
+
+/* The blob of the argument being received, NULL when its bytes are in the input. */
+static struct blob *arg_blob(const struct parser *parser)
+{
+    if (parser->blobs_seen == parser->blob_count || parser->blobs_framed)
+        return NULL;
+    const struct request_blob *next = &parser->blobs[parser->blobs_seen];
+    return next->index == arg_index(parser) ? next->blob : NULL;
+}
+
+static void blob_add(struct parser *parser, struct blob *blob)
+{
+    if (parser->blob_count == parser->blob_capacity) {
+        parser->blob_capacity = parser->blob_capacity == 0 ? 1 : parser->blob_capacity * 2;
+        parser->blobs =
+            mem_realloc(parser->blobs, (size_t)parser->blob_capacity * sizeof(struct request_blob));
+    }
+    parser->blobs[parser->blob_count++] = (struct request_blob){arg_index(parser), blob};
+    untouched_set(parser, blob->capacity);
+}
+
+/* --- life -------------------------------------------------------------------------------------------- */
 
 static void inline_texts_free(struct parser *parser)
 {
@@ -73,6 +153,7 @@ void parser_free(struct parser *parser)
     if (parser == NULL)
         return;
     inline_texts_free(parser);
+    blobs_free(parser);
     mem_free(parser->args);
     mem_free(parser->requests);
     mem_free(parser);
@@ -88,10 +169,14 @@ static void command_reset(struct parser *parser)
     parser->bulk_size = -1;
     parser->wants = 0;
     parser->canonical = true;
+    parser->blobs_seen = 0;
+    parser->blob_bytes = 0;
 }
 
 void parser_rewind(struct parser *parser)
 {
+    if (parser->blob_count > 0 && !parser->blobs_framed)
+        blobs_free(parser);
     parser->args_count = parser->args_begin;
     command_reset(parser);
 }
@@ -124,13 +209,21 @@ static void request_add(struct parser *parser, struct slice raw, size_t begin, s
         parser->requests =
             mem_realloc(parser->requests, (size_t)parser->requests_capacity * sizeof(struct request));
     }
-    parser->requests[parser->requests_count++] = (struct request){
-        .argc = (int)(parser->args_count - parser->args_begin), .raw = raw, .begin = begin, .end = end};
+    struct request *request = &parser->requests[parser->requests_count++];
+    *request = (struct request){.argc = arg_index(parser), .raw = raw, .begin = begin, .end = end};
+    if (parser->blobs_seen > 0) {
+        ASSERT(parser->requests_count == 1 && parser->blobs_seen == parser->blob_count);
+        request->blobs = parser->blobs;
+        request->blob_count = parser->blob_count;
+        parser->blobs_framed = true;
+    }
 }
 
 void parser_trim(struct parser *parser)
 {
     inline_texts_free(parser);
+    if (parser->blobs_framed)
+        blobs_free(parser);
     parser->requests_count = 0;
     size_t partial = parser->args_count - parser->args_begin;
     if (parser->args_begin > 0 && partial > 0)
@@ -261,11 +354,18 @@ static enum step bulk_header_read(struct parser *parser, struct slice command,
         return parser_fail(parser, "invalid bulk length");
     if (limits->unauthenticated && size > UNAUTHENTICATED_BULK_MAX)
         return parser_fail(parser, "unauthenticated bulk length");
-    size_t kept = (parser->args_count - parser->args_begin + 1) * sizeof(struct slice);
-    if (parser->position + kept + 2 + (uint64_t)size > limits->query_max)
+    size_t kept = ((size_t)arg_index(parser) + 1) * sizeof(struct slice);
+    if (parser->blob_bytes + parser->position + kept + 2 + (uint64_t)size > limits->query_max)
         return parser_fail(parser, "query buffer limit exceeded");
     parser->bulk_size = size;
     return STEP_DONE;
+}
+
+/* The argument being received is complete, in its blob. */
+static void blob_pass(struct parser *parser, size_t size)
+{
+    parser->blobs_seen++;
+    parser->blob_bytes += size;
 }
 
 static enum step args_read(struct parser *parser, struct slice command, const struct parser_limits *limits)
@@ -278,14 +378,18 @@ static enum step args_read(struct parser *parser, struct slice command, const st
         }
         size_t size = (size_t)parser->bulk_size;
         size_t there = command.size - parser->position;
-        if (there < size + 2) {
-            parser->wants = size + 2 - there;
+        struct blob *blob = arg_blob(parser);
+        size_t inside = blob == NULL ? size : 0;
+        if (there < inside + 2 || parser_blob_wants(parser)) {
+            parser->wants = size + 2 - there - (blob == NULL ? 0 : blob->size);
             return STEP_MORE;
         }
-        const char *end = command.data + parser->position + size;
-        parser->canonical &= end[0] == '\r' && end[1] == '\n';
+        const char *end = command.data + parser->position + inside;
+        parser->canonical &= blob == NULL && end[0] == '\r' && end[1] == '\n';
         args_add(parser, (const char *)(uintptr_t)parser->position, size);
-        parser->position += size + 2;
+        if (blob != NULL)
+            blob_pass(parser, size);
+        parser->position += inside + 2;
         parser->bulk_size = -1;
         parser->args_left--;
     }
@@ -305,6 +409,8 @@ static enum step multibulk_read(struct parser *parser, struct slice command,
         return step;
     for (size_t i = parser->args_begin; i < parser->args_count; i++)
         parser->args[i].data = command.data + (uintptr_t)parser->args[i].data;
+    for (int i = 0; i < parser->blobs_seen; i++)
+        parser->args[parser->args_begin + (size_t)parser->blobs[i].index].data = parser->blobs[i].blob->data;
     return STEP_DONE;
 }
 
@@ -393,6 +499,85 @@ enum parse_end parser_run(struct parser *parser, struct slice input, const struc
     return parser->requests_count == batch_max ? PARSE_FULL : PARSE_MORE;
 }
 
+/* --- receiving into blobs ---------------------------------------------------------------------------- */
+
+bool parser_blob_begin(struct parser *parser, struct slice rest, size_t size_min, size_t *kept)
+{
+    *kept = rest.size;
+    if (parser->bulk_size < 0 || (uint64_t)parser->bulk_size < size_min || arg_blob(parser) != NULL)
+        return true;
+    ASSERT(parser->requests_count == 0 && parser->position <= rest.size);
+    size_t size = (size_t)parser->bulk_size;
+    size_t there = rest.size - parser->position;
+    /* All but its line break is there. */
+    if (there >= size)
+        return true;
+    size_t room = there > BLOB_FIRST ? there : BLOB_FIRST;
+    struct blob *blob = blob_new(size < room ? size : room);
+    if (blob == NULL)
+        return false;
+    blob_add(parser, blob);
+    memcpy(blob->data, rest.data + parser->position, there);
+    parser_blob_received(parser, there);
+    *kept = parser->position;
+    return true;
+}
+
+bool parser_blob_wants(const struct parser *parser)
+{
+    const struct blob *blob = arg_blob(parser);
+    return blob != NULL && parser->bulk_size >= 0 && blob->size < (uint64_t)parser->bulk_size;
+}
+
+char *parser_blob_room(struct parser *parser, size_t *size)
+{
+    ASSERT(parser_blob_wants(parser));
+    struct blob *blob = arg_blob(parser);
+    if (blob->size == blob->capacity) {
+        if (!blob_reserve(blob, (size_t)parser->bulk_size))
+            return NULL;
+        untouched_set(parser, blob->capacity - blob->size);
+    }
+    *size = blob->capacity - blob->size;
+    return blob->data + blob->size;
+}
+
+void parser_blob_received(struct parser *parser, size_t size)
+{
+    struct blob *blob = arg_blob(parser);
+    ASSERT(blob != NULL && size <= blob->capacity - blob->size);
+    blob->size += size;
+    untouched_set(parser, blob->capacity - blob->size);
+}
+
+bool parser_put_back(struct parser *parser, const struct request *request)
+{
+    if (request->blob_count == 0)
+        return false;
+    ASSERT(parser->requests_count > 0 && request == &parser->requests[0]);
+    parser->requests_count = 0;
+    parser->blobs_framed = false;
+    parser->args_begin = parser->args_count = 0;
+    command_reset(parser);
+    return true;
+}
+
+void parser_blobs_drop(struct parser *parser, const struct request *request)
+{
+    if (request->blob_count > 0)
+        blobs_free(parser);
+}
+
+size_t parser_blob_size(const struct parser *parser)
+{
+    size_t size = 0;
+    for (int i = 0; i < parser->blob_count; i++)
+        size += parser->blobs[i].blob->size;
+    return size;
+}
+
+/* --- asking ------------------------------------------------------------------------------------------ */
+
 const struct request *parser_request(const struct parser *parser, int index)
 {
     ASSERT(index >= 0 && index < parser->requests_count);
@@ -417,6 +602,7 @@ uint64_t parser_wants(const struct parser *parser)
 size_t parser_memory(const struct parser *parser)
 {
     size_t memory = sizeof(*parser) + parser->args_capacity * sizeof(struct slice) +
+                    (size_t)parser->blob_capacity * sizeof(struct request_blob) +
                     (size_t)parser->requests_capacity * sizeof(struct request);
     for (const struct inline_text *text = parser->inline_texts; text != NULL; text = text->next)
         memory += sizeof(*text) + text->size;

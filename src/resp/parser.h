@@ -3,18 +3,32 @@
  * The parser copies nothing: a request's arguments are slices of the input. A command that has not arrived
  * completely is remembered by offsets, so that the next call goes on where this one ended; the caller keeps
  * its bytes, from the command's first one on, at the start of the next input (at another address if it
- * likes). Protocol reference: RESP specification (redis.io, "RESP protocol description"). */
+ * likes). Protocol reference: RESP specification (redis.io, "RESP protocol description").
+ *
+ * Large arguments need not go through the input: one that is on its way is taken out of it
+ * (parser_blob_begin), and is received straight into a blob of its own (parser_blob_room). The input then is
+ * what the client sends without the bytes of that argument. */
 #ifndef DKV_RESP_PARSER_H
 #define DKV_RESP_PARSER_H
 
-#include "base/bytes.h"
+#include "base/blob.h"
+
+/* An argument that was received into a blob. */
+struct request_blob {
+    int index; /* of the argument */
+    struct blob *blob;
+};
 
 /* One command. argv and raw are valid as long as the input that was parsed, and until the next parse. */
 struct request {
     int argc; /* at least 1 */
     const struct slice *argv;
-    /* The bytes it came as, when those are the canonical multi-bulk form; size 0 for an inline command. */
+    /* The bytes it came as, when those are the canonical multi-bulk form and lie together; size 0 for an
+     * inline command, and where there are blobs. */
     struct slice raw;
+    /* The arguments that are blobs, by index. Whoever wants to keep one takes a reference. */
+    const struct request_blob *blobs;
+    int blob_count;
     /* Where in the input it began and ended. */
     size_t begin;
     size_t end;
@@ -66,10 +80,32 @@ void parser_rewind(struct parser *parser);
 /* Gives back what the framed requests took beyond a little; they are no longer valid. For when they have been
  * executed and the connection may rest. parser_run begins with it. */
 void parser_trim(struct parser *parser);
+/* The blob of an argument in some request, NULL when the argument has none. */
+struct blob *request_blob_find(const struct request_blob *blobs, int count, int index);
+
+/* When parser_run has ended with PARSE_MORE, all that it framed has been executed, parser_trim was called and
+ * rest is what was not consumed: if an argument of size_min bytes or more (BLOB_MIN) is being received,
+ * begins to receive it into a blob, to which what there is of it in rest is moved. *kept: so many bytes of
+ * rest stay input. False when there is no memory for the blob; nothing has changed then. */
+bool parser_blob_begin(struct parser *parser, struct slice rest, size_t size_min, size_t *kept);
+/* Whether the next bytes belong to a blob, and not to the input. */
+bool parser_blob_wants(const struct parser *parser);
+/* Where they are to be put: *size at the most, at least one. NULL when there is no memory for them. */
+char *parser_blob_room(struct parser *parser, size_t *size);
+void parser_blob_received(struct parser *parser, size_t size);
+/* The first of the framed requests could not be executed: the next input begins with it once more. Returns
+ * whether the parser has blobs for it and so must be used for that input; if not, it may be forgotten. */
+bool parser_put_back(struct parser *parser, const struct request *request);
+/* Drops the references to the blobs of a request that was executed, so that whoever took one may be their
+ * only owner. */
+void parser_blobs_drop(struct parser *parser, const struct request *request);
+
 /* How many more bytes the command being received is known to need at least (0: unknown): to size a read. Told
  * by the argument being received. */
 uint64_t parser_wants(const struct parser *parser);
-/* Bytes the parser holds for itself, for CLIENT LIST (argv-mem) and limits. */
+/* Bytes the parser holds for itself, for CLIENT LIST (argv-mem) and limits; without blobs. */
 size_t parser_memory(const struct parser *parser);
+/* Bytes of the command being received that are in blobs. */
+size_t parser_blob_size(const struct parser *parser);
 
 #endif

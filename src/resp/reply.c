@@ -102,6 +102,13 @@ void reply_bulk(struct reply *reply, struct slice value)
     output_commit(output, size + 2);
 }
 
+void reply_blob(struct reply *reply, struct blob *blob, size_t offset, size_t size)
+{
+    header_write(reply, '$', (int64_t)size);
+    output_append_blob(reply->output, blob, offset, size);
+    WRITE_LITERAL(reply, "\r\n");
+}
+
 void reply_bulk_text(struct reply *reply, const char *text)
 {
     reply_bulk(reply, slice_of(text));

@@ -25,6 +25,8 @@ void reply_error_format(struct reply *reply, const char *format, ...) __attribut
 void reply_error_slice(struct reply *reply, struct slice text);
 void reply_int(struct reply *reply, int64_t value);
 void reply_bulk(struct reply *reply, struct slice value);
+/* The same with bytes of a blob, from offset on: the output refers to them instead of copying them. */
+void reply_blob(struct reply *reply, struct blob *blob, size_t offset, size_t size);
 void reply_bulk_text(struct reply *reply, const char *text);
 void reply_bulk_int(struct reply *reply, int64_t value);
 /* Null: "$-1" or "_". */

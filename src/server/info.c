@@ -158,16 +158,18 @@ static void put_allocator(struct buffer *out, const struct memory_stats *memory)
     put_ratio(out, "mem_fragmentation_ratio", "mem_fragmentation_bytes", memory->rss, memory->used);
 }
 
+struct clients_memory {
+    size_t all;
+    size_t shared; /* of that: bytes of values that replies refer to */
+};
+
 static void add_memory(void *context, struct connection *connection)
 {
-    *(size_t *)context += client_memory(connection);
-}
-
-static size_t clients_memory(struct server *server)
-{
-    size_t memory = 0;
-    net_each(server->net, add_memory, &memory);
-    return memory;
+    struct clients_memory *memory = context;
+    struct connection_info info;
+    connection_describe(connection, &info);
+    memory->all += client_memory(connection);
+    memory->shared += info.output_shared;
 }
 
 static void section_memory(struct server *server, struct buffer *out)
@@ -176,12 +178,14 @@ static void section_memory(struct server *server, struct buffer *out)
     memory_stats_read(&memory);
     if (memory.used > server->memory_peak)
         server->memory_peak = memory.used;
-    size_t clients = clients_memory(server);
+    struct clients_memory clients = {0};
+    net_each(server->net, add_memory, &clients);
     struct engine_stats engine;
     engine_stats_read(server->engine, &engine);
     struct sysinfo system;
     sysinfo(&system);
-    size_t overhead = server->memory_startup + store_overhead(server->world->store) + clients;
+    size_t overhead =
+        server->memory_startup + store_overhead(server->world->store) + clients.all - clients.shared;
     size_t dataset = memory.used > overhead ? memory.used - overhead : 0;
     put_bytes(out, "used_memory", memory.used);
     put_bytes(out, "used_memory_rss", memory.rss);
@@ -203,7 +207,7 @@ static void section_memory(struct server *server, struct buffer *out)
     put_bytes(out, "maxmemory", server->config->maxmemory);
     put(out, "maxmemory_policy", "%s", config_get(server->config, slice_of("maxmemory-policy")));
     put_allocator(out, &memory);
-    put_uint(out, "mem_clients_normal", clients);
+    put_uint(out, "mem_clients_normal", clients.all);
     put_uint(out, "mem_aof_buffer",
              server->world->journal
                  ? journal_executed(server->world->journal) - journal_written(server->world->journal)
