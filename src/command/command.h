@@ -101,6 +101,7 @@ struct command {
     unsigned categories;
     struct key_spec keys[KEY_SPECS_MAX];
     command_function *function; /* NULL for a container that needs a subcommand */
+    const char *arguments;      /* as syntax.h has it; NULL: none */
     const char *group;          /* as COMMAND DOCS names it: "string" */
     const char *since;
     const char *complexity;

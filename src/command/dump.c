@@ -396,6 +396,7 @@ const struct command dump_commands[] = {
      .categories = CAT_KEYSPACE,
      .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
      .function = dump_command,
+     .arguments = "key#key0",
      .group = "generic",
      .since = "2.6.0",
      .complexity = "O(N) where N is the size of the value",
@@ -407,6 +408,8 @@ const struct command dump_commands[] = {
      .categories = CAT_KEYSPACE | CAT_DANGEROUS,
      .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
      .function = restore_command,
+     .arguments = "key#key0 ttl#integer serialized-value [REPLACE~3.0.0] [ABSTTL~5.0.0] "
+                  "[IDLETIME=seconds#integer~5.0.0] [FREQ=frequency#integer~5.0.0]",
      .group = "generic",
      .since = "2.6.0",
      .complexity = "O(N) where N is the size of the value",

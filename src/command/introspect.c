@@ -2,6 +2,7 @@
  * of the families; ACL categories partly follow from flags. */
 #include "command/call.h"
 #include "command/families.h"
+#include "command/syntax.h"
 
 /* --- names of bits, in the order in which they are told ------------------------------------------------ */
 
@@ -249,11 +250,15 @@ static void reply_docs(struct reply *reply, const struct command_entry *entry)
 {
     const struct command *command = entry->command;
     reply_bulk_text(reply, entry->full_name);
-    reply_map(reply, command->subcommand_count > 0 ? 5 : 4);
+    reply_map(reply, 4 + (command->arguments ? 1 : 0) + (command->subcommand_count > 0 ? 1 : 0));
     reply_text_pair(reply, "summary", command->summary);
     reply_text_pair(reply, "since", command->since);
     reply_text_pair(reply, "group", command->group);
     reply_text_pair(reply, "complexity", command->complexity);
+    if (command->arguments) {
+        reply_bulk_text(reply, "arguments");
+        reply_syntax(reply, command->arguments);
+    }
     if (command->subcommand_count == 0)
         return;
     reply_bulk_text(reply, "subcommands");
@@ -477,6 +482,7 @@ static const struct command command_subcommands[] = {
      .flags = CMD_LOADING | CMD_STALE,
      .categories = CAT_CONNECTION,
      .function = command_docs_command,
+     .arguments = "[command-name*]",
      .group = "server",
      .since = "7.0.0",
      .complexity = "O(N) where N is the number of commands asked for",
@@ -505,6 +511,7 @@ static const struct command command_subcommands[] = {
      .flags = CMD_LOADING | CMD_STALE,
      .categories = CAT_CONNECTION,
      .function = command_info_command,
+     .arguments = "[command-name*]",
      .group = "server",
      .since = "2.8.13",
      .complexity = "O(N) where N is the number of commands asked for",
@@ -515,6 +522,7 @@ static const struct command command_subcommands[] = {
      .flags = CMD_LOADING | CMD_STALE,
      .categories = CAT_CONNECTION,
      .function = command_list_command,
+     .arguments = "[FILTERBY=filterby(MODULE=module-name|ACLCAT=category|PATTERN=pattern#pattern)]",
      .group = "server",
      .since = "7.0.0",
      .complexity = "O(N) where N is the number of commands",

@@ -87,6 +87,7 @@ const struct command lolwut_commands[] = {
      .arity = -1,
      .flags = CMD_READONLY | CMD_FAST,
      .function = lolwut_command,
+     .arguments = "[VERSION=version#integer]",
      .group = "server",
      .since = "5.0.0",
      .complexity = "O(1)",

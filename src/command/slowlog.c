@@ -158,6 +158,7 @@ static const struct command slowlog_subcommands[] = {
      .arity = -2,
      .flags = WATCHING | CMD_READS_ALL,
      .function = get_command,
+     .arguments = "[count#integer]",
      .group = "server",
      .since = "2.2.12",
      .complexity = "O(N) where N is the number of entries returned",

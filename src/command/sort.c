@@ -96,6 +96,8 @@ const struct command sort_commands[] = {
               {KEY_ELSEWHERE, .flags = KEY_RO | KEY_ACCESS},
               {KEY_ELSEWHERE, .flags = KEY_OW | KEY_UPDATE, .find = find_store}},
      .function = sort_command,
+     .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "
+                  "[GET=pattern#pattern1+] [order(ASC|DESC)] [ALPHA=sorting#token] [STORE=destination#key2]",
      .group = "generic",
      .since = "1.0.0",
      .complexity = SORT_COMPLEXITY,
@@ -106,6 +108,8 @@ const struct command sort_commands[] = {
      .categories = SORT_CATEGORIES,
      .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}, {KEY_ELSEWHERE, .flags = KEY_RO | KEY_ACCESS}},
      .function = sort_ro_command,
+     .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "
+                  "[GET=pattern#pattern1+] [order(ASC|DESC)] [ALPHA=sorting#token]",
      .group = "generic",
      .since = "7.0.0",
      .complexity = SORT_COMPLEXITY,

@@ -239,6 +239,7 @@ const struct command transaction_commands[] = {
      .categories = CAT_TRANSACTION,
      .keys = {{1, -1, 1, KEY_RO}},
      .function = watch_command,
+     .arguments = "key#key0*",
      .group = "transactions",
      .since = "2.2.0",
      .complexity = "O(1) for every key.",

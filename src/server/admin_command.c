@@ -329,6 +329,7 @@ static const struct command admin_commands[] = {
      .arity = -1,
      .flags = REWRITE_FLAGS,
      .function = bgsave_command,
+     .arguments = "[SCHEDULE~3.2.2]",
      .group = "server",
      .since = "1.0.0",
      .complexity = "O(1)",
@@ -356,6 +357,7 @@ static const struct command admin_commands[] = {
      .flags =
          CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_SENTINEL | CMD_ALLOW_BUSY,
      .function = shutdown_command,
+     .arguments = "[nosave_save(NOSAVE|SAVE)] [NOW~7.0.0] [FORCE~7.0.0] [ABORT~7.0.0]",
      .group = "server",
      .since = "1.0.0",
      .complexity = "O(1)",

@@ -594,6 +594,7 @@ static const struct command info_commands[] = {
      .flags = CMD_LOADING | CMD_STALE,
      .categories = CAT_DANGEROUS,
      .function = info_command,
+     .arguments = "[section*]",
      .group = "server",
      .since = "1.0.0",
      .complexity = "O(1)",

@@ -148,12 +148,12 @@ static void test_docs(void **state)
     struct dialog dialog;
     dialog_begin(&dialog);
     const char *docs = dialog_say(&dialog, "command docs get nosuch");
-    assert_ptr_equal(strstr(docs, "*2\r\n$3\r\nget\r\n*8\r\n$7\r\nsummary\r\n"), docs);
+    assert_ptr_equal(strstr(docs, "*2\r\n$3\r\nget\r\n*10\r\n$7\r\nsummary\r\n"), docs);
     assert_non_null(
         strstr(docs, "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n$10\r\ncomplexity\r\n"));
     docs = dialog_say(&dialog, "command docs object");
     assert_non_null(strstr(docs, "$11\r\nsubcommands\r\n*10\r\n"));
-    assert_non_null(strstr(docs, "$11\r\nobject|freq\r\n*8\r\n"));
+    assert_non_null(strstr(docs, "$11\r\nobject|freq\r\n*10\r\n"));
     dialog_end(&dialog);
 }
 
