@@ -11,9 +11,28 @@
 
 /* --- batches ------------------------------------------------------------------------------------------ */
 
-static size_t batch_payload(const struct batch *batch)
+/* Of its units, without what values leave out. */
+static size_t batch_text(const struct batch *batch)
 {
     return batch->bytes.size - FRAME_HEADER_SIZE;
+}
+
+/* Bytes of the stream. */
+static uint64_t batch_stream(const struct batch *batch)
+{
+    return batch_text(batch) + batch->value_bytes;
+}
+
+/* Bytes of its frame's payload. */
+static uint64_t batch_payload(const struct batch *batch)
+{
+    uint64_t end = batch->value_count > 0 ? VALUES_END_SIZE : 0;
+    return batch_text(batch) + batch->value_count * VALUE_REFERENCE_SIZE + end;
+}
+
+static uint64_t appended(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->appended, memory_order_acquire);
 }
 
 /* The caller holds the lock. */
@@ -33,9 +52,34 @@ static struct batch *batch_new(struct journal *journal)
     return batch;
 }
 
+void batch_add_value(struct batch *batch, struct blob *blob)
+{
+    if (batch->value_count == batch->value_capacity) {
+        batch->value_capacity = batch->value_capacity ? 2 * batch->value_capacity : 4;
+        batch->values = mem_realloc(batch->values, batch->value_capacity * sizeof(*batch->values));
+    }
+    batch->values[batch->value_count++] = (struct batch_value){batch_text(batch), blob_share(blob)};
+    batch->value_bytes += blob->size;
+}
+
+void batch_clear(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->value_count; i++)
+        blob_drop(batch->values[i].blob);
+    batch->value_count = 0;
+    batch->value_bytes = 0;
+    batch->values_written = 0;
+    batch->has_new_files = false;
+    buffer_clear(&batch->bytes);
+    buffer_shrink(&batch->bytes, BATCH_KEEP);
+}
+
 void batch_free(struct batch *batch)
 {
+    value_writer_close(&batch->value_writer);
+    batch_clear(batch);
     buffer_free(&batch->bytes);
+    mem_free(batch->values);
     mem_free(batch);
 }
 
@@ -64,23 +108,24 @@ void queue_push_cut(struct journal *journal, lsn_t lsn)
     struct batch *cut = batch_new(journal);
     cut->is_cut = true;
     cut->lsn = lsn;
+    cut->position = appended(journal);
     queue_push(journal, cut);
 }
 
-lsn_t queue_first_cut(const struct journal *journal)
+uint64_t queue_first_cut(const struct journal *journal)
 {
     const struct batch *current = journal->committer.current;
     if (current && current->is_cut)
-        return current->lsn;
+        return current->position;
     for (const struct batch *batch = journal->queue_first; batch; batch = batch->next)
         if (batch->is_cut)
-            return batch->lsn;
+            return batch->position;
     return UINT64_MAX;
 }
 
 void queue_push_open(struct journal *journal)
 {
-    if (!journal->open || batch_payload(journal->open) == 0)
+    if (!journal->open || batch_text(journal->open) == 0)
         return;
     queue_push(journal, journal->open);
     journal->open = NULL;
@@ -90,7 +135,7 @@ void queue_push_open(struct journal *journal)
 static struct batch *queue_take_back(struct journal *journal)
 {
     struct batch *last = journal->queue_last;
-    if (!last || last->is_cut || last->bytes.size >= BATCH_ENOUGH)
+    if (!last || last->is_cut || batch_stream(last) >= BATCH_ENOUGH)
         return NULL;
     struct batch *before = NULL;
     for (struct batch *batch = journal->queue_first; batch != last; batch = batch->next)
@@ -113,9 +158,16 @@ void committer_signal(struct journal *journal)
 
 static bool fits(const struct journal *journal, uint64_t size)
 {
-    lsn_t executed = journal_executed(journal);
-    lsn_t room = atomic_load_explicit(&journal->room, memory_order_acquire);
-    return executed <= room && size <= room - executed;
+    uint64_t begin = appended(journal);
+    uint64_t room = atomic_load_explicit(&journal->room, memory_order_acquire);
+    return begin <= room && size <= room - begin;
+}
+
+static bool values_fit(const struct journal *journal, uint64_t size)
+{
+    uint64_t begin = atomic_load_explicit(&journal->values_appended, memory_order_acquire);
+    uint64_t room = atomic_load_explicit(&journal->values_room, memory_order_acquire);
+    return size == 0 || (begin <= room && size <= room - begin);
 }
 
 static bool too_much_on_its_way(const struct journal *journal)
@@ -123,38 +175,52 @@ static bool too_much_on_its_way(const struct journal *journal)
     return journal_executed(journal) - journal_acknowledged(journal) > journal->unsynced_max;
 }
 
+/* Asks the committer for room. Returns whether the last try found none, so that there is no point in waiting
+ * for the next. */
+static bool want_room(struct journal *journal, struct want *want, enum task task, uint64_t size)
+{
+    bool was_tried = journal->full_tasks & 1u << TASK_QUEUE ||
+                     (journal->full_tasks & 1u << task && size >= want->full_size);
+    /* What found no room is tried again at its own pace; something smaller at once. */
+    if (!was_tried)
+        journal->committer.retry_us[task] = 0;
+    want->size = size == 0 ? 1 : size < CHANGE_SIZE_MAX ? size : CHANGE_SIZE_MAX;
+    want->is_asked = true;
+    committer_signal(journal);
+    return was_tried;
+}
+
 /* The committer publishes under the lock, so what is seen here cannot change between the look and the note
  * that the loop waits. */
-static enum admit_result admit_or_note(struct journal *journal, uint64_t size)
+static enum admit_result admit_or_note(struct journal *journal, uint64_t size, uint64_t value_bytes)
 {
     bool room_is_missing = !fits(journal, size);
-    if (!room_is_missing && !too_much_on_its_way(journal))
+    bool value_room_is_missing = !values_fit(journal, value_bytes);
+    if (!room_is_missing && !value_room_is_missing && !too_much_on_its_way(journal))
         return ADMIT_YES;
-    if (room_is_missing) {
-        bool was_tried =
-            journal->full_tasks && (journal->full_tasks & 1u << TASK_QUEUE || size >= journal->full_size);
-        /* What found no room is tried again at its own pace; something smaller at once. */
-        if (!was_tried)
-            journal->committer.retry_us[TASK_ROOM] = 0;
-        journal->want = size == 0 ? 1 : size < CHANGE_SIZE_MAX ? size : CHANGE_SIZE_MAX;
-        journal->want_asked = true;
-        committer_signal(journal);
-        if (was_tried)
-            return ADMIT_FULL;
-    }
+    bool is_full = room_is_missing && want_room(journal, &journal->want, TASK_ROOM, size);
+    if (value_room_is_missing && want_room(journal, &journal->value_want, TASK_VALUE_ROOM, value_bytes))
+        is_full = true;
+    if (is_full)
+        return ADMIT_FULL;
     journal->loop_waits = true;
     return ADMIT_WAIT;
 }
 
-enum admit_result journal_admit(struct journal *journal, uint64_t size)
+enum admit_result journal_admit_values(struct journal *journal, uint64_t size, uint64_t value_bytes)
 {
     ASSERT(journal->started);
-    if (fits(journal, size) && !too_much_on_its_way(journal))
+    if (fits(journal, size) && values_fit(journal, value_bytes) && !too_much_on_its_way(journal))
         return ADMIT_YES;
     pthread_mutex_lock(&journal->lock);
-    enum admit_result result = admit_or_note(journal, size);
+    enum admit_result result = admit_or_note(journal, size, value_bytes);
     pthread_mutex_unlock(&journal->lock);
     return result;
+}
+
+enum admit_result journal_admit(struct journal *journal, uint64_t size)
+{
+    return journal_admit_values(journal, size, 0);
 }
 
 /* --- appending ---------------------------------------------------------------------------------------- */
@@ -170,9 +236,10 @@ struct buffer *journal_unit_begin(struct journal *journal, int database)
             journal->open = batch_new(journal);
         pthread_mutex_unlock(&journal->lock);
     }
-    if (batch_payload(journal->open) == 0) {
+    if (batch_text(journal->open) == 0) {
         journal->open->database = database;
         journal->open->lsn = journal_executed(journal);
+        journal->open->position = appended(journal);
     }
     journal->unit_is_open = true;
     return &journal->open->bytes;
@@ -182,16 +249,27 @@ lsn_t journal_unit_end(struct journal *journal)
 {
     ASSERT(journal->unit_is_open && journal->open->bytes.size >= FRAME_HEADER_SIZE);
     journal->unit_is_open = false;
-    lsn_t executed = journal->open->lsn + batch_payload(journal->open);
+    lsn_t executed = journal->open->lsn + batch_stream(journal->open);
     ASSERT(executed >= journal_executed(journal));
+    atomic_store_explicit(&journal->appended, journal->open->position + batch_payload(journal->open),
+                          memory_order_release);
     atomic_store_explicit(&journal->executed, executed, memory_order_release);
     return executed;
+}
+
+void journal_unit_moved(struct journal *journal, size_t from, size_t by)
+{
+    ASSERT(journal->unit_is_open && from >= FRAME_HEADER_SIZE);
+    struct batch *batch = journal->open;
+    for (size_t i = batch->value_count; i > 0 && batch->values[i - 1].offset >= from - FRAME_HEADER_SIZE; i--)
+        batch->values[i - 1].offset += by;
 }
 
 void journal_submit(struct journal *journal)
 {
     ASSERT(!journal->unit_is_open);
-    if (!journal->open || batch_payload(journal->open) == 0)
+    bool has_collected = values_collect(journal);
+    if (!has_collected && (!journal->open || batch_text(journal->open) == 0))
         return;
     pthread_mutex_lock(&journal->lock);
     queue_push_open(journal);
@@ -209,9 +287,12 @@ static bool disk_is_fast(const struct journal *journal)
 void journal_submit_alone(struct journal *journal)
 {
     ASSERT(!journal->unit_is_open);
-    if (!journal->open || batch_payload(journal->open) == 0)
+    if (!journal->open || batch_text(journal->open) == 0) {
+        journal_submit(journal); /* there may be value files to let go of */
         return;
-    bool is_small = journal->open->bytes.size <= ALONE_BYTES_MAX;
+    }
+    values_collect(journal);
+    bool is_small = batch_stream(journal->open) <= ALONE_BYTES_MAX && journal->open->value_count == 0;
     pthread_mutex_lock(&journal->lock);
     queue_push_open(journal);
     if (is_small && !journal->task_runs && journal_policy(journal) == SYNC_ALWAYS && disk_is_fast(journal))
@@ -225,6 +306,8 @@ lsn_t journal_rewrite_begin(struct journal *journal)
 {
     ASSERT(journal->started && !journal->unit_is_open);
     lsn_t lsn = journal_executed(journal);
+    uint64_t position = appended(journal);
+    values_rewrite_begin(journal, lsn);
     pthread_mutex_lock(&journal->lock);
     ASSERT(journal->rewrite == REWRITE_NONE);
     queue_push_open(journal);
@@ -235,8 +318,8 @@ lsn_t journal_rewrite_begin(struct journal *journal)
     journal->base_is_current = journal->stats.base_lsn == lsn && journal->stats.base_bytes > 0;
     /* What follows goes to a segment that is not there yet, so nothing is certain to find room until it is.
      */
-    if (atomic_load_explicit(&journal->room, memory_order_relaxed) > lsn)
-        atomic_store_explicit(&journal->room, lsn, memory_order_release);
+    if (atomic_load_explicit(&journal->room, memory_order_relaxed) > position)
+        atomic_store_explicit(&journal->room, position, memory_order_release);
     committer_signal(journal);
     pthread_mutex_unlock(&journal->lock);
     return lsn;
@@ -298,6 +381,7 @@ void journal_set_limits(struct journal *journal, uint64_t segment_size, uint64_t
     journal->recheck_history = true;
     committer_signal(journal);
     pthread_mutex_unlock(&journal->lock);
+    values_recheck(journal);
 }
 
 void journal_request_sync(struct journal *journal)

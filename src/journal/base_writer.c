@@ -22,8 +22,12 @@ struct base_writer {
     lsn_t lsn;
     uint64_t salt;
     uint64_t offset;
-    uint64_t synced;     /* up to this offset */
-    lsn_t payload;       /* bytes written: what positions count within a base */
+    uint64_t synced;                /* up to this offset */
+    lsn_t payload;                  /* bytes written: what positions count within a base */
+    bool has_new_files;             /* of values */
+    struct value_reference *values; /* left out of what is in the buffer */
+    size_t value_count;
+    size_t value_capacity;
     int database;        /* selected where the buffer begins */
     struct buffer bytes; /* room for the frame's header, then units */
     int error;
@@ -43,13 +47,20 @@ static int write_bytes(struct base_writer *writer, const char *bytes, size_t siz
 
 static int write_frame(struct base_writer *writer, enum frame_kind kind)
 {
-    struct frame frame = {.kind = kind,
-                          .database = writer->database,
-                          .lsn = writer->payload,
-                          .time_ms = clock_wall_ms(writer->journal->clock),
-                          .payload = {NULL, writer->bytes.size - FRAME_HEADER_SIZE}};
+    if (writer->value_count > 0) {
+        ASSERT(kind == FRAME_DATA);
+        kind = FRAME_VALUES;
+        frame_values_append(&writer->bytes, FRAME_HEADER_SIZE, writer->values, (uint32_t)writer->value_count);
+        writer->value_count = 0;
+    }
+    struct frame frame = {
+        .kind = kind,
+        .database = writer->database,
+        .lsn = writer->payload,
+        .time_ms = clock_wall_ms(writer->journal->clock),
+        .payload = {writer->bytes.data + FRAME_HEADER_SIZE, writer->bytes.size - FRAME_HEADER_SIZE}};
     frame_seal(&frame, writer->salt, writer->bytes.data);
-    writer->payload += frame.payload.size;
+    writer->payload += frame_stream_size(&frame);
     int rc = write_bytes(writer, writer->bytes.data, writer->bytes.size);
     writer->bytes.size = FRAME_HEADER_SIZE;
     return rc;
@@ -93,6 +104,54 @@ struct buffer *base_writer_buffer(struct base_writer *writer)
     return &writer->bytes;
 }
 
+/* Writes the file of a value that has none, synced. */
+static int write_value(struct base_writer *writer, struct value_file *file, const struct blob *blob,
+                       struct slice key)
+{
+    const struct journal *journal = writer->journal;
+    struct journal_error error = {""};
+    struct value_writer value = {0};
+    struct value_header header = {.lsn = file->lsn,
+                                  .number = file->number,
+                                  .size = file->size,
+                                  .time_ms = clock_wall_ms(journal->clock),
+                                  .key = key};
+    memcpy(header.stream_id, journal->stream_id, STREAM_ID_SIZE);
+    bool done = false;
+    enum io_result result = value_writer_begin(&value, journal->disk, &header, blob->data, &error);
+    while (result == IO_DONE && !done)
+        result = value_writer_step(&value, BASE_SYNC_SIZE, &done, &error);
+    if (result != IO_DONE) {
+        diag(DIAG_WARNING, "rewrite: %s", error.text);
+        return result == IO_FULL ? -ENOSPC : -EIO;
+    }
+    file->checksum = value.checksum;
+    atomic_store(&file->has_checksum, true);
+    file->child_has_written = true;
+    writer->has_new_files = true;
+    return 0;
+}
+
+/* No lock is taken: what another thread was doing at the moment of the fork concerns nothing that is looked
+ * at here. */
+int base_writer_value(struct base_writer *writer, struct blob *blob, struct slice key)
+{
+    struct value_file *file = value_of(blob);
+    ASSERT(file && file->state != VALUE_PLANNED);
+    if (writer->error == 0 && file->state == VALUE_REWRITE && !file->child_has_written)
+        writer->error = write_value(writer, file, blob, key);
+    if (writer->error < 0)
+        return writer->error;
+    /* The committer may not have come to it yet; it will have before the base counts. */
+    value_make_checksum(file, blob);
+    if (writer->value_count == writer->value_capacity) {
+        writer->value_capacity = writer->value_capacity ? 2 * writer->value_capacity : 16;
+        writer->values = mem_realloc(writer->values, writer->value_capacity * sizeof(*writer->values));
+    }
+    writer->values[writer->value_count++] = value_refer(file, writer->bytes.size - FRAME_HEADER_SIZE);
+    return 0;
+}
+
 int base_writer_flush(struct base_writer *writer, int next_database, bool last)
 {
     ASSERT(writer->bytes.size >= FRAME_HEADER_SIZE);
@@ -131,12 +190,16 @@ int base_writer_finish(struct base_writer *writer, uint64_t *bytes)
     if (rc == 0)
         rc = disk_sync(writer->file);
     disk_close(writer->file);
+    /* Whoever finds the base finds the files that it refers to. */
+    if (rc == 0 && writer->has_new_files)
+        rc = disk_sync_folder(writer->journal->disk);
     if (rc == 0)
         rc = put_in_place(writer, temporary);
     if (rc < 0)
         disk_unlink(writer->journal->disk, temporary);
     *bytes = writer->offset;
     buffer_free(&writer->bytes);
+    mem_free(writer->values);
     mem_free(writer);
     return rc;
 }

@@ -41,7 +41,8 @@ enum io_result committer_sync(struct journal *journal, struct journal_error *err
         return result;
     committer->durable = committer->written;
     committer->oldest_unsynced_us = NEVER_US;
-    int64_t took_us = clock_monotonic_us(journal->clock) - begin_us;
+    committer->last_sync_us = clock_monotonic_us(journal->clock);
+    int64_t took_us = committer->last_sync_us - begin_us;
     pthread_mutex_lock(&journal->lock);
     committer->sync_us_average += (took_us - committer->sync_us_average) / 8;
     count_sync(journal, took_us);
@@ -63,7 +64,7 @@ static int64_t sync_due(const struct journal *journal, int64_t now_us)
          * took it back to go on filling it. */
         return committer->backlog && !committer->current && journal->queue_first ? NEVER_US : now_us;
     case SYNC_EVERYSEC: return committer->oldest_unsynced_us + SYNC_AGE_US;
-    default: return NEVER_US;
+    default: return values_wait_for_sync(journal) ? committer->last_sync_us + VALUE_SYNC_US : NEVER_US;
     }
 }
 
@@ -78,13 +79,14 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
                           .lsn = committer->written,
                           .durable_lsn = committer->durable,
                           .time_ms = clock_wall_ms(journal->clock),
-                          .payload = {NULL, bytes->size - FRAME_HEADER_SIZE}};
+                          .payload = {bytes->data + FRAME_HEADER_SIZE, bytes->size - FRAME_HEADER_SIZE}};
     frame_seal(&frame, committer->writer.salt, bytes->data);
     int64_t begin_us = clock_monotonic_us(journal->clock);
     enum io_result result = segment_writer_append(&committer->writer, bytes->data, bytes->size, error);
     if (result != IO_DONE)
         return result;
-    committer->written += frame.payload.size;
+    committer->written += frame_stream_size(&frame);
+    committer->placed += frame.payload.size;
     committer->recorded = frame.durable_lsn;
     committer->last_write_us = begin_us;
     committer->last_frame_size = bytes->size;
@@ -97,16 +99,85 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
     return IO_DONE;
 }
 
-static enum io_result write_batch(struct journal *journal, struct batch *batch, struct journal_error *error)
+/* Goes on writing the files of a batch's values; they and their names have to be durable before the frame
+ * that refers to them is written, whatever the policy: a frame that survives a crash may be relied on. */
+static enum io_result write_values(struct journal *journal, struct batch *batch, bool *done,
+                                   struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    enum io_result result = IO_DONE;
+    *done = false;
+    /* Writing these may take long: what is acknowledged before its sync must not wait for it. */
+    if (journal_policy(journal) == SYNC_EVERYSEC && committer->written != committer->durable)
+        result = committer_sync(journal, error);
+    while (result == IO_DONE && batch->values_written < batch->value_count) {
+        const struct blob *blob = batch->values[batch->values_written].blob;
+        struct value_file *file = value_of(blob);
+        if (file->state == VALUE_NAMED) {
+            bool file_done;
+            result = value_write(journal, file, blob, &batch->value_writer, &file_done, error);
+            if (result != IO_DONE || !file_done)
+                return result; /* others have their turn */
+            batch->has_new_files = true;
+            pthread_mutex_lock(&journal->lock);
+            journal->stats.bytes += value_file_size(file->size);
+            pthread_mutex_unlock(&journal->lock);
+        }
+        batch->values_written++;
+    }
+    if (result == IO_DONE && batch->has_new_files) {
+        int rc = disk_sync_folder(journal->disk);
+        if (rc < 0)
+            return io_final_error(error, rc, "sync the folder of", batch->value_writer.name);
+        batch->has_new_files = false;
+    }
+    *done = result == IO_DONE;
+    return result;
+}
+
+static void append_references(struct batch *batch)
+{
+    struct value_reference *values = mem_alloc(batch->value_count * sizeof(*values));
+    for (size_t i = 0; i < batch->value_count; i++) {
+        struct value_file *file = value_of(batch->values[i].blob);
+        value_make_checksum(file, batch->values[i].blob);
+        values[i] = value_refer(file, batch->values[i].offset);
+    }
+    frame_values_append(&batch->bytes, FRAME_HEADER_SIZE, values, (uint32_t)batch->value_count);
+    mem_free(values);
+}
+
+static enum io_result write_batch_frame(struct journal *journal, struct batch *batch,
+                                        struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    size_t text_end = batch->bytes.size;
+    enum io_result result = IO_DONE;
+    if (batch->value_count > 0)
+        append_references(batch);
+    if (segment_writer_room(&committer->writer) < batch->bytes.size)
+        result = space_make(journal, batch->bytes.size, error);
+    if (result == IO_DONE)
+        result = write_frame(journal, batch->value_count > 0 ? FRAME_VALUES : FRAME_DATA, batch->database,
+                             &batch->bytes, error);
+    if (result != IO_DONE)
+        batch->bytes.size = text_end; /* to be tried again */
+    return result;
+}
+
+/* *done: all of it is written. Otherwise, after IO_DONE, it goes on at the next call. */
+static enum io_result write_batch(struct journal *journal, struct batch *batch, bool *done,
+                                  struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
     ASSERT(batch->lsn == committer->written);
     enum io_result result = IO_DONE;
-    if (segment_writer_room(&committer->writer) < batch->bytes.size)
-        result = space_make(journal, batch->bytes.size, error);
-    if (result == IO_DONE)
-        result = write_frame(journal, FRAME_DATA, batch->database, &batch->bytes, error);
-    if (result != IO_DONE)
+    *done = true;
+    if (batch->value_count > 0)
+        result = write_values(journal, batch, done, error);
+    if (result == IO_DONE && *done)
+        result = write_batch_frame(journal, batch, error);
+    if (result != IO_DONE || !*done)
         return result;
     int64_t age_us = clock_monotonic_us(journal->clock) - committer->oldest_unsynced_us;
     if (journal_policy(journal) == SYNC_EVERYSEC && age_us >= SYNC_AGE_LATE_US)
@@ -142,16 +213,16 @@ static enum io_result queue_run(struct journal *journal, struct journal_error *e
         return IO_DONE; /* the loop took it back */
     struct batch *batch = committer->current;
     enum io_result result;
+    bool done = true;
     if (!batch->is_cut)
-        result = write_batch(journal, batch, error);
+        result = write_batch(journal, batch, &done, error);
     else if (committer->writer.lsn == batch->lsn)
         result = IO_DONE; /* nothing was written since the segment began */
     else
         result = space_rotate(journal, space_slack(&committer->limits), error);
-    if (result != IO_DONE)
+    if (result != IO_DONE || !done)
         return result;
-    buffer_clear(&batch->bytes);
-    buffer_shrink(&batch->bytes, BATCH_KEEP);
+    batch_clear(batch);
     pthread_mutex_lock(&journal->lock);
     committer->current = NULL;
     batch_release(journal, batch);
@@ -201,6 +272,7 @@ static const struct {
     [TASK_AHEAD] = {ahead_due, ahead_run},       [TASK_QUEUE] = {queue_due, queue_run},
     [TASK_REWRITE] = {rewrite_due, rewrite_run}, [TASK_CLOSE] = {close_due, close_run},
     [TASK_HISTORY] = {history_due, history_run}, [TASK_RETIRE] = {retire_due, retire_run},
+    [TASK_VALUES] = {values_due, values_run},    [TASK_VALUE_ROOM] = {value_room_due, value_room_run},
 };
 
 /* The first task that is due now; TASK_COUNT when none is, and *due_us is when one will be. */
@@ -224,7 +296,7 @@ static enum task find_due(const struct journal *journal, int64_t now_us, int64_t
 /* Whether a task that found the disk full keeps writes from being admitted. The others can wait for room. */
 static bool holds_writes_up(enum task task)
 {
-    return task == TASK_QUEUE || task == TASK_ROOM;
+    return task == TASK_QUEUE || task == TASK_ROOM || task == TASK_VALUE_ROOM;
 }
 
 /* With the lock held. */
@@ -235,7 +307,9 @@ static void note_full(struct journal *journal, enum task task, const struct jour
         return;
     journal->full_tasks |= 1u << task;
     if (task == TASK_ROOM)
-        room_note_full(journal);
+        want_note_full(&journal->want, journal->committer.room_tried);
+    if (task == TASK_VALUE_ROOM)
+        want_note_full(&journal->value_want, journal->committer.value_room_tried);
     if (!atomic_exchange(&journal->is_full, true))
         diag(DIAG_WARNING, "%s. Writes are refused until there is room; it is tried again ten times a second",
              error->text);
@@ -280,15 +354,19 @@ unsigned committer_publish(struct journal *journal)
 
     uint64_t room = segment_writer_room(&committer->writer);
     uint64_t slack = space_slack(&committer->limits);
-    lsn_t limit = committer->written + (room > slack ? room - slack : 0);
-    lsn_t cut = queue_first_cut(journal);
+    uint64_t limit = committer->placed + (room > slack ? room - slack : 0);
+    uint64_t cut = queue_first_cut(journal);
     if (limit > cut)
         limit = cut; /* what follows does not go to this segment */
+    uint64_t value_limit = committer->value_space;
     /* Where a file system copies on write, what was reserved may be missing: wait for no room that is not
      * there. */
-    if (journal->full_tasks & 1u << TASK_QUEUE)
-        limit = committer->written;
+    if (journal->full_tasks & 1u << TASK_QUEUE) {
+        limit = committer->placed;
+        value_limit = committer->values_placed;
+    }
     atomic_store_explicit(&journal->room, limit, memory_order_release);
+    atomic_store_explicit(&journal->values_room, value_limit, memory_order_release);
     journal->stats.segment_reserved = room;
     journal->stats.spare_files = committer->spare_count;
 
@@ -365,7 +443,7 @@ bool journal_work(struct journal *journal)
     pthread_mutex_lock(&journal->lock);
     bool worked = committer_step(journal, &due_us);
     pthread_mutex_unlock(&journal->lock);
-    return worked;
+    return worked || values_load_one(journal);
 }
 
 int64_t journal_work_due_us(const struct journal *journal)
@@ -458,6 +536,8 @@ static enum io_result finish_tasks(struct journal *journal, struct journal_error
         result = rewrite_run(journal, error);
     if (result == IO_DONE && space_record_durable(journal, error) == IO_FAILED)
         result = IO_FAILED; /* on a full disk, the closing frame has to do */
+    while (result == IO_DONE && values_due(journal, 0) != NEVER_US)
+        result = values_run(journal, error);
     return result;
 }
 

@@ -29,9 +29,22 @@ enum { /* offsets, as drawn in frame.h */
        FRAME_LSN = 24,
        FRAME_DURABLE = 32,
        FRAME_TIME = 40,
+
+       VALUE_OFFSET = 0,
+       VALUE_SIZE = 8,
+       VALUE_LSN = 16,
+       VALUE_NUMBER = 24,
+       VALUE_ZERO = 28,
+       VALUE_CHECKSUM = 32,
+
+       VALUES_STREAM_SIZE = 0,
+       VALUES_COUNT = 8,
+       VALUES_ZERO = 12,
 };
 static_assert(HEADER_CHECKSUM + 8 == FILE_HEADER_SIZE, "the header ends in its checksum");
 static_assert(FRAME_TIME + 8 == FRAME_HEADER_SIZE, "the payload follows the time");
+static_assert(VALUE_CHECKSUM + 8 == VALUE_REFERENCE_SIZE, "a reference ends in its checksum");
+static_assert(VALUES_ZERO + 4 == VALUES_END_SIZE, "the end ends in zero");
 
 static void put(char *at, const void *value, size_t size)
 {
@@ -124,9 +137,95 @@ static bool fields_plausible(unsigned kind, uint64_t length, lsn_t lsn, lsn_t du
     case FRAME_DATA: return length > 0;
     case FRAME_CLOSE:
     case FRAME_BASE_END: return length == 0;
+    case FRAME_VALUES: return length > VALUE_REFERENCE_SIZE + VALUES_END_SIZE;
     default: return false;
     }
 }
+
+/* --- values left out ---------------------------------------------------------------------------------- */
+
+static const char *values_end(const struct frame *frame)
+{
+    return frame->payload.data + frame->payload.size - VALUES_END_SIZE;
+}
+
+static const char *value_at(const struct frame *frame, uint32_t index)
+{
+    return values_end(frame) - (uint64_t)(frame_value_count(frame) - index) * VALUE_REFERENCE_SIZE;
+}
+
+uint32_t frame_value_count(const struct frame *frame)
+{
+    return frame->kind == FRAME_VALUES ? get32(values_end(frame) + VALUES_COUNT) : 0;
+}
+
+struct slice frame_text(const struct frame *frame)
+{
+    if (frame->kind != FRAME_VALUES)
+        return frame->payload;
+    return slice_make(frame->payload.data, (size_t)(value_at(frame, 0) - frame->payload.data));
+}
+
+uint64_t frame_stream_size(const struct frame *frame)
+{
+    return frame->kind == FRAME_VALUES ? get64(values_end(frame) + VALUES_STREAM_SIZE) : frame->payload.size;
+}
+
+struct value_reference frame_value(const struct frame *frame, uint32_t index)
+{
+    ASSERT(index < frame_value_count(frame));
+    const char *in = value_at(frame, index);
+    return (struct value_reference){.offset = get64(in + VALUE_OFFSET),
+                                    .size = get64(in + VALUE_SIZE),
+                                    .lsn = get64(in + VALUE_LSN),
+                                    .number = get32(in + VALUE_NUMBER),
+                                    .checksum = get64(in + VALUE_CHECKSUM)};
+}
+
+void frame_values_append(struct buffer *payload, size_t text_begin, const struct value_reference *values,
+                         uint32_t count)
+{
+    ASSERT(count > 0 && text_begin < payload->size);
+    uint64_t stream_size = payload->size - text_begin;
+    char *out = buffer_reserve(payload, count * (size_t)VALUE_REFERENCE_SIZE + VALUES_END_SIZE);
+    for (uint32_t i = 0; i < count; i++, out += VALUE_REFERENCE_SIZE) {
+        memset(out, 0, VALUE_REFERENCE_SIZE);
+        put(out + VALUE_OFFSET, &values[i].offset, 8);
+        put(out + VALUE_SIZE, &values[i].size, 8);
+        put(out + VALUE_LSN, &values[i].lsn, 8);
+        put(out + VALUE_NUMBER, &values[i].number, 4);
+        put(out + VALUE_CHECKSUM, &values[i].checksum, 8);
+        stream_size += values[i].size;
+    }
+    memset(out, 0, VALUES_END_SIZE);
+    put(out + VALUES_STREAM_SIZE, &stream_size, 8);
+    put(out + VALUES_COUNT, &count, 4);
+    payload->size += count * (size_t)VALUE_REFERENCE_SIZE + VALUES_END_SIZE;
+}
+
+/* Whether the references of a values frame can be what was written: all within the text, one behind the
+ * other, and together with it as long as they say. */
+static bool values_plausible(const struct frame *frame)
+{
+    uint64_t left = frame->payload.size - VALUES_END_SIZE;
+    uint32_t count = frame_value_count(frame);
+    if (count == 0 || get32(values_end(frame) + VALUES_ZERO) != 0 ||
+        count > (left - 1) / VALUE_REFERENCE_SIZE)
+        return false;
+    uint64_t text = left - (uint64_t)count * VALUE_REFERENCE_SIZE;
+    uint64_t stream_size = text;
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct value_reference value = frame_value(frame, i);
+        if (get32(value_at(frame, i) + VALUE_ZERO) != 0 || value.size == 0 || value.offset <= before ||
+            value.offset >= text || __builtin_add_overflow(stream_size, value.size, &stream_size))
+            return false;
+        before = value.offset;
+    }
+    return stream_size == frame_stream_size(frame) && stream_size <= UINT64_MAX - frame->lsn;
+}
+
+/* --- frames ------------------------------------------------------------------------------------------- */
 
 void frame_seal(const struct frame *frame, uint64_t salt, char *block)
 {
@@ -179,7 +278,7 @@ enum frame_verdict frame_decode(struct frame *frame, struct slice bytes, uint64_
     frame->durable_lsn = get64(in + FRAME_DURABLE);
     frame->time_ms = (int64_t)get64(in + FRAME_TIME);
     frame->payload = slice_make(in + FRAME_HEADER_SIZE, length);
-    return FRAME_VALID;
+    return frame->kind == FRAME_VALUES && !values_plausible(frame) ? FRAME_INVALID : FRAME_VALID;
 }
 
 size_t frame_search(struct slice bytes, size_t from, uint64_t salt)

@@ -43,6 +43,8 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->wake_context = options->wake_context;
     journal->random_seed = options->random_seed;
     journal->unsynced_max = options->unsynced_max;
+    journal->value_load = options->value_load;
+    journal->values = values_new();
     journal->limits =
         (struct limits){options->segment_size, options->history_bases, options->history_seconds};
     atomic_init(&journal->policy, (int)options->policy);
@@ -61,6 +63,7 @@ static struct journal *journal_new(const struct journal_options *options)
 static void journal_free(struct journal *journal)
 {
     ASSERT(!journal->has_thread);
+    values_stop(journal);
     if (journal->reader)
         stream_reader_close(journal->reader);
     mem_free(journal->reader);
@@ -73,6 +76,7 @@ static void journal_free(struct journal *journal)
             next = batch->next;
             batch_free(batch);
         }
+    values_close(journal->values);
     pthread_cond_destroy(&journal->changed);
     pthread_mutex_destroy(&journal->lock);
     mem_free(journal->folder);
@@ -185,7 +189,7 @@ static void note_end(struct journal *journal)
     progress->bytes_done = progress->bytes_total;
     progress->torn_frames = reader->torn.frames;
     progress->torn_bytes = reader->torn.end_offset - reader->place_offset;
-    journal->recovered = true;
+    journal->has_read = true;
     if (progress->torn_frames > 0)
         diag(DIAG_NOTICE,
              "dropped a torn tail behind LSN %" PRIu64 " (%s, offset %" PRIu64 "): %" PRIu64
@@ -200,8 +204,8 @@ enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes
     struct stream_reader *reader = journal->reader;
     if (journal->recovered)
         return RECOVER_DONE;
-    uint64_t until = reader->bytes_done + bytes_max;
-    while (reader->bytes_done < until) {
+    uint64_t until = journal->has_read ? 0 : reader->bytes_done + bytes_max;
+    while (!journal->has_read && reader->bytes_done < until) {
         enum journal_source source;
         struct frame frame;
         enum stream_read read = stream_reader_next(reader, &source, &frame, error);
@@ -211,13 +215,18 @@ enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes
             return RECOVER_FAILED;
         if (read == STREAM_END) {
             note_end(journal);
-            return RECOVER_DONE;
+            break;
         }
-        const char *why = frame.kind == FRAME_DATA ? apply(context, source, &frame) : NULL;
+        journal->values->replay_lsn = reader->lsn;
+        const char *why = frame_has_units(&frame) ? apply(context, source, &frame) : NULL;
         if (why)
             return refused(journal, &frame, why, error);
     }
-    return RECOVER_MORE;
+    if (!journal->has_read)
+        return RECOVER_MORE;
+    enum recover_result result = values_recover_step(journal, bytes_max, error);
+    journal->recovered = result == RECOVER_DONE;
+    return result;
 }
 
 void journal_recover_progress(const struct journal *journal, struct recover_progress *progress)
@@ -337,8 +346,9 @@ bool journal_start(struct journal *journal, struct journal_error *error)
     if (result != IO_DONE) {
         return error_set(error, "%s: %s", journal->folder, why.text);
     }
-    committer->last_write_us = clock_monotonic_us(journal->clock);
+    committer->last_write_us = committer->last_sync_us = clock_monotonic_us(journal->clock);
     atomic_store(&journal->executed, committer->written);
+    values_start(journal);
     pthread_mutex_lock(&journal->lock);
     committer_publish(journal);
     pthread_mutex_unlock(&journal->lock);
@@ -358,6 +368,7 @@ void journal_stats_read(struct journal *journal, struct journal_stats *stats)
     pthread_mutex_lock(&journal->lock);
     *stats = journal->stats;
     pthread_mutex_unlock(&journal->lock);
+    values_stats(journal, stats);
     lsn_t executed = journal_executed(journal);
     stats->log_bytes = executed > stats->base_lsn ? executed - stats->base_lsn : 0;
     for (int i = 0; i < STREAM_ID_SIZE; i++)
@@ -371,6 +382,7 @@ bool journal_close(struct journal *journal)
     ASSERT(!journal->unit_is_open);
     bool ok = true;
     if (journal->started) {
+        values_collect(journal);
         pthread_mutex_lock(&journal->lock);
         queue_push_open(journal);
         pthread_mutex_unlock(&journal->lock);

@@ -13,11 +13,19 @@
 #ifndef DKV_JOURNAL_JOURNAL_H
 #define DKV_JOURNAL_JOURNAL_H
 
+#include "base/blob.h"
 #include "base/clock.h"
 #include "journal/disk.h"
 #include "journal/frame.h"
 
 struct journal;
+
+/* When the values that lie in files of their own are read. */
+enum value_load {
+    VALUE_LOAD_START,      /* before the first client is served */
+    VALUE_LOAD_BACKGROUND, /* afterwards, those first that somebody waits for */
+    VALUE_LOAD_FIRST_USE   /* when somebody waits for them */
+};
 
 enum sync_policy {
     SYNC_ALWAYS,   /* acknowledged means durable */
@@ -36,7 +44,8 @@ struct journal_options {
     uint64_t unsynced_max;
     int history_bases; /* rewritten states to keep behind the current one, with the segments from them on */
     int64_t history_seconds; /* keep what is needed to go back this far; 0: do not keep for age */
-    uint64_t random_seed;    /* salts and stream id: from the kernel's generator in production */
+    enum value_load value_load;
+    uint64_t random_seed; /* salts and stream id: from the kernel's generator in production */
     /* Called from the commit thread when something that the loop may wait for has changed. */
     void (*wake)(void *context);
     void *wake_context;
@@ -66,6 +75,12 @@ enum recover_result { RECOVER_MORE, RECOVER_DONE, RECOVER_FAILED };
 enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes_max, journal_apply *apply,
                                          void *context, struct journal_error *error);
 
+/* While a frame is applied: the blob of a value that it refers to. Its size is known, its bytes may not be
+ * there (blob_is_loaded). The reference is the caller's. NULL, with what is wrong, when it contradicts
+ * another reference. */
+struct blob *journal_value_blob(struct journal *journal, const struct value_reference *value,
+                                const char **wrong);
+
 struct recover_progress {
     uint64_t bytes_total; /* of all files to be read */
     uint64_t bytes_done;
@@ -91,12 +106,29 @@ enum admit_result {
 /* Whether a change of about size bytes may be executed now. Only what was admitted is sure to find room, so
  * that nothing that was executed can fail for lack of space. Cheap. */
 enum admit_result journal_admit(struct journal *journal, uint64_t size);
+/* The same for a change some values of which go to files of their own: size counts VALUE_IN_UNIT for each of
+ * them, and value_bytes their own bytes and VALUE_FILE_OVERHEAD for each. */
+enum admit_result journal_admit_values(struct journal *journal, uint64_t size, uint64_t value_bytes);
+#define VALUE_FILE_OVERHEAD UINT64_C(8192)
+#define VALUE_IN_UNIT       UINT64_C(64)
 
 /* Begins a unit that assumes database is selected, and returns the buffer to append its bytes to. Only bytes
  * from the buffer's size at this moment on may be touched, and only until journal_unit_end, which returns the
  * end LSN. */
 struct buffer *journal_unit_begin(struct journal *journal, int database);
 lsn_t journal_unit_end(struct journal *journal);
+/* In an open unit: at the end of its buffer the bytes of blob belong, which are not put there but go to a
+ * file of their own, unless they are in one already: the blob has an origin then. LSNs count them all the
+ * same. The journal shares the blob until they are written. The key is noted in the file. */
+void journal_unit_value(struct journal *journal, struct blob *blob, struct slice key);
+/* The bytes of the open unit that were in its buffer from an offset on now lie so much further behind. */
+void journal_unit_moved(struct journal *journal, size_t from, size_t by);
+
+/* A unit that is being built, or replayed, needs the bytes of a value to be repeated: the file that origin
+ * stands for stays until a rewrite has made that unit unnecessary. */
+void journal_value_used(struct journal *journal, struct blob_origin *origin);
+/* The blob, which has no origin, is a large value all the same: the next rewrite puts it into a file. */
+void journal_value_plan(struct journal *journal, struct blob *blob);
 
 /* Hands what has been appended to the commit thread if that is idle; otherwise it goes on gathering and will
  * be taken as soon as the thread is free. Call when the loop has run what it had. */
@@ -136,6 +168,18 @@ bool journal_work(struct journal *journal);
  * INT64_MAX: never. */
 int64_t journal_work_due_us(const struct journal *journal);
 
+/* --- values that are not in memory yet ---------------------------------------------------------------- */
+
+/* Reads a blob's bytes now, by the caller. NULL, or what is wrong, for people. */
+const char *journal_value_load(struct journal *journal, struct blob *blob);
+/* Asks for a blob's bytes before others that are only to be loaded some time; journal's wake tells of it.
+ * NULL, or why they cannot be had. */
+const char *journal_value_request(struct journal *journal, struct blob *blob);
+/* Gives blobs the bytes that were read meanwhile. Call at the beginning of every round. */
+void journal_values_install(struct journal *journal);
+/* How many values, and bytes, have still to be read. */
+void journal_values_unloaded(const struct journal *journal, uint64_t *count, uint64_t *bytes);
+
 /* --- rewriting ---------------------------------------------------------------------------------------- */
 
 /* Cuts the stream here: what follows goes to a new segment. Returns the LSN of the cut, at which the caller
@@ -148,6 +192,9 @@ struct base_writer;
 struct base_writer *base_writer_new(const struct journal *journal, lsn_t lsn, int *error);
 /* The buffer to append units to. They assume database is selected at their start when it is empty. */
 struct buffer *base_writer_buffer(struct base_writer *writer);
+/* The bytes of a blob that has an origin belong at the end of the buffer; the base refers to its file, which
+ * is written here if no other has to do that. 0 or a negative errno. */
+int base_writer_value(struct base_writer *writer, struct blob *blob, struct slice key);
 /* Writes the buffer out as a frame if it is large enough, or if last is set; next_database is selected at the
  * start of what will be appended next. 0 or a negative errno. */
 int base_writer_flush(struct base_writer *writer, int next_database, bool last);
@@ -173,6 +220,12 @@ struct journal_stats {
     uint64_t segment_reserved; /* bytes of space prepared ahead of the write position */
     uint64_t history_files;
     uint64_t spare_files;
+    uint64_t value_files; /* of large values, those included that wait to be removed */
+    uint64_t value_bytes;
+    uint64_t value_files_dead; /* that wait to be removed */
+    uint64_t value_bytes_dead;
+    uint64_t values_unloaded; /* have still to be read */
+    uint64_t values_unloaded_bytes;
     uint64_t frames; /* written since start */
     uint64_t bytes;  /* written since start, headers included */
     uint64_t syncs;

@@ -15,6 +15,7 @@
 #include "journal/manifest.h"
 #include "journal/segment_writer.h"
 #include "journal/stream_reader.h"
+#include "journal/values.h"
 
 /* Space kept out of what is admitted: for estimates of a change's size that were too low, for frame headers
  * and for closing frames. */
@@ -47,7 +48,18 @@
 #define ALONE_BYTES_MAX   ((size_t)64 << 10)
 #define ALONE_SYNC_US_MAX 1000
 
+/* So much of a large value is written before other tasks have their turn. */
+#define VALUE_STEP ((uint64_t)16 << 20)
+/* Without a policy that syncs by itself, files that wait to be removed have one made so often. */
+#define VALUE_SYNC_US 1000000
+
 #define NEVER_US INT64_MAX
+
+/* Bytes that a unit leaves out. */
+struct batch_value {
+    uint64_t offset;   /* in the text */
+    struct blob *blob; /* a reference of the batch's; its origin is the record of its file */
+};
 
 /* What is handed from the loop to the committer, in order. */
 struct batch {
@@ -55,7 +67,17 @@ struct batch {
     bool is_cut;         /* begin a new segment at lsn; otherwise a frame to write */
     int database;        /* selected where it begins */
     lsn_t lsn;           /* of its first byte */
+    uint64_t position;   /* where it begins, as struct journal's appended counts */
     struct buffer bytes; /* room for the frame's header, then units */
+    struct batch_value *values;
+    size_t value_count;
+    size_t value_capacity;
+    uint64_t value_bytes; /* that values leave out of the units */
+
+    /* The committer's. */
+    size_t values_written;
+    bool has_new_files; /* whose names are not durable yet */
+    struct value_writer value_writer;
 };
 
 enum rewrite_state {
@@ -69,11 +91,13 @@ enum rewrite_state {
 enum task {
     TASK_SYNC,
     TASK_ROOM,
+    TASK_VALUE_ROOM,
     TASK_AHEAD,
     TASK_QUEUE,
     TASK_REWRITE,
     TASK_CLOSE,
     TASK_HISTORY,
+    TASK_VALUES,
     TASK_RETIRE,
     TASK_COUNT
 };
@@ -82,6 +106,14 @@ struct limits {
     uint64_t segment_size;
     int history_bases;
     int64_t history_seconds;
+};
+
+/* Space that a change waits for. */
+struct want {
+    uint64_t size;      /* bytes; 0: none does */
+    bool is_asked;      /* somebody asked for it since the last try */
+    int unasked_tries;  /* in a row */
+    uint64_t full_size; /* changes from this size on found no room at the last try */
 };
 
 struct spare {
@@ -99,13 +131,19 @@ struct committer {
     bool backlog;          /* another frame was in the queue already when current was taken */
     lsn_t written;
     lsn_t durable;
-    lsn_t recorded;             /* the highest durable LSN that a frame or MANIFEST names */
+    uint64_t placed;        /* what of appended, */
+    uint64_t values_placed; /* and of values_appended, is written */
+    uint64_t
+        value_space; /* bytes of files for values that found room on the disk, counted as values_placed */
+    lsn_t recorded;  /* the highest durable LSN that a frame or MANIFEST names */
     int64_t oldest_unsynced_us; /* when the first write was begun that is not synced yet */
     int64_t last_write_us;
+    int64_t last_sync_us;
     int64_t sync_us_average; /* of the last eight or so */
     size_t last_frame_size;
-    uint64_t ahead;      /* bytes to reserve ahead of the write position */
-    uint64_t room_tried; /* the size that room was last made for */
+    uint64_t ahead;            /* bytes to reserve ahead of the write position */
+    uint64_t room_tried;       /* the size that room was last made for, */
+    uint64_t value_room_tried; /* and room for values */
     struct spare spares[SPARES_MAX];
     size_t spare_count;
     uint64_t spare_bytes_max;
@@ -119,6 +157,7 @@ struct journal {
     /* Set at open, then read by both sides. */
     struct disk *disk;
     struct clock *clock;
+    struct values *values; /* with a lock of its own */
     char *folder;
     char *full_text; /* what journal_full says */
     bool threaded;
@@ -132,6 +171,8 @@ struct journal {
     bool recovered;
     struct stream_reader *reader; /* of recovery; the start asks it where the end is */
     struct recover_progress progress;
+    enum value_load value_load;
+    bool has_read;      /* recovery: the stream's end was reached */
     struct batch *open; /* being filled; NULL: none is */
     bool unit_is_open;
     bool base_is_current; /* when the rewrite began, MANIFEST named a base of the same LSN */
@@ -145,7 +186,13 @@ struct journal {
     _Atomic lsn_t executed; /* written by the loop */
     _Atomic lsn_t written;  /* this and the next by the committer */
     _Atomic lsn_t durable;
-    _Atomic lsn_t room;     /* up to here, what is executed is sure to find space; by both, under the lock */
+    /* Units without the values they leave out, but with the references to them, since the start: what takes
+     * room in segments. LSNs count the stream, which is another measure. */
+    _Atomic uint64_t appended; /* written by the loop */
+    _Atomic uint64_t room; /* up to here, what is appended is sure to find space; by both, under the lock */
+    /* The same for the files of the values left out. */
+    _Atomic uint64_t values_appended;
+    _Atomic uint64_t values_room;
     atomic_int policy;      /* written by the loop */
     atomic_bool has_failed; /* failure is set and will not change */
     atomic_bool is_full;
@@ -163,13 +210,11 @@ struct journal {
     struct batch *free_batches;
     int free_batch_count;
     struct limits limits;
-    lsn_t sync_target;   /* somebody asked for a sync up to here */
-    uint64_t want;       /* bytes of a change that waits for room; 0: none does */
+    lsn_t sync_target; /* somebody asked for a sync up to here */
+    struct want want;
+    struct want value_want;
     bool loop_waits;     /* journal_admit said ADMIT_WAIT since the last wake */
-    bool want_asked;     /* somebody asked for it since the last try */
-    int unasked_tries;   /* in a row */
     unsigned full_tasks; /* bits of those tasks that hold writes up because the disk is full */
-    uint64_t full_size;  /* changes from this size on found no room at the last try */
     struct journal_error failure;
     enum rewrite_state rewrite;
     lsn_t rewrite_lsn;
@@ -185,12 +230,17 @@ struct journal {
 void queue_push_open(struct journal *journal);
 /* Puts a cut into the queue: what follows begins a new segment. Called with the lock held. */
 void queue_push_cut(struct journal *journal, lsn_t lsn);
-/* The LSN of the first cut that is not done yet; UINT64_MAX without any. Called with the lock held. */
-lsn_t queue_first_cut(const struct journal *journal);
+/* Where the first cut lies that is not done yet, as struct journal's appended counts; UINT64_MAX without any.
+ * Called with the lock held. */
+uint64_t queue_first_cut(const struct journal *journal);
 /* Wakes the committer. Called with the lock held. */
 void committer_signal(struct journal *journal);
 /* Gives a batch back, emptied. Called with the lock held. */
 void batch_release(struct journal *journal, struct batch *batch);
+/* Notes that the bytes of blob belong at the batch's end. */
+void batch_add_value(struct batch *batch, struct blob *blob);
+/* Empties it, letting go of values, after it was written. */
+void batch_clear(struct batch *batch);
 void batch_free(struct batch *batch);
 
 /* --- committer.c -------------------------------------------------------------------------------------- */
@@ -245,8 +295,10 @@ bool space_drop_spares(struct journal *journal, uint64_t bytes_max);
 
 int64_t room_due(const struct journal *journal, int64_t now_us);
 enum io_result room_run(struct journal *journal, struct journal_error *error);
-/* With the lock held, after room_run found none. */
-void room_note_full(struct journal *journal);
+int64_t value_room_due(const struct journal *journal, int64_t now_us);
+enum io_result value_room_run(struct journal *journal, struct journal_error *error);
+/* With the lock held, after a try found no room of the size. */
+void want_note_full(struct want *want, uint64_t tried);
 int64_t ahead_due(const struct journal *journal, int64_t now_us);
 enum io_result ahead_run(struct journal *journal, struct journal_error *error);
 
@@ -258,6 +310,38 @@ int64_t history_due(const struct journal *journal, int64_t now_us);
 enum io_result history_run(struct journal *journal, struct journal_error *error);
 int64_t retire_due(const struct journal *journal, int64_t now_us);
 enum io_result retire_run(struct journal *journal, struct journal_error *error);
+
+/* --- values.c and value_load.c ------------------------------------------------------------------------ */
+
+/* Says since when files are dead that were dropped. By the loop, outside of units; returns whether any was.
+ */
+bool values_collect(struct journal *journal);
+/* Names the values that the child of the rewrite, which begins at lsn, has to write. By the loop. */
+void values_rewrite_begin(struct journal *journal, lsn_t lsn);
+/* The base that refers to them is in force (ok), or never will be. By the committer. */
+void values_rewrite_end(struct journal *journal, bool ok);
+int64_t values_due(const struct journal *journal, int64_t now_us);
+enum io_result values_run(struct journal *journal, struct journal_error *error);
+/* Whether files could go if only more were durable. */
+bool values_wait_for_sync(const struct journal *journal);
+/* What MANIFEST names, or what is kept as history, has changed. */
+void values_recheck(struct journal *journal);
+/* Goes on writing a named value's file, which it begins if writer has none open. */
+enum io_result value_write(struct journal *journal, struct value_file *file, const struct blob *blob,
+                           struct value_writer *writer, bool *done, struct journal_error *error);
+/* Notes a value file that is in the folder at the start. */
+void values_found(struct journal *journal, lsn_t lsn, uint32_t number);
+/* After the stream was read: looks whether the files are there that are needed, and reads about bytes_max of
+ * them if that is to be done now. */
+enum recover_result values_recover_step(struct journal *journal, uint64_t bytes_max,
+                                        struct journal_error *error);
+/* At the start: sorts out which files are in use, which may be needed by history, and which are leftovers. */
+void values_start(struct journal *journal);
+void values_stats(const struct journal *journal, struct journal_stats *stats);
+/* Ends the threads that read. */
+void values_stop(struct journal *journal);
+/* Without threads: reads one value that is to be loaded. Returns whether there was any. */
+bool values_load_one(struct journal *journal);
 
 /* --- leftovers.c -------------------------------------------------------------------------------------- */
 

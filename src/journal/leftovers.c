@@ -110,6 +110,14 @@ static bool keep_spare(struct journal *journal, const char *name, uint64_t numbe
     return true;
 }
 
+static void note_value(struct journal *journal, const char *name)
+{
+    lsn_t lsn;
+    uint32_t number;
+    if (value_name_parse(name, &lsn, &number))
+        values_found(journal, lsn, number);
+}
+
 static bool may_remove(struct journal *journal, const char *name, bool *keep, struct journal_error *error)
 {
     uint64_t number;
@@ -123,6 +131,12 @@ static bool may_remove(struct journal *journal, const char *name, bool *keep, st
             return may_remove_without_manifest(journal, name, error);
         *keep = is_named(&journal->committer.manifest, kind, number);
         return *keep || kind == NAME_BASE || may_remove_segment(journal, name, number, error);
+    case NAME_VALUE:
+        if (journal->is_fresh)
+            return may_remove_without_manifest(journal, name, error);
+        *keep = true; /* whether it is needed, the log says */
+        note_value(journal, name);
+        return true;
     default: return true;
     }
 }

@@ -16,6 +16,7 @@ enum name_kind {
     NAME_LOG,       /* log-<lsn>.dkv */
     NAME_BASE,      /* base-<lsn>.dkv */
     NAME_SPARE,     /* spare-<n>.dkv */
+    NAME_VALUE,     /* value-<lsn>-<n>.dkv */
     NAME_TEMPORARY, /* base-<lsn>.dkv.tmp, MANIFEST.tmp: always a leftover of something interrupted */
 };
 
@@ -23,6 +24,10 @@ void log_name(char out[FILE_NAME_SIZE], lsn_t lsn);
 void base_name(char out[FILE_NAME_SIZE], lsn_t lsn);
 void base_temporary_name(char out[FILE_NAME_SIZE], lsn_t lsn);
 void spare_name(char out[FILE_NAME_SIZE], uint64_t number);
+/* number is in 10 digits. */
+void value_name(char out[FILE_NAME_SIZE], lsn_t lsn, uint32_t number);
+/* Whether it is a value file's name, and which. */
+bool value_name_parse(const char *name, lsn_t *lsn, uint32_t *number);
 /* What a name found in the folder is; *number is its LSN or number. */
 enum name_kind name_parse(const char *name, uint64_t *number);
 /* For disk_list: appends each name of ours, with its NUL, to the struct buffer that names is. */

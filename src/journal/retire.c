@@ -216,8 +216,9 @@ static void drop_cut(struct journal *journal, lsn_t lsn)
     pthread_mutex_unlock(&journal->lock);
 }
 
-static void rewrite_is_over(struct journal *journal)
+static void rewrite_is_over(struct journal *journal, bool succeeded)
 {
+    values_rewrite_end(journal, succeeded);
     pthread_mutex_lock(&journal->lock);
     journal->rewrite = REWRITE_NONE;
     journal->recheck_history = true;
@@ -274,6 +275,6 @@ enum io_result rewrite_run(struct journal *journal, struct journal_error *error)
         drop_cut(journal, lsn);
         remove_unused_base(journal, lsn);
     }
-    rewrite_is_over(journal);
+    rewrite_is_over(journal, succeeded);
     return IO_DONE;
 }

@@ -130,7 +130,7 @@ enum segment_read segment_reader_next(struct segment_reader *reader, struct fram
     if (*why)
         return SEGMENT_NO_FRAME;
     reader->offset += FRAME_HEADER_SIZE + frame->payload.size;
-    reader->lsn += frame->payload.size;
+    reader->lsn += frame_stream_size(frame);
     return SEGMENT_FRAME;
 }
 

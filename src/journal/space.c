@@ -21,6 +21,8 @@
  * one. */
 #define UNASKED_TRIES_MAX 10
 #define SMALL_CHANGE      4096
+/* The disk's free space is looked at again after values of so many bytes. */
+#define VALUE_ROOM_AHEAD ((uint64_t)256 << 20)
 
 static bool segment_is_empty(const struct committer *committer)
 {
@@ -112,6 +114,7 @@ void space_adopt(struct journal *journal, struct manifest *manifest)
     size_t history = first;
     for (size_t i = 0; i + 1 < committer->manifest.base_count; i++)
         history += committer->manifest.bases[i].bytes > 0;
+    values_recheck(journal);
     pthread_mutex_lock(&journal->lock);
     journal->stats.base_lsn = base->lsn;
     journal->stats.base_bytes = base->bytes;
@@ -216,39 +219,79 @@ enum io_result space_make(struct journal *journal, uint64_t bytes, struct journa
 
 /* --- room that somebody waits for --------------------------------------------------------------------- */
 
+static void want_is_met(struct journal *journal, struct want *want, uint64_t size)
+{
+    pthread_mutex_lock(&journal->lock);
+    if (want->size == size)
+        want->size = 0;
+    pthread_mutex_unlock(&journal->lock);
+}
+
 int64_t room_due(const struct journal *journal, int64_t now_us)
 {
     /* Behind a cut, room in this segment helps nobody. */
-    return journal->want > 0 && queue_first_cut(journal) == UINT64_MAX ? now_us : NEVER_US;
+    return journal->want.size > 0 && queue_first_cut(journal) == UINT64_MAX ? now_us : NEVER_US;
 }
 
 enum io_result room_run(struct journal *journal, struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
     pthread_mutex_lock(&journal->lock);
-    uint64_t want = journal->want;
+    uint64_t want = journal->want.size;
     pthread_mutex_unlock(&journal->lock);
     committer->room_tried = want;
     /* What was executed since takes its place first. */
-    uint64_t pending = journal_executed(journal) - committer->written;
+    uint64_t pending = atomic_load_explicit(&journal->appended, memory_order_acquire) - committer->placed;
     enum io_result result = space_make(journal, pending + want + space_slack(&committer->limits), error);
     if (result != IO_DONE)
         return result;
-    pthread_mutex_lock(&journal->lock);
-    if (journal->want == want)
-        journal->want = 0;
-    pthread_mutex_unlock(&journal->lock);
+    want_is_met(journal, &journal->want, want);
     return IO_DONE;
 }
 
-void room_note_full(struct journal *journal)
+void want_note_full(struct want *want, uint64_t tried)
 {
-    journal->full_size = journal->committer.room_tried;
-    journal->unasked_tries = journal->want_asked ? 0 : journal->unasked_tries + 1;
-    journal->want_asked = false;
+    want->full_size = tried;
+    want->unasked_tries = want->is_asked ? 0 : want->unasked_tries + 1;
+    want->is_asked = false;
     /* Whoever wanted it has gone: what remains to be seen is whether there is room for anything at all. */
-    if (journal->unasked_tries >= UNASKED_TRIES_MAX && journal->want > SMALL_CHANGE)
-        journal->want = SMALL_CHANGE;
+    if (want->unasked_tries >= UNASKED_TRIES_MAX && want->size > SMALL_CHANGE)
+        want->size = SMALL_CHANGE;
+}
+
+/* --- room for values in files of their own ------------------------------------------------------------ */
+
+int64_t value_room_due(const struct journal *journal, int64_t now_us)
+{
+    return journal->value_want.size > 0 ? now_us : NEVER_US;
+}
+
+/* Nothing is reserved before a value is executed: that the disk has the space has to do. Should others take
+ * it first, the value waits for room when its file is written. What the log needs next is left out. */
+enum io_result value_room_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    pthread_mutex_lock(&journal->lock);
+    uint64_t want = journal->value_want.size;
+    pthread_mutex_unlock(&journal->lock);
+    committer->value_room_tried = want;
+    uint64_t begin = atomic_load_explicit(&journal->values_appended, memory_order_acquire);
+    uint64_t pending = begin - committer->values_placed;
+    uint64_t apart = space_slack(&committer->limits) + 2 * committer->ahead;
+    uint64_t free_bytes;
+    int rc = disk_free_space(journal->disk, &free_bytes);
+    if (rc < 0)
+        return io_final_error(error, rc, "see how much space is free in", journal->folder);
+    if (free_bytes < pending + want + apart && space_drop_spares(journal, 0))
+        rc = disk_free_space(journal->disk, &free_bytes);
+    if (rc < 0)
+        return io_final_error(error, rc, "see how much space is free in", journal->folder);
+    if (free_bytes < pending + want + apart)
+        return io_error(error, -ENOSPC, "find room for a large value in", journal->folder);
+    uint64_t ahead = free_bytes - apart - pending;
+    committer->value_space = begin + (ahead < want + VALUE_ROOM_AHEAD ? ahead : want + VALUE_ROOM_AHEAD);
+    want_is_met(journal, &journal->value_want, want);
+    return IO_DONE;
 }
 
 /* --- space ahead -------------------------------------------------------------------------------------- */

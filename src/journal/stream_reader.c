@@ -185,7 +185,7 @@ static enum stream_read next_in_log(struct stream_reader *reader, struct frame *
         reader->file.lsn > manifest->segments[reader->segment + 1].lsn)
         return fail(reader, NULL, "the frame there reaches into the next segment", error);
     reader->lsn = reader->file.lsn;
-    if (frame->kind == FRAME_DATA)
+    if (frame_has_units(frame))
         reader->data_end = reader->file.offset;
     if (frame->durable_lsn > reader->promised_lsn)
         reader->promised_lsn = frame->durable_lsn;

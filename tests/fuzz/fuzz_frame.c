@@ -83,15 +83,33 @@ static struct slice take_bytes(struct slice *input, size_t size)
     return taken;
 }
 
+/* The payload with references to values behind it, which may be any. */
+static struct slice make_values(struct slice *input, struct slice text, struct buffer *out)
+{
+    struct value_reference values[4] = {0};
+    uint32_t count = 0;
+    uint8_t fields[2];
+    while (count < 4 && take(input, fields, sizeof(fields)) && fields[0] != 0)
+        values[count++] = (struct value_reference){.offset = fields[0], .size = fields[1]};
+    if (count == 0 || text.size == 0)
+        return text;
+    buffer_append_slice(out, text);
+    frame_values_append(out, 0, values, count);
+    return buffer_slice(out);
+}
+
 /* A frame with a right magic and a right checksum over whatever its fields are. */
 static void append_frame(struct buffer *file, struct slice *input, uint8_t choice)
 {
     char header[FRAME_HEADER_SIZE] = {0};
     uint32_t magic = frame_magic(SALT);
     uint8_t size;
+    struct buffer values = {0};
     if (!take(input, header + 12, FRAME_HEADER_SIZE - 12) || !take(input, &size, 1))
         return;
     struct slice payload = take_bytes(input, size);
+    if (choice & 4)
+        payload = make_values(input, payload, &values);
     uint64_t length = payload.size;
     memcpy(header + 8, &magic, sizeof(magic));
     if (choice & 1) /* the length may as well be right */
@@ -101,6 +119,7 @@ static void append_frame(struct buffer *file, struct slice *input, uint8_t choic
     buffer_append_slice(file, payload);
     uint64_t checksum = hash_bytes(file->data + begin + 8, file->size - begin - 8, SALT);
     memcpy(file->data + begin, &checksum, sizeof(checksum));
+    buffer_free(&values);
 }
 
 static void make_file(struct buffer *file, struct slice input)
@@ -122,6 +141,22 @@ static void make_file(struct buffer *file, struct slice input)
     }
 }
 
+/* What is left out lies within the text, in order, and with it makes up the stream. */
+static void check_values(const struct frame *frame, uint64_t advance)
+{
+    struct slice text = frame_text(frame);
+    uint64_t stream_size = text.size;
+    uint64_t before = 0;
+    ASSERT(text.data == frame->payload.data && text.size <= frame->payload.size);
+    for (uint32_t i = 0; i < frame_value_count(frame); i++) {
+        struct value_reference value = frame_value(frame, i);
+        ASSERT(value.offset > before && value.offset < text.size && value.size > 0);
+        before = value.offset;
+        stream_size += value.size;
+    }
+    ASSERT(stream_size == frame_stream_size(frame) && stream_size == advance);
+}
+
 static void read_file(struct slice bytes)
 {
     struct fuzz_disk disk = {{&fuzz_operations}, {{&fuzz_operations}, bytes}};
@@ -139,6 +174,7 @@ static void read_file(struct slice bytes)
         ASSERT(reader.offset == offset + FRAME_HEADER_SIZE + frame.payload.size &&
                reader.offset <= bytes.size);
         ASSERT(memcmp(frame.payload.data, bytes.data + offset + FRAME_HEADER_SIZE, frame.payload.size) == 0);
+        check_values(&frame, reader.lsn - lsn);
         offset = reader.offset;
         lsn = reader.lsn;
     }

@@ -60,10 +60,32 @@ void fixture_init(struct fixture *fixture)
         diag_set_sink(ignore_line, NULL);
 }
 
+static void set_value(struct fixture *fixture, uint64_t number, struct blob *blob, uint64_t at)
+{
+    struct fixture_value *value = &fixture->values[number % FIXTURE_KEYS];
+    blob_drop(value->blob);
+    *value = (struct fixture_value){blob, number, at};
+}
+
+static void drop_values(struct fixture *fixture)
+{
+    for (uint64_t i = 0; i < FIXTURE_KEYS; i++)
+        set_value(fixture, i, NULL, 0);
+}
+
+int fixture_count_values(const struct fixture *fixture)
+{
+    int count = 0;
+    for (int i = 0; i < FIXTURE_KEYS; i++)
+        count += fixture->values[i].blob != NULL;
+    return count;
+}
+
 void fixture_free(struct fixture *fixture)
 {
     if (fixture->journal)
         journal_abandon(fixture->journal);
+    drop_values(fixture);
     buffer_free(&fixture->stream);
     buffer_free(&fixture->recovered);
     disk_free(fixture->disk);
@@ -84,21 +106,78 @@ static int database_of_unit(const char *unit)
     return atoi(strchr(unit, '@') + 1);
 }
 
+/* Follows the keys: a unit that deletes one says so. */
+static void note_unit(struct fixture *fixture, struct slice unit)
+{
+    const char *deletes = memmem(unit.data, unit.size, ":DEL", 4);
+    if (deletes)
+        set_value(fixture, (uint64_t)(deletes[4] - '0'), NULL, 0);
+}
+
+static const char *apply_text(struct fixture *fixture, const struct frame *frame, struct slice text)
+{
+    uint32_t next = 0;
+    uint32_t count = frame_value_count(frame);
+    size_t begin = fixture->recovered.size;
+    for (size_t at = 0; at < text.size;) {
+        const char *unit = text.data + at;
+        size_t size = (size_t)((const char *)memchr(unit, '>', text.size - at) + 1 - unit);
+        struct value_reference value = next < count ? frame_value(frame, next) : (struct value_reference){0};
+        if (next == count || value.offset > at + size) {
+            buffer_append(&fixture->recovered, unit, size);
+            note_unit(fixture, slice_make(unit, size));
+        } else {
+            size_t head = value.offset - at;
+            const char *wrong;
+            struct blob *blob = journal_value_blob(fixture->journal, &value, &wrong);
+            if (!blob)
+                return wrong;
+            buffer_append(&fixture->recovered, unit, head);
+            uint64_t number = strtoull(unit + 1, NULL, 10);
+            set_value(fixture, number, blob, fixture->recovered.size);
+            assert_true(fixture->recovered.size + value.size <= fixture->stream.size);
+            buffer_append(&fixture->recovered, fixture->stream.data + fixture->recovered.size, value.size);
+            buffer_append(&fixture->recovered, unit + head, size - head);
+            next++;
+        }
+        at += size;
+    }
+    assert_int_equal(next, count);
+    assert_int_equal(fixture->recovered.size - begin, frame_stream_size(frame));
+    return NULL;
+}
+
 static const char *apply(void *context, enum journal_source source, const struct frame *frame)
 {
     struct fixture *fixture = context;
     if (fixture->refuse)
         return fixture->refuse;
     /* Whole units, beginning with the database that the frame names. */
-    assert_int_equal(frame->payload.data[0], '<');
-    assert_int_equal(frame->payload.data[frame->payload.size - 1], '>');
-    assert_int_equal(database_of_unit(frame->payload.data), frame->database);
+    struct slice text = frame_text(frame);
+    assert_int_equal(text.data[0], '<');
+    assert_int_equal(text.data[text.size - 1], '>');
+    assert_int_equal(database_of_unit(text.data), frame->database);
     if (source == SOURCE_BASE)
         fixture->base_seen = true;
     else
         assert_int_equal(frame->lsn, fixture->recovered.size);
-    buffer_append_slice(&fixture->recovered, frame->payload);
-    return NULL;
+    return apply_text(fixture, frame, text);
+}
+
+/* Values are compared at the end, as they may not be there before; what the log does not have of them, the
+ * model lends. */
+static void check_values(struct fixture *fixture)
+{
+    for (int i = 0; i < FIXTURE_KEYS; i++) {
+        const struct fixture_value *value = &fixture->values[i];
+        if (!value->blob)
+            continue;
+        const char *wrong = journal_value_load(fixture->journal, value->blob);
+        if (wrong)
+            fail_msg("%s", wrong);
+        assert_true(value->at + value->blob->size <= fixture->stream.size);
+        assert_memory_equal(value->blob->data, fixture->stream.data + value->at, value->blob->size);
+    }
 }
 
 bool fixture_recover(struct fixture *fixture)
@@ -108,6 +187,7 @@ bool fixture_recover(struct fixture *fixture)
     fixture->error.text[0] = '\0';
     fixture->base_seen = false;
     buffer_clear(&fixture->recovered);
+    drop_values(fixture);
     fixture->journal = journal_open(&fixture->options, &fixture->error);
     if (!fixture->journal)
         return false;
@@ -116,10 +196,14 @@ bool fixture_recover(struct fixture *fixture)
         result = journal_recover_step(fixture->journal, 100, apply, fixture, &fixture->error);
     while (result == RECOVER_MORE);
     journal_recover_progress(fixture->journal, &fixture->progress);
-    if (result == RECOVER_DONE)
+    if (result == RECOVER_DONE) {
+        if (!fixture->lazy)
+            check_values(fixture);
         return true;
+    }
     journal_abandon(fixture->journal);
     fixture->journal = NULL;
+    drop_values(fixture);
     return false;
 }
 
@@ -149,6 +233,7 @@ void fixture_crash(struct fixture *fixture, enum memory_crash crash, uint64_t se
     if (fixture->journal)
         journal_abandon(fixture->journal);
     fixture->journal = NULL;
+    drop_values(fixture);
     /* A power failure may take what was only written. */
     if (crash != CRASH_OF_PROCESS)
         fixture->acknowledged = fixture->durable;
@@ -159,6 +244,7 @@ void fixture_close(struct fixture *fixture)
 {
     assert_true(journal_close(fixture->journal));
     fixture->journal = NULL;
+    drop_values(fixture);
     fixture->acknowledged = fixture->durable = fixture->stream.size;
 }
 
@@ -177,6 +263,36 @@ void fixture_append(struct fixture *fixture, int count, size_t size)
         journal_submit_alone(fixture->journal);
     else
         journal_submit(fixture->journal);
+}
+
+void fixture_append_value(struct fixture *fixture, size_t size)
+{
+    uint64_t number = fixture->units++;
+    int database = (int)(number / 2 % DATABASES);
+    size_t begin = fixture->stream.size;
+    unit_text(&fixture->stream, number, database, size);
+    size_t head = fixture->stream.size - begin - size - 1;
+    struct blob *blob = blob_new(size);
+    memcpy(blob->data, fixture->stream.data + begin + head, size);
+    blob->size = size;
+    struct buffer *unit = journal_unit_begin(fixture->journal, database);
+    buffer_append(unit, fixture->stream.data + begin, head);
+    journal_unit_value(fixture->journal, blob, slice_of("key"));
+    buffer_append(unit, ">", 1);
+    assert_int_equal(journal_unit_end(fixture->journal), fixture->stream.size);
+    set_value(fixture, number, blob, begin + head);
+}
+
+void fixture_delete_value(struct fixture *fixture, int key)
+{
+    uint64_t number = fixture->units++;
+    int database = (int)(number / 2 % DATABASES);
+    size_t begin = fixture->stream.size;
+    buffer_append_format(&fixture->stream, "<%" PRIu64 "@%d:DEL%d>", number, database, key);
+    struct buffer *unit = journal_unit_begin(fixture->journal, database);
+    buffer_append(unit, fixture->stream.data + begin, fixture->stream.size - begin);
+    assert_int_equal(journal_unit_end(fixture->journal), fixture->stream.size);
+    set_value(fixture, (uint64_t)key, NULL, 0);
 }
 
 static void note_acknowledged(struct fixture *fixture)
@@ -217,6 +333,21 @@ void fixture_pass(struct fixture *fixture, int64_t us)
     fixture_work(fixture);
 }
 
+/* What a key still has goes to a file of its own, or is in one; older values are written as they are. */
+static void write_base_unit(struct fixture *fixture, struct base_writer *writer, const char *unit,
+                            size_t size)
+{
+    uint64_t number = strtoull(unit + 1, NULL, 10);
+    const struct fixture_value *value = &fixture->values[number % FIXTURE_KEYS];
+    if (!value->blob || value->number != number || !value->blob->origin) {
+        buffer_append(base_writer_buffer(writer), unit, size);
+        return;
+    }
+    buffer_append(base_writer_buffer(writer), unit, size - value->blob->size - 1);
+    base_writer_value(writer, value->blob, slice_of("key"));
+    buffer_append(base_writer_buffer(writer), ">", 1);
+}
+
 int fixture_write_base(struct fixture *fixture, lsn_t lsn)
 {
     int rc;
@@ -230,7 +361,7 @@ int fixture_write_base(struct fixture *fixture, lsn_t lsn)
         /* A frame for every few units. */
         bool last = (unit - fixture->stream.data) % 3 == 0;
         base_writer_flush(writer, database_of_unit(unit), last);
-        buffer_append(base_writer_buffer(writer), unit, (size_t)(next - unit));
+        write_base_unit(fixture, writer, unit, (size_t)(next - unit));
     }
     uint64_t bytes;
     return base_writer_finish(writer, &bytes);

@@ -2,7 +2,10 @@
  * a model of the stream to hold it against.
  *
  * Units are short texts with their number and database in them. A base holds every unit before its LSN, so
- * what is recovered, base and log, must always be a prefix of all that was ever appended. */
+ * what is recovered, base and log, must always be a prefix of all that was ever appended.
+ *
+ * A unit may set a large value: all of its text between ':' and '>' is one. There are a few keys, and each
+ * such unit replaces what the key had. */
 #ifndef DKV_TESTS_FIXTURE_H
 #define DKV_TESTS_FIXTURE_H
 
@@ -13,6 +16,14 @@ struct fake_clock {
     struct clock clock;
     int64_t now_us;
     int64_t step_us; /* passes whenever somebody asks for the monotonic time */
+};
+
+#define FIXTURE_KEYS 3
+
+struct fixture_value {
+    struct blob *blob; /* NULL: the key has none */
+    uint64_t number;   /* of the unit that set it */
+    uint64_t at;       /* where in the stream its bytes are */
 };
 
 struct fixture {
@@ -31,6 +42,8 @@ struct fixture {
     uint64_t seed;  /* of the next journal's random numbers */
     bool base_seen; /* the last recovery applied a base */
     _Atomic uint64_t wakes;
+    struct fixture_value values[FIXTURE_KEYS];
+    bool lazy;          /* do not read values when they are recovered */
     bool alone;         /* append with journal_submit_alone */
     const char *refuse; /* what the next apply says */
 };
@@ -52,6 +65,12 @@ void fixture_close(struct fixture *fixture);
 
 /* Appends units of a little more than size bytes, in databases that change, and hands them over. */
 void fixture_append(struct fixture *fixture, int count, size_t size);
+/* Appends a unit that sets a value of size bytes, not handed over yet. */
+void fixture_append_value(struct fixture *fixture, size_t size);
+/* Deletes a key's value, by a unit of its own, not handed over yet. */
+void fixture_delete_value(struct fixture *fixture, int key);
+/* How many keys have values. */
+int fixture_count_values(const struct fixture *fixture);
 /* Does all work that is due, and notes what is acknowledged. */
 void fixture_work(struct fixture *fixture);
 /* Lets time pass, doing what comes due on the way. */
