@@ -339,8 +339,9 @@ static void note_failed(struct journal *journal, const struct journal_error *err
               ", is safe; nothing more is acknowledged. See what the "
               "system's log says about the disk, then start again",
               error->text, journal->committer.durable);
-    atomic_store_explicit(&journal->has_failed, true, memory_order_release);
+    /* Said before the loop knows: it ends the process, which must not be over before the reason is told. */
     diag(DIAG_WARNING, "the log has failed: %s", journal->failure.text);
+    atomic_store_explicit(&journal->has_failed, true, memory_order_release);
 }
 
 unsigned committer_publish(struct journal *journal)

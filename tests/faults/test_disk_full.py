@@ -80,7 +80,11 @@ def assert_full(connection, expected):
 
 def assert_resumes(connection, seconds=2):
     """Without being told to, soon after there is room."""
-    wait_until(lambda: connection.call("SET", "resumed", "x" * 20_000) == b"OK", seconds=seconds)
+    replies = []
+    try:
+        wait_until(lambda: replies.append(connection.call("SET", "resumed", "x" * 20_000)) or replies[-1] == b"OK", seconds)
+    except TimeoutError as error:
+        raise AssertionError(f"{len(replies)} times refused, at last: {replies[-1]}; {info(connection)}") from error
     connection.call("DEL", "resumed")
     told = wait_until(lambda: info(connection)["dkv_disk_full"] == "no" and info(connection), seconds=seconds)
     assert told["aof_last_write_status"] == "ok"

@@ -562,6 +562,35 @@ static void a_failed_sync_is_final(void **state)
     fixture_free(&f);
 }
 
+struct told {
+    struct journal *journal;
+    bool before; /* the reason was told, and the journal had not failed yet */
+};
+
+static void note_reason(void *context, enum diag_level level, const char *text)
+{
+    struct told *told = context;
+    (void)level;
+    if (strstr(text, "the log has failed: cannot sync"))
+        told->before = !journal_failed(told->journal);
+}
+
+/* Whoever sees that the journal has failed ends the process, so the reason is in the log by then. */
+static void the_reason_is_told_before_the_failure(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_ALWAYS);
+    struct told told = {.journal = f.journal};
+    diag_set_sink(note_reason, &told);
+    fixture_append(&f, 1, 100);
+    memory_disk_fail(f.memory, CALL_SYNC, 0, 1, -EIO);
+    fixture_work(&f);
+    assert_non_null(journal_failed(f.journal));
+    assert_true(told.before);
+    fixture_free(&f);
+}
+
 /* After a failed sync the kernel shows bytes that the disk never got, and holds them for written. A server
  * that is started again takes them up, so it has to write them anew before it calls them durable. */
 static void what_a_failed_sync_left_is_written_anew(void **state)
@@ -657,6 +686,7 @@ int main(void)
         cmocka_unit_test(closing_on_a_full_disk_says_so),
         cmocka_unit_test(any_call_may_fail),
         cmocka_unit_test(a_failed_sync_is_final),
+        cmocka_unit_test(the_reason_is_told_before_the_failure),
         cmocka_unit_test(what_a_failed_sync_left_is_written_anew),
         cmocka_unit_test(a_closing_frame_that_a_failed_sync_left_is_written_anew),
         cmocka_unit_test(reserved_space_grows_with_use),
