@@ -23,6 +23,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if config.getoption("--full", default=False) and not config.pluginmanager.hasplugin("failures-at-once"):
+        config.pluginmanager.register(FailuresAtOnce(config), "failures-at-once")
     config.addinivalue_line("markers", "dkv(reason): shows what only dkv has; skipped with another server")
     config.addinivalue_line("markers", "redis72(reason): new since the reference server's 7.0; needs 7.2 or dkv")
 
@@ -48,6 +50,18 @@ def pytest_collection_modifyitems(config, items):
         for name in ("dkv", "redis72"):
             for mark in item.iter_markers(name):
                 item.add_marker(pytest.mark.skip(reason="not in this server: " + mark.args[0]))
+
+
+class FailuresAtOnce:
+    """A full run takes long, and what failed is worth knowing before its end."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def pytest_runtest_logreport(self, report):
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        if report.failed and reporter:
+            reporter.write_line(f"\nFAILED {report.nodeid}\n{report.longreprtext[-3000:]}")
 
 
 def pytest_terminal_summary(terminalreporter):
