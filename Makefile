@@ -28,7 +28,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-pr
             -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Werror
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc -D_GNU_SOURCE $(CFLAGS)
-LIBS       := -llzf -lm
+LIBS       := -llzf -lcrypto -lm
 ifneq ($(SANITIZE),)
 ALL_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DDKV_SYSTEM_MALLOC
 else ifeq ($(MALLOC),libc)

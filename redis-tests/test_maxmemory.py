@@ -149,6 +149,7 @@ def test_evictions_last(new_server, lazy):
         limit(connection, 2_000_000)
         fill(connection, 6000)
         connection.call("SET", "last", "1")
+        connection.call("CONFIG", "SET", "maxmemory", "0")
         left = set(connection.call("KEYS", "*"))
         assert stat(connection, "evicted_keys") > 3000
     server.restart(kill=True)

@@ -23,6 +23,7 @@
 struct latency_events;
 struct pubsub;
 struct slowlog;
+struct acl;
 struct watch_table;
 struct error_stats;
 
@@ -64,7 +65,7 @@ enum notify_class {
 struct world_settings {
     uint64_t bulk_max;              /* proto-max-bulk-len: also the largest string */
     uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
-    const char *requirepass;        /* "" : none */
+    const char *requirepass;        /* at start; later acl_set_default_password tells; "": none */
     size_t hll_sparse_max;          /* hll-sparse-max-bytes */
     bool dump_compressed;           /* rdbcompression: DUMP compresses */
     enum debug_access debug_access; /* enable-debug-command */
@@ -97,6 +98,9 @@ struct world_stats {
     uint64_t replies_held; /* that had to wait for an LSN */
     uint64_t writes_refused_full;
     uint64_t auth_failures;
+    uint64_t acl_denied_commands;
+    uint64_t acl_denied_keys;
+    uint64_t acl_denied_channels;
 };
 
 /* What an upper floor does for sessions that have an owner. Any of these may be NULL. */
@@ -121,6 +125,8 @@ struct world {
     struct world_stats stats;
     struct error_stats *errors; /* by code, for INFO errorstats */
     struct watch_table *watches;
+    struct acl *acl;
+    bool is_open;             /* everybody is let in without a password: as acl_is_open */
     struct session *sessions; /* first and last of all */
     struct session *sessions_last;
     size_t session_count;
@@ -168,7 +174,7 @@ struct world {
 /* Whether its client has given the password, or needs none. */
 static inline bool session_is_authenticated(const struct session *session)
 {
-    return session->authenticated || session->world->settings.requirepass[0] == '\0';
+    return session->authenticated || session->world->is_open;
 }
 
 struct call {

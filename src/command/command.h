@@ -125,6 +125,7 @@ struct command_entry {
     const struct command *command;
     const struct command_entry *parent; /* NULL: not a subcommand */
     char full_name[48];                 /* "config|get" */
+    unsigned id;                        /* its own among commands and subcommands; from 0 on */
     struct command_stats stats;
     struct command_entry *children; /* subcommand_count of them */
 };
@@ -146,6 +147,10 @@ size_t command_table_count(const struct command_table *table);
 struct command_entry *command_table_at(const struct command_table *table, size_t index);
 void command_table_reset_stats(struct command_table *table);
 
+/* ACL categories by number, as they are told: the name without @; NULL behind the last. */
+const char *command_category_name(size_t category);
+bool command_in_category(const struct command *command, size_t category);
+
 /* Whether argc fits the arity. */
 static inline bool command_arity_fits(const struct command *command, int argc)
 {
@@ -156,5 +161,8 @@ static inline bool command_arity_fits(const struct command *command, int argc)
 typedef void command_key_visit(void *context, int index, unsigned key_flags);
 void command_each_key(const struct command *command, int argc, const struct slice *argv,
                       command_key_visit *visit, void *context);
+/* What this very call does to a key whose command has these key_flags, some of which may depend on arguments.
+ */
+unsigned command_key_flags_as_called(int argc, const struct slice *argv, unsigned key_flags);
 
 #endif

@@ -2,6 +2,7 @@
  * WAITAOF. */
 #include "base/number.h"
 #include "base/version.h"
+#include "command/acl.h"
 #include "command/dispatch.h"
 #include "command/families.h"
 
@@ -26,26 +27,11 @@ static void echo_command(struct call *call)
     call_reply_argument(call, 1);
 }
 
-/* In time that does not depend on where the two differ. */
-static bool password_equal(struct slice given, const char *expected)
-{
-    size_t size = strlen(expected);
-    unsigned difference = given.size != size;
-    for (size_t i = 0; i < given.size; i++)
-        difference |= (unsigned char)(given.data[i] ^ expected[size ? i % size : 0]);
-    return difference == 0;
-}
-
 /* Replies the error and returns false unless user and password are right. */
 static bool authenticate(struct call *call, struct slice user, struct slice password)
 {
-    const char *expected = call->world->settings.requirepass;
-    bool known = slice_equal(user, SLICE_LITERAL("default"));
-    if (known && (expected[0] == '\0' || password_equal(password, expected))) {
-        call->session->authenticated = true;
+    if (acl_authenticate(call->session, call->argv[0], user, password))
         return true;
-    }
-    call->world->stats.auth_failures++;
     reply_error(call->reply, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
@@ -58,7 +44,7 @@ static void auth_command(struct call *call)
     }
     for (int i = 1; i < call->argc; i++)
         call_redact(call, i);
-    if (call->argc == 2 && call->world->settings.requirepass[0] == '\0') {
+    if (call->argc == 2 && acl_default_needs_none(call->world->acl)) {
         reply_error(call->reply,
                     "ERR AUTH <password> called without any password configured for the default user. "
                     "Are you sure your configuration is correct?");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "command/acl.h"
 #include "command/evict.h"
 #include "command/families.h"
 #include "command/latency.h"
@@ -26,6 +27,7 @@ void command_families_add(struct command_table *table)
     command_table_add(table, introspect_commands, introspect_command_count);
     command_table_add(table, transaction_commands, transaction_command_count);
     command_table_add(table, connection_commands, connection_command_count);
+    command_table_add(table, acl_family, acl_family_count);
     command_table_add(table, pubsub_commands, pubsub_command_count);
     command_table_add(table, monitor_commands, monitor_command_count);
     command_table_add(table, slowlog_commands, slowlog_command_count);
@@ -124,6 +126,22 @@ static bool allowed_to_subscribers(const struct command *command)
     return false;
 }
 
+/* Whether the session's user may run it; if not, notes the refusal. */
+static bool permitted(struct session *session, const struct command_entry *entry,
+                      const struct request *request, struct buffer *error)
+{
+    int denied;
+    enum acl_verdict verdict = acl_check(session->user, entry, request->argc, request->argv, &denied);
+    if (verdict == ACL_PERMITTED)
+        return true;
+    struct slice what = verdict == ACL_NO_COMMAND ? slice_of(entry->full_name) : request->argv[denied];
+    acl_log_add(session, verdict, session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, what,
+                acl_user_name(session->user));
+    buffer_append_text(error, "NOPERM ");
+    acl_explain(error, verdict, session->user, entry, what, false);
+    return false;
+}
+
 /* The checks before a command may run or be queued. False when it may not; the error says why. */
 static bool check(struct world *world, struct session *session, struct command_entry *entry,
                   const struct request *request, struct buffer *error)
@@ -151,6 +169,8 @@ static bool check(struct world *world, struct session *session, struct command_e
         text = "NOAUTH Authentication required.";
     else if (session->in_multi && (command->flags & CMD_NO_MULTI))
         text = "ERR Command not allowed inside a transaction";
+    else if (!acl_user_is_unrestricted(session->user) && !permitted(session, entry, request, error))
+        return false;
     else if (session->protocol < 3 && session_is_subscriber(session) && !allowed_to_subscribers(command))
         buffer_append_format(error,
                              "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "

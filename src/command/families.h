@@ -38,5 +38,7 @@ extern const struct command slowlog_commands[];
 extern const size_t slowlog_command_count;
 extern const struct command latency_commands[];
 extern const size_t latency_command_count;
+extern const struct command acl_family[];
+extern const size_t acl_family_count;
 
 #endif

@@ -104,6 +104,16 @@ static bool category_has(const struct category *category, const struct command *
     return (command->categories & category->categories) || (command->flags & category->flags);
 }
 
+const char *command_category_name(size_t category)
+{
+    return category < LENGTH(categories) ? categories[category].name + 1 : NULL;
+}
+
+bool command_in_category(const struct command *command, size_t category)
+{
+    return category_has(&categories[category], command);
+}
+
 /* --- COMMAND INFO -------------------------------------------------------------------------------------- */
 
 static void reply_categories(struct reply *reply, const struct command *command)
@@ -395,6 +405,12 @@ static unsigned flags_as_called(const struct key_report *report, unsigned key_fl
     if (slice_is(report->argv[0], "bitfield"))
         return has_word(report, 2, (const char *const[]){"set", "incrby"}) ? flags : KEY_RO | KEY_ACCESS;
     return has_word(report, 3, (const char *const[]){"get", "ifeq"}) ? flags : KEY_OW | KEY_UPDATE;
+}
+
+unsigned command_key_flags_as_called(int argc, const struct slice *argv, unsigned key_flags)
+{
+    const struct key_report report = {.argv = argv, .argc = argc};
+    return flags_as_called(&report, key_flags);
 }
 
 static void key_report_visit(void *context, int index, unsigned key_flags)

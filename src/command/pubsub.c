@@ -173,6 +173,19 @@ static struct subscription *first_subscription(const struct session *session, en
     return node ? LIST_OWNER(node, struct subscription, session_node) : NULL;
 }
 
+bool session_each_subscription(struct session *session, subscription_visit *visit, void *context)
+{
+    for (int kind = 0; kind < SUBSCRIPTION_KINDS; kind++) {
+        const struct list *list = &session->subscriptions[kind];
+        for (struct list_node *node = list_first(list); node; node = list_next(list, node)) {
+            const struct subscription *subscription = LIST_OWNER(node, struct subscription, session_node);
+            if (!visit(context, (enum subscription_kind)kind, topic_name(subscription->topic)))
+                return false;
+        }
+    }
+    return true;
+}
+
 void session_unsubscribe_all(struct session *session)
 {
     struct subscription *subscription;

@@ -16,6 +16,10 @@ bool pubsub_has_listeners(const struct world *world);
 /* Channels, patterns or sharded channels with at least one subscriber. */
 size_t pubsub_count(const struct world *world, enum subscription_kind kind);
 
+/* Calls visit with all that a session has subscribed to, until it returns false; returns whether it never
+ * did. */
+typedef bool subscription_visit(void *context, enum subscription_kind kind, struct slice name);
+bool session_each_subscription(struct session *session, subscription_visit *visit, void *context);
 /* Without telling it. */
 void session_unsubscribe_all(struct session *session);
 

@@ -1,6 +1,7 @@
 #include "command/session.h"
 
 #include "base/memory.h"
+#include "command/acl.h"
 #include "command/observe.h"
 #include "command/pubsub.h"
 #include "command/transaction.h"
@@ -11,7 +12,7 @@ static void session_set_defaults(struct session *session)
 {
     session->database = 0;
     session->protocol = 2;
-    session->authenticated = session->world->settings.requirepass[0] == '\0';
+    acl_session_begin(session);
     session->no_evict = false;
     session->no_touch = false;
     session->reply_mode = REPLY_ON;

@@ -7,6 +7,7 @@
 #include "journal/frame.h"
 #include "resp/reply.h"
 
+struct acl_user;
 struct command_entry;
 struct watch;
 struct world;
@@ -39,12 +40,13 @@ struct session {
     struct session *previous;
 
     int database;
-    int protocol;       /* 2 or 3 */
-    bool authenticated; /* password given; ask session_is_authenticated whether one is needed at all */
-    bool is_local;      /* on this machine: for what is allowed to local clients only */
-    bool is_unix;       /* over a unix socket */
-    bool monitors;      /* sees all commands (MONITOR) */
-    bool replaying;     /* recovery's own session: nothing expires, nothing is logged */
+    int protocol;          /* 2 or 3 */
+    struct acl_user *user; /* acl.h */
+    bool authenticated;    /* password given; ask session_is_authenticated whether one is needed at all */
+    bool is_local;         /* on this machine: for what is allowed to local clients only */
+    bool is_unix;          /* over a unix socket */
+    bool monitors;         /* sees all commands (MONITOR) */
+    bool replaying;        /* recovery's own session: nothing expires, nothing is logged */
     bool no_evict;
     bool no_touch;
     bool close_after_reply; /* QUIT, a protocol error, CLIENT KILL of oneself */

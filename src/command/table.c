@@ -18,6 +18,7 @@ struct command_table {
     size_t capacity;
     struct command_entry **slots;
     size_t slot_count; /* a power of two */
+    unsigned next_id;
 };
 
 struct command_table *command_table_new(void)
@@ -60,13 +61,14 @@ static void slots_grow(struct command_table *table)
         table->slots[slot_of(table, slice_of(table->entries[i]->full_name))] = table->entries[i];
 }
 
-static void entry_init(struct command_entry *entry, const struct command *command,
-                       const struct command_entry *parent)
+static void entry_init(struct command_table *table, struct command_entry *entry,
+                       const struct command *command, const struct command_entry *parent)
 {
     size_t parent_size = parent ? strlen(parent->full_name) + 1 : 0;
     size_t size = strlen(command->name);
     ASSERT(parent_size + size < NAME_MAX_SIZE);
     entry->command = command;
+    entry->id = table->next_id++;
     entry->parent = parent;
     if (parent) {
         memcpy(entry->full_name, parent->full_name, parent_size - 1);
@@ -78,11 +80,11 @@ static void entry_init(struct command_entry *entry, const struct command *comman
 static void table_add(struct command_table *table, const struct command *command)
 {
     struct command_entry *entry = mem_alloc_zero(sizeof(*entry));
-    entry_init(entry, command, NULL);
+    entry_init(table, entry, command, NULL);
     if (command->subcommand_count > 0)
         entry->children = mem_alloc_zero(command->subcommand_count * sizeof(*entry->children));
     for (size_t i = 0; i < command->subcommand_count; i++)
-        entry_init(&entry->children[i], &command->subcommands[i], entry);
+        entry_init(table, &entry->children[i], &command->subcommands[i], entry);
 
     if ((table->count + 1) * 2 > table->slot_count)
         slots_grow(table);

@@ -1,6 +1,7 @@
 #include "command/transaction.h"
 
 #include "base/memory.h"
+#include "command/acl.h"
 #include "command/families.h"
 #include "command/watch.h"
 
@@ -127,6 +128,30 @@ static void discard_command(struct call *call)
     reply_ok(call->reply);
 }
 
+/* What the user may do can have changed since the command was queued. */
+static bool still_permitted(struct call *call, const struct queued_command *queued)
+{
+    static const char *const reasons[] = {
+        [ACL_PERMITTED] = "",
+        [ACL_NO_COMMAND] = "no permission to execute the command or subcommand",
+        [ACL_NO_KEY] = "no permission to touch the specified keys",
+        [ACL_NO_AUTH] = "no permission",
+        [ACL_NO_CHANNEL] = "no permission to access one of the channels used as arguments to the command"};
+    struct session *session = call->session;
+    int denied;
+    enum acl_verdict verdict = acl_check(session->user, queued->entry, queued->argc, queued->argv, &denied);
+    if (verdict == ACL_PERMITTED)
+        return true;
+    struct slice what = verdict == ACL_NO_COMMAND ? slice_of(queued->entry->full_name) : queued->argv[denied];
+    acl_log_add(session, verdict, ACL_MULTI, what, acl_user_name(session->user));
+    reply_error_format(
+        call->reply,
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+        "call. This command is no longer allowed for the following reason: %s",
+        reasons[verdict]);
+    return false;
+}
+
 static void run_queue(struct call *call)
 {
     struct session *session = call->session;
@@ -135,6 +160,8 @@ static void run_queue(struct call *call)
     session->in_multi = false;
     for (size_t i = 0; i < session->queue_size; i++) {
         struct queued_command *queued = &session->queue[i];
+        if (!acl_user_is_unrestricted(session->user) && !still_permitted(call, queued))
+            continue;
         struct call inner = {.argc = queued->argc,
                              .argv = queued->argv,
                              .raw = queued->raw,

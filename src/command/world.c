@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "command/acl.h"
 #include "command/dispatch.h"
 #include "command/evict.h"
 #include "command/latency.h"
@@ -43,10 +44,13 @@ struct world *world_new(const struct world_options *options)
     world->slow_ticks = UINT64_MAX;
     list_init(&world->pushed);
     world->key_lsns = mem_alloc_zero(KEY_LSN_SLOTS * sizeof(lsn_t));
+    world->acl = acl_new(world);
     world_refresh_time(world);
     world->ticks_begin = world_ticks();
     world->ticks_begin_us = world->monotonic_us;
     command_families_add(world->commands);
+    if (options->settings.requirepass[0] != '\0')
+        acl_set_default_password(world->acl, options->settings.requirepass);
     return world;
 }
 
@@ -61,6 +65,7 @@ void world_free(struct world *world)
     latency_events_free(world->latency_events);
     buffer_free(&world->own_pushes);
     evictor_free(world->evictor);
+    acl_free(world->acl);
     mem_free(world->errors);
     mem_free(world->key_lsns);
     mem_free(world);

@@ -46,13 +46,20 @@ struct rewrite_triggers triggers_from(const struct config *config)
                                      .interval_seconds = config->rewrite_every_seconds};
 }
 
-struct net_limits net_limits_from(const struct config *config)
+struct acl_settings acl_settings_from(const struct config *config)
 {
+    return (struct acl_settings){.channels_by_default = config->acl_channels_by_default != 0,
+                                 .log_max = config->acllog_max_len};
+}
+
+struct net_limits net_limits_from(const struct server *server)
+{
+    const struct config *config = server->config;
     struct net_limits limits = {
         .clients_max = config->maxclients,
         .timeout_seconds = config->timeout,
         .tcp_keepalive_seconds = (int)config->tcp_keepalive,
-        .protect = config->protected_mode && config->requirepass[0] == '\0',
+        .protect = config->protected_mode && acl_default_needs_none(server->world->acl),
         .parser = {.bulk_max = config->proto_max_bulk_len, .query_max = config->client_query_buffer_limit}};
     static const enum connection_class classes[OUTPUT_CLASSES] = {
         [OUTPUT_NORMAL] = CLASS_NORMAL, [OUTPUT_REPLICA] = CLASS_REPLICA, [OUTPUT_PUBSUB] = CLASS_PUBSUB};
@@ -126,9 +133,22 @@ static const char *apply_settings(struct server *server)
 
 static const char *apply_limits(struct server *server)
 {
-    struct net_limits limits = net_limits_from(server->config);
+    struct net_limits limits = net_limits_from(server);
     apply_settings(server);
     net_set_limits(server->net, &limits);
+    return NULL;
+}
+
+static const char *apply_password(struct server *server)
+{
+    acl_set_default_password(server->world->acl, server->config->requirepass);
+    return apply_limits(server);
+}
+
+static const char *apply_acl(struct server *server)
+{
+    struct acl_settings settings = acl_settings_from(server->config);
+    acl_set_settings(server->world->acl, &settings);
     return NULL;
 }
 
@@ -208,7 +228,9 @@ static const struct application {
     {"timeout", apply_limits},
     {"tcp-keepalive", apply_limits},
     {"protected-mode", apply_limits},
-    {"requirepass", apply_limits},
+    {"requirepass", apply_password},
+    {"acl-pubsub-default", apply_acl},
+    {"acllog-max-len", apply_acl},
     {"proto-max-bulk-len", apply_limits},
     {"client-query-buffer-limit", apply_limits},
     {"hll-sparse-max-bytes", apply_limits},

@@ -2,11 +2,14 @@
 #ifndef DKV_SERVER_APPLY_H
 #define DKV_SERVER_APPLY_H
 
+#include "command/acl.h"
 #include "server/server.h"
 
 struct world_settings settings_from(const struct config *config);
 struct rewrite_triggers triggers_from(const struct config *config);
-struct net_limits net_limits_from(const struct config *config);
+struct acl_settings acl_settings_from(const struct config *config);
+/* Those of the configuration, and of who needs a password. */
+struct net_limits net_limits_from(const struct server *server);
 struct log_options log_options_from(const struct config *config);
 /* disk, clock and wake stay for the caller to fill in. */
 struct journal_options journal_options_from(const struct config *config);
@@ -17,6 +20,12 @@ bool server_listen(struct server *server, struct listen_error *error);
 
 /* Gives the journal the values in force: those that CONFIG SET changed while it was being recovered, too. */
 void server_apply_journal(struct server *server);
+
+/* The users that the configuration or its ACL file declares. False, told, when they cannot be had. Once, at
+ * start. */
+bool server_load_users(struct server *server);
+/* The hook for CONFIG REWRITE: context is the server. */
+bool server_append_users(void *context, struct buffer *out);
 
 /* The hook for CONFIG SET: context is the server. */
 const char *server_apply(void *context, const struct config *config, const char *directive);

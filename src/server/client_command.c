@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/acl.h"
 #include "server/server.h"
 
 /* --- describing ---------------------------------------------------------------------------------------- */
@@ -75,9 +76,11 @@ void client_describe(struct buffer *out, const struct session *session)
                          info.input_free, info.parser_memory, session->queue_bytes);
     buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",
                          info.output_pending, info.output_memory, client_memory(connection), events);
-    buffer_append_format(out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-                         session->last_command ? session->last_command->full_name : "NULL", session->protocol,
-                         text_or_empty(session->library), text_or_empty(session->library_version));
+    struct slice user = acl_user_name(session->user);
+    buffer_append_format(out, " cmd=%s user=%.*s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+                         session->last_command ? session->last_command->full_name : "NULL", (int)user.size,
+                         user.data, session->protocol, text_or_empty(session->library),
+                         text_or_empty(session->library_version));
 }
 
 /* --- filters ------------------------------------------------------------------------------------------- */
@@ -120,7 +123,7 @@ static bool filter_matches(const struct filter *filter, const struct session *se
         return false;
     if (filter->type && !slice_is(*filter->type, session_is_subscriber(session) ? "pubsub" : "normal"))
         return false;
-    if (filter->user && !slice_equal(*filter->user, SLICE_LITERAL("default")))
+    if (filter->user && !slice_equal(*filter->user, acl_user_name(session->user)))
         return false;
     if (filter->peer) {
         connection_peer_text(session->owner, text);
@@ -223,7 +226,7 @@ static bool kill_parse(struct call *call, struct filter *filter)
             return false;
         }
     }
-    if (filter->user && !slice_equal(*filter->user, SLICE_LITERAL("default"))) {
+    if (filter->user && !acl_find(call->world->acl, *filter->user)) {
         reply_error_format(call->reply, "ERR No such user '%.*s'", quote_size(*filter->user),
                            filter->user->data);
         return false;

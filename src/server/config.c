@@ -90,6 +90,12 @@ void config_free(struct config *config)
         return;
     for (size_t i = 0; i < directive_count; i++)
         value_free(&directives[i], &config->values[i]);
+    for (int i = 0; i < config->user_count; i++) {
+        for (int j = 0; j < config->users[i].count; j++)
+            mem_free(config->users[i].items[j]);
+        mem_free(config->users[i].items);
+    }
+    mem_free(config->users);
     mem_free(config->values);
     mem_free(config->file_owned);
     mem_free(config->dir_owned);

@@ -59,6 +59,11 @@ struct config {
     struct config_output_limit output_limits[OUTPUT_CLASSES];
     enum config_access enable_debug_command;
     enum config_access enable_protected_configs;
+    const char *aclfile;         /* "": none */
+    int acl_channels_by_default; /* acl-pubsub-default allchannels: 1 */
+    uint64_t acllog_max_len;
+    int user_count; /* lines that declare users, "user" first */
+    struct config_words *users;
 
     /* Memory. */
     uint64_t maxmemory;        /* bytes; 0: no limit */
@@ -172,6 +177,9 @@ struct config_hooks {
     /* A directive has a new value, already in config: act on it. NULL, or why it cannot be; then all of that
      * CONFIG SET is put back, and apply is called again for those that were applied before. May be NULL. */
     const char *(*apply)(void *context, const struct config *config, const char *directive);
+    /* CONFIG REWRITE: appends the users there are as lines; returns whether the file has to say who they are.
+     * May be NULL. */
+    bool (*append_users)(void *context, struct buffer *out);
     /* CONFIG RESETSTAT, beyond the command table's own figures. May be NULL. */
     void (*reset_stats)(void *context);
 };

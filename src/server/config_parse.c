@@ -119,21 +119,18 @@ static bool rename_statement(const struct statement_call *call)
     return true;
 }
 
-/* CONFIG REWRITE of redis-server writes the default user out, so that its files hold such a line. One that
- * leaves everything open changes nothing here; any other is meant to keep somebody out, and must not be
- * passed over. */
+/* Kept as it is: which rules there are is not known here. */
 static bool user_statement(const struct statement_call *call)
 {
-    bool on = false;
-    bool open = false;
-    for (int i = 2; i < call->count; i++) {
-        on = on || slice_is(call->words[i], "on");
-        open = open || slice_is(call->words[i], "nopass");
-    }
+    struct config *config = call->config;
     if (call->count < 2)
         return fail_statement(call, "wrong number of arguments");
-    if (!slice_is(call->words[1], "default") || !on || !open)
-        return fail_statement(call, "dkv has no ACL users yet and would let everybody in; use requirepass");
+    config->users = mem_realloc(config->users, (size_t)(config->user_count + 1) * sizeof(*config->users));
+    struct config_words *user = &config->users[config->user_count++];
+    *user = (struct config_words){.count = call->count,
+                                  .items = mem_alloc((size_t)call->count * sizeof(*user->items))};
+    for (int i = 0; i < call->count; i++)
+        user->items[i] = slice_to_cstring(call->words[i]);
     return true;
 }
 

@@ -64,16 +64,71 @@ static int line_row(struct slice line)
     return row;
 }
 
+/* --- users ------------------------------------------------------------------------------------------- */
+
+/* The lines that declare users: what they are to be, and where. */
+struct user_lines {
+    struct buffer lines; /* as they are to be */
+    bool keep;           /* the file's say so already */
+    bool written;
+};
+
+static bool is_user_line(struct slice line)
+{
+    struct word_list list;
+    bool is = word_list_split(&list, line) && list.count > 0 && slice_is(list.slices[0], "user");
+    word_list_free(&list);
+    return is;
+}
+
+static struct slice line_first(struct slice text, size_t *used)
+{
+    const char *end = memchr(text.data, '\n', text.size);
+    size_t size = end == NULL ? text.size : (size_t)(end - text.data);
+    *used = size + (end != NULL);
+    return slice_make(text.data, size);
+}
+
+/* Where the users are somebody else's (an ACL file), or there is but the default one and the file does not
+ * speak of any, its lines stay. */
+static void user_lines_init(struct user_lines *users, const struct config *config, struct slice text)
+{
+    struct buffer old = {0};
+    *users = (struct user_lines){.keep = true};
+    bool needed = config->hooks != NULL && config->hooks->append_users != NULL &&
+                  config->hooks->append_users(config->hooks->context, &users->lines);
+    for (size_t used; text.size > 0; text = slice_make(text.data + used, text.size - used)) {
+        struct slice line = line_first(text, &used);
+        if (is_user_line(line))
+            buffer_append_format(&old, "%.*s\n", (int)line.size, line.data);
+    }
+    if (users->lines.size > 0 && (needed || old.size > 0))
+        users->keep = slice_equal(buffer_slice(&old), buffer_slice(&users->lines));
+    buffer_free(&old);
+}
+
+static void user_lines_write(struct user_lines *users, struct buffer *out)
+{
+    if (users->keep || users->written)
+        return;
+    buffer_append_slice(out, buffer_slice(&users->lines));
+    users->written = true;
+}
+
+/* --- editing ----------------------------------------------------------------------------------------- */
+
 /* Copies text with the lines of differing rows replaced; written[i] tells which rows have a line now. */
 static void replace_lines(const struct config *config, struct slice text, const bool *differs, bool *written,
-                          struct buffer *out)
+                          struct user_lines *users, struct buffer *out)
 {
     while (text.size > 0) {
         const char *end = memchr(text.data, '\n', text.size);
         size_t size = end == NULL ? text.size : (size_t)(end - text.data);
         struct slice line = slice_make(text.data, size);
         int row = line_row(line);
-        if (row < 0 || !differs[row]) {
+        if (!users->keep && is_user_line(line)) {
+            user_lines_write(users, out);
+        } else if (row < 0 || !differs[row]) {
             buffer_append_slice(out, line);
             buffer_append_char(out, '\n');
         } else if (!written[row]) {
@@ -110,8 +165,12 @@ static bool edit(const struct config *config, struct slice old, struct buffer *o
     int count;
     if (!compare(config, old, differs, &count, error))
         return false;
-    replace_lines(config, old, differs, written, out);
+    struct user_lines users;
+    user_lines_init(&users, config, old);
+    replace_lines(config, old, differs, written, &users, out);
     append_missing(config, differs, written, out);
+    user_lines_write(&users, out);
+    buffer_free(&users.lines);
     if (!compare(config, buffer_slice(out), differs, &count, error))
         return false;
     if (count == 0)
@@ -186,7 +245,7 @@ static int fill_new(int descriptor, const char *old_path, struct slice text)
     return result;
 }
 
-static int replace_file(const char *path, struct slice text)
+int config_replace_file(const char *path, struct slice text)
 {
     char *new = new_path(path);
     /* Two servers may have been started with one file: then the second one finds the first one's new file. */
@@ -230,7 +289,7 @@ bool config_rewrite(const struct config *config, struct config_error *error)
     if (result == 0 && !ok)
         config_fail(error, "ERR Rewriting config file: %s", reason.text);
     else if (ok)
-        result = replace_file(path, buffer_slice(&new));
+        result = config_replace_file(path, buffer_slice(&new));
     if (result != 0)
         config_fail(error, "ERR Rewriting config file: %s", strerror(-result));
     buffer_free(&old);

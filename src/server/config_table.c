@@ -135,7 +135,8 @@ static const struct config_choice policy_choices[] = {{"volatile-lru", EVICT_VOL
                                                       {"noeviction", EVICT_NONE},
                                                       {NULL, 0}};
 /* Kept only, so that the numbers just tell them apart. */
-static const struct config_choice pubsub_choices[] = {{"allchannels", 0}, {"resetchannels", 1}, {NULL, 0}};
+static const struct config_choice pubsub_choices[] = {
+    {"allchannels", true}, {"resetchannels", false}, {NULL, 0}};
 static const struct config_choice endpoint_choices[] = {
     {"ip", 0}, {"hostname", 1}, {"unknown-endpoint", 2}, {NULL, 0}};
 static const struct config_choice oom_choices[] = {
@@ -295,9 +296,9 @@ const struct directive directives[] = {
     ROW("zset-max-listpack-value", SIZE, "64", ALIAS("zset-max-ziplist-value"), RANGE(0, INT64_MAX)),
 
     /* Events, scripts, access. */
-    ROW("acl-pubsub-default", ENUM, "resetchannels", CHOICES(pubsub_choices)),
-    ROW("aclfile", STRING, "", FLAGS(IMMUTABLE)),
-    ROW("acllog-max-len", INT, "128", RANGE(0, INT64_MAX)),
+    ROW("acl-pubsub-default", ENUM, "resetchannels", FIELD(acl_channels_by_default), CHOICES(pubsub_choices)),
+    ROW("aclfile", STRING, "", FIELD(aclfile), FLAGS(IMMUTABLE)),
+    ROW("acllog-max-len", INT, "128", FIELD(acllog_max_len), RANGE(0, INT64_MAX)),
     ROW("busy-reply-threshold", INT, "5000", ALIAS("lua-time-limit"), RANGE(0, INT64_MAX)),
     ROW("enable-module-command", ENUM, "no", CHOICES(access_choices), FLAGS(IMMUTABLE)),
     ROW("locale-collate", STRING, ""),

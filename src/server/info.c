@@ -380,6 +380,9 @@ static void section_stats(struct server *server, struct buffer *out)
     put_uint(out, "total_forks", engine.rewrites + engine.rewrites_failed + (engine.rewriting ? 1 : 0));
     put_uint(out, "total_error_replies", stats->errors);
     put_uint(out, "acl_access_denied_auth", stats->auth_failures);
+    put_uint(out, "acl_access_denied_cmd", stats->acl_denied_commands);
+    put_uint(out, "acl_access_denied_key", stats->acl_denied_keys);
+    put_uint(out, "acl_access_denied_channel", stats->acl_denied_channels);
     put_uint(out, "dkv_replies_held", stats->replies_held);
     put_uint(out, "dkv_writes_refused_full", stats->writes_refused_full);
     static const char *const zeros[] = {"total_net_repl_input_bytes",
@@ -401,9 +404,6 @@ static void section_stats(struct server *server, struct buffer *out)
                                         "io_threaded_writes_processed",
                                         "reply_buffer_shrinks",
                                         "reply_buffer_expands",
-                                        "acl_access_denied_cmd",
-                                        "acl_access_denied_key",
-                                        "acl_access_denied_channel",
                                         NULL};
     put_zeros(out, zeros);
 }

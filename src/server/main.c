@@ -310,7 +310,7 @@ static bool open_engine(struct server *server)
 static bool open_net(struct server *server)
 {
     struct net_options options = {
-        .loop = server->loop, .handler = handler_of(server), .limits = net_limits_from(server->config)};
+        .loop = server->loop, .handler = handler_of(server), .limits = net_limits_from(server)};
     server->net = net_new(&options);
     server->hook = (struct loop_hook){.context = server, .end = hook_end};
     loop_hook_add(server->loop, &server->hook);
@@ -525,6 +525,8 @@ static bool start(struct server *server, const struct config_hooks *hooks)
     if (!open_engine(server))
         return false;
     add_families(server, hooks);
+    if (!server_load_users(server))
+        return false;
     server->started_ms = server->world->now_ms;
     server->started_us = server->world->monotonic_us;
     if (!open_net(server))
@@ -550,7 +552,10 @@ int main(int argc, char **argv)
     server.executable = executable;
     random_hex(server.run_id, 40);
     server.config = configure(argc, argv);
-    const struct config_hooks hooks = {.context = &server, .apply = server_apply, .reset_stats = reset_stats};
+    const struct config_hooks hooks = {.context = &server,
+                                       .apply = server_apply,
+                                       .append_users = server_append_users,
+                                       .reset_stats = reset_stats};
     bool served = start(&server, &hooks);
     if (served)
         loop_run(server.loop);

@@ -1,6 +1,8 @@
 /* A client's session: what errors quote, passwords, names, replies that are not wanted, watched keys. */
 #include "dialog.h"
 
+#include "command/acl.h"
+
 /* Says words of which one may be longer than what is there: only its beginning may be looked at. */
 static void check_quote(struct dialog *dialog, const char *begin, struct slice word,
                         const char *const error[2], size_t shown)
@@ -54,16 +56,16 @@ static void test_password_taken_away(void **state)
     static const char refused[] = "-NOAUTH Authentication required.\r\n";
     struct dialog dialog;
     dialog_begin(&dialog);
-    dialog.world->settings.requirepass = "secret";
+    acl_set_default_password(dialog.world->acl, "secret");
     dialog_say(&dialog, "reset");
     assert_string_equal(dialog_say(&dialog, "ping"), refused);
-    dialog.world->settings.requirepass = "";
+    acl_set_default_password(dialog.world->acl, "");
     assert_string_equal(dialog_say(&dialog, "ping"), "+PONG\r\n");
     assert_int_equal(dialog_say(&dialog, "hello 2")[0], '*');
-    dialog.world->settings.requirepass = "another";
+    acl_set_default_password(dialog.world->acl, "another");
     assert_string_equal(dialog_say(&dialog, "ping"), refused);
     assert_string_equal(dialog_say(&dialog, "auth another"), "+OK\r\n");
-    dialog.world->settings.requirepass = "changed";
+    acl_set_default_password(dialog.world->acl, "changed");
     assert_string_equal(dialog_say(&dialog, "ping"), "+PONG\r\n");
     dialog_end(&dialog);
 }
@@ -79,7 +81,7 @@ static void test_hello_fails_whole(void **state)
     };
     struct dialog dialog;
     dialog_begin(&dialog);
-    dialog.world->settings.requirepass = "secret";
+    acl_set_default_password(dialog.world->acl, "secret");
     dialog_say(&dialog, "reset");
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         assert_memory_equal(dialog_say(&dialog, lines[i]), "-ERR ", 5);

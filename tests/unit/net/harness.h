@@ -67,7 +67,7 @@ HARNESS struct session *handle_session_new(void *context, struct output *output,
     session->output = output;
     session->owner = connection;
     session->world = &server->world;
-    server->world.settings.requirepass = "x";
+    server->world.is_open = false;
     session->authenticated = true;
     if (session->id < 16)
         server->others[session->id] = session;

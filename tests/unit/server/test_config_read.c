@@ -117,12 +117,7 @@ static void errors_name_their_place(void **state)
         {"dir \"\"", "test.conf:1: 'dir ': the data folder can't be empty; use . for the current one"},
         {"loadmodule /x.so", "test.conf:1: 'loadmodule /x.so': dkv loads no modules; remove the line"},
         {"rename-command a", "test.conf:1: 'rename-command a': wrong number of arguments"},
-        {"user joe on >pass",
-         "test.conf:1: 'user joe on >pass': dkv has no ACL users yet and would let everybody "
-         "in; use requirepass"},
-        {"user default off",
-         "test.conf:1: 'user default off': dkv has no ACL users yet and would let everybody in; "
-         "use requirepass"},
+        {"user", "test.conf:1: 'user': wrong number of arguments"},
         {"include", "test.conf:1: 'include': wrong number of arguments"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -153,11 +148,16 @@ static void refuses_zero_bytes(void **state)
     config_free(config);
 }
 
-/* The line that leaves the default user open, which CONFIG REWRITE of redis-server writes, is accepted. */
-static void accepts_the_open_user(void **state)
+/* Lines that declare users are kept word by word, in their order. */
+static void keeps_users(void **state)
 {
     (void)state;
-    config_free(config_of("user default on nopass ~* &* +@all"));
+    struct config *config = config_of("user default on nopass ~* &* +@all\nuser \"joe\" on \">a b\"\n");
+    assert_int_equal(config->user_count, 2);
+    assert_int_equal(config->users[0].count, 7);
+    assert_string_equal(config->users[1].items[1], "joe");
+    assert_string_equal(config->users[1].items[3], ">a b");
+    config_free(config);
 }
 
 /* An included file is read at its place, by pattern too; errors name the file that they are in. */
@@ -403,7 +403,7 @@ int main(void)
         cmocka_unit_test(errors_name_their_place),
         cmocka_unit_test(errors_are_discreet),
         cmocka_unit_test(refuses_zero_bytes),
-        cmocka_unit_test(accepts_the_open_user),
+        cmocka_unit_test(keeps_users),
         cmocka_unit_test(includes_files),
         cmocka_unit_test(includes_end),
         cmocka_unit_test(reads_the_command_line),
