@@ -128,8 +128,16 @@ const char *memory_allocator_name(void)
  * that size that costs more than all else: 16 MiB overwritten again and again took 25 ms each time for page
  * faults and 4 ms for giving back, 3 ms and none without. Such memory, like all other, now goes back when it
  * was not used again for some seconds. */
+#define OVERSIZE   "oversize_threshold:0"
+
+/* By itself it leaves a piece of free memory alone that is more than 64 times as large as what is asked for,
+ * and takes fresh pages from the kernel instead. Replies of some KB in pipelines are freed side by side and
+ * become such a piece, so each was written into pages that had to be faulted in: with this, GET of 16 KB in
+ * pipelines went from 75 to 140 thousand a second. */
+#define ACTIVE_FIT "lg_extent_max_active_fit:20"
+
 extern const char *malloc_conf;
-const char *malloc_conf = "oversize_threshold:0";
+const char *malloc_conf = OVERSIZE "," ACTIVE_FIT;
 
 /* The arena that exists before options are read has the limit for itself. */
 static void oversize_allow(void)

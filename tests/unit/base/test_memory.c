@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,28 @@ static void use_is_counted(void **state)
     mem_free(NULL);
     assert_int_equal(memory_used(), before);
 }
+
+#ifndef DKV_SYSTEM_MALLOC
+/* What is freed in pieces side by side, larger in all than the allocator would split by itself, is used
+ * again: writing the same amount again faults no fresh pages in. */
+static void freed_pieces_are_used_again(void **state)
+{
+    (void)state;
+    enum { PIECES = 1000, PIECE_SIZE = 20000 };
+    static char *pieces[PIECES];
+    long faults[2];
+    for (int round = 0; round < 2; round++) {
+        struct rusage usage;
+        for (int i = 0; i < PIECES; i++)
+            memset(pieces[i] = mem_alloc(PIECE_SIZE), 1, PIECE_SIZE);
+        for (int i = 0; i < PIECES; i++)
+            mem_free(pieces[i]);
+        getrusage(RUSAGE_SELF, &usage);
+        faults[round] = usage.ru_minflt;
+    }
+    assert_in_range(faults[1] - faults[0], 0, PIECES);
+}
+#endif
 
 /* Sizes no machine has are refused, and the old memory stays. */
 static void absurd_sizes_are_refused(void **state)
@@ -172,6 +195,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(use_is_counted),
+#ifndef DKV_SYSTEM_MALLOC
+        cmocka_unit_test(freed_pieces_are_used_again),
+#endif
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(allocations_hold_what_they_should),
         cmocka_unit_test(good_sizes_are_true),
