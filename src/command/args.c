@@ -132,3 +132,23 @@ void call_help(struct call *call, const char *const *lines)
         reply_simple(call->reply, footer[i]);
     buffer_free(&text);
 }
+
+bool call_deadline(struct call *call, int index, int64_t *deadline_ms)
+{
+    int64_t timeout;
+    if (!int64_parse(call->argv[index], &timeout)) {
+        reply_error(call->reply, "ERR timeout is not an integer or out of range");
+        return false;
+    }
+    if (timeout < 0) {
+        reply_error(call->reply, "ERR timeout is negative");
+        return false;
+    }
+    int64_t now_ms = call->world->monotonic_us / 1000;
+    if (timeout > INT64_MAX - now_ms) {
+        reply_error(call->reply, "ERR timeout is out of range");
+        return false;
+    }
+    *deadline_ms = now_ms + timeout;
+    return true;
+}

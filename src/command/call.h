@@ -24,6 +24,7 @@ struct latency_events;
 struct pubsub;
 struct slowlog;
 struct acl;
+struct tracking;
 struct watch_table;
 struct error_stats;
 
@@ -78,10 +79,11 @@ struct world_settings {
     bool evict_lazy;        /* evictions go to the stream as UNLINK */
     int64_t lfu_log_factor;
     int64_t lfu_decay_minutes;
-    int64_t slowlog_us;    /* slowlog-log-slower-than; below 0: off */
-    int64_t slowlog_count; /* slowlog-max-len */
-    int64_t latency_us;    /* latency-monitor-threshold; 0: off */
-    bool latency_tracking; /* each command's duration is counted in a histogram */
+    int64_t slowlog_us;       /* slowlog-log-slower-than; below 0: off */
+    int64_t slowlog_count;    /* slowlog-max-len */
+    int64_t latency_us;       /* latency-monitor-threshold; 0: off */
+    size_t tracking_keys_max; /* tracking-table-max-keys; 0: no limit */
+    bool latency_tracking;    /* each command's duration is counted in a histogram */
 };
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -102,6 +104,8 @@ struct world_stats {
     uint64_t acl_denied_keys;
     uint64_t acl_denied_channels;
 };
+
+enum pause_mode { PAUSE_NONE, PAUSE_WRITES, PAUSE_ALL };
 
 /* What an upper floor does for sessions that have an owner. Any of these may be NULL. */
 struct session_host {
@@ -129,8 +133,11 @@ struct world {
     bool is_open;             /* everybody is let in without a password: as acl_is_open */
     struct session *sessions; /* first and last of all */
     struct session *sessions_last;
+    struct chain_table sessions_by_id;
     size_t session_count;
     uint64_t next_session_id;
+    enum pause_mode pause; /* CLIENT PAUSE */
+    int64_t pause_end_ms;  /* monotonic */
     struct session_host session_host;
     void *owner;               /* the upper floor's, for its own commands; nothing here looks at it */
     struct session *executing; /* whose command is being run; NULL between commands */
@@ -138,6 +145,8 @@ struct world {
     struct buffer own_pushes;  /* for the one whose command is being run: they follow its reply */
     struct pubsub *pubsub;
     struct slowlog *slowlog;
+    struct tracking *tracking;
+    size_t tracking_sessions; /* that are told of changes */
     struct latency_events *latency_events;
     uint64_t slow_ticks;  /* a command that takes so long may be noted (observe.h) */
     size_t monitor_count; /* sessions that see all commands */
@@ -246,6 +255,8 @@ bool call_int_range(struct call *call, int index, int64_t min, int64_t max, int6
                     const char *error);
 bool call_long_double(struct call *call, int index, long double *value);
 bool call_database_index(struct call *call, int index, int *database, const char *error);
+/* A number of milliseconds from now on, as a moment of the steady clock. */
+bool call_deadline(struct call *call, int index, int64_t *deadline_ms);
 /* Whether there is memory for values of so many bytes, for commands that could not undo what they did. */
 bool call_memory(struct call *call, size_t size);
 void call_memory_error(struct call *call);

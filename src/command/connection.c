@@ -171,21 +171,11 @@ static bool is_durable(const struct world *world, lsn_t lsn)
 
 static bool wait_timeout(struct call *call, int index, int64_t *deadline_ms)
 {
-    int64_t timeout;
-    if (!int64_parse(call->argv[index], &timeout)) {
-        reply_error(call->reply, "ERR timeout is not an integer or out of range");
+    if (!call_deadline(call, index, deadline_ms))
         return false;
-    }
-    if (timeout < 0) {
-        reply_error(call->reply, "ERR timeout is negative");
-        return false;
-    }
-    int64_t now_ms = call->world->monotonic_us / 1000;
-    if (timeout > INT64_MAX - now_ms) {
-        reply_error(call->reply, "ERR timeout is out of range");
-        return false;
-    }
-    *deadline_ms = timeout ? now_ms + timeout : 0;
+    /* No time at all is all time. */
+    if (*deadline_ms == call->world->monotonic_us / 1000)
+        *deadline_ms = 0;
     return true;
 }
 
@@ -263,7 +253,10 @@ bool session_unblock(struct session *session)
         return true;
     if (session->block_silent)
         output_set_discard(session->output, true);
-    bool ended = wait_end(session, &reply);
+    bool ended = session->block_broken || wait_end(session, &reply);
+    if (session->block_broken)
+        reply_error(&reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    session->block_broken = false;
     if (session->block_silent)
         output_set_discard(session->output, false);
     if (ended)

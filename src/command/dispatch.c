@@ -10,6 +10,7 @@
 #include "command/latency.h"
 #include "command/observe.h"
 #include "command/push.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 
 void command_families_add(struct command_table *table)
@@ -290,6 +291,8 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     }
     wait_for_what_was_read(call);
     observe(call, ticks);
+    if (__builtin_expect(session->tracking, 0) && (command->flags & CMD_READONLY))
+        tracking_remember(call);
     /* In a transaction, what follows CLIENT REPLY OFF is silent already. */
     if (session->reply_mode == REPLY_OFF)
         output_set_discard(session->output, true);
@@ -341,6 +344,14 @@ static void refuse_full(struct world *world, struct session *session, struct com
     refuse(world, session, entry, slice_of(text));
 }
 
+/* Whether CLIENT PAUSE holds the command back. */
+static bool is_paused(const struct world *world, const struct session *session, const struct command *command)
+{
+    if (world->pause == PAUSE_ALL || (command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)))
+        return true;
+    return session->in_multi && session->queue_writes && is_exec(command);
+}
+
 /* Runs, queues or refuses. */
 static enum dispatch_result execute(struct world *world, struct session *session, struct command_entry *entry,
                                     const struct request *request, uint64_t key_hash)
@@ -357,6 +368,8 @@ static enum dispatch_result execute(struct world *world, struct session *session
                SLICE_LITERAL("OOM command not allowed when used memory > 'maxmemory'."));
         return DISPATCH_DONE;
     }
+    if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->command))
+        return DISPATCH_WAIT;
     bool queue = session->in_multi && !runs_inside_multi(entry->command);
     enum admit_result admitted = admit(world, session, entry->command, request);
     if (admitted == ADMIT_WAIT && !queue)
@@ -381,6 +394,14 @@ static enum dispatch_result execute(struct world *world, struct session *session
     return session->blocked != BLOCK_NONE ? DISPATCH_BLOCKED : DISPATCH_DONE;
 }
 
+/* CLIENT CACHING is for the next command, or for the next transaction. */
+static void caching_ends(struct session *session, const struct command_entry *entry)
+{
+    bool is_client = entry && entry->parent && strcmp(entry->parent->full_name, "client") == 0;
+    if (!session->in_multi && !is_client)
+        session->tracking &= ~(unsigned)TRACKING_CACHING;
+}
+
 enum dispatch_result dispatch(struct world *world, struct session *session, const struct request *request,
                               const struct prepared *prepared)
 {
@@ -389,6 +410,8 @@ enum dispatch_result dispatch(struct world *world, struct session *session, cons
     world->executing = session;
     enum dispatch_result result = execute(world, session, prepared->entry, request, prepared->key_hash);
     world->executing = NULL;
+    if (__builtin_expect(session->tracking & TRACKING_CACHING, 0))
+        caching_ends(session, prepared->entry);
     /* Not always: a connection that is being closed discards for good. */
     if (silent || session->reply_mode == REPLY_OFF)
         output_set_discard(session->output, false);

@@ -7,7 +7,8 @@
 
 enum dispatch_result {
     DISPATCH_DONE,    /* a reply was queued (or was not wanted) */
-    DISPATCH_WAIT,    /* not run: the journal cannot take it now; run it again after a wake of the journal */
+    DISPATCH_WAIT,    /* not run: the journal cannot take it now, or CLIENT PAUSE holds it back; run it again
+                       * after a wake of the journal, or of whoever ended the pause */
     DISPATCH_BLOCKED, /* the session waits (session->blocked); run nothing more for it until it does not */
     DISPATCH_CLOSE    /* send what is queued, then close */
 };

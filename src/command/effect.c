@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "command/hll.h"
 #include "command/push.h"
+#include "command/tracking.h"
 #include "command/watch.h"
 #include "resp/request.h"
 
@@ -197,6 +198,7 @@ static void key_changed(struct world *world, int database, struct slice key, uin
         world->key_lsns[hash % KEY_LSN_SLOTS] = unit_lsn(world);
     if (watch_table_count(world->watches))
         watch_touch(world->watches, database, key, hash, expired);
+    tracking_key_changed(world, key, hash);
 }
 
 void call_changed_in(struct call *call, int database, struct slice key, uint64_t hash)

@@ -278,7 +278,7 @@ static void note_exceeded(struct world *world, enum evict_result result)
 enum evict_result world_evict(struct world *world)
 {
     ASSERT(!world->unit_open);
-    if (world->settings.maxmemory == 0 || world->loading)
+    if (world->settings.maxmemory == 0 || world->loading || world->pause != PAUSE_NONE)
         return EVICT_OK;
     size_t used = evict_memory(world);
     enum evict_result result = EVICT_OK;

@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "command/call.h"
 #include "command/families.h"
+#include "command/tracking.h"
 
 /* --- some keys ----------------------------------------------------------------------------------------- */
 
@@ -383,6 +384,8 @@ static void flush_range(struct call *call, int first, int last)
         return;
     for (int i = first; i <= last; i++)
         changed |= flush_database(call, i, now);
+    if (!call->session->replaying)
+        tracking_flushed(call->world);
     if (changed)
         effect_verbatim(call);
     reply_ok(call->reply);

@@ -5,6 +5,7 @@
 #include "command/observe.h"
 #include "command/pubsub.h"
 #include "command/transaction.h"
+#include "command/tracking.h"
 #include "command/watch.h"
 
 /* What RESET brings back. */
@@ -18,6 +19,13 @@ static void session_set_defaults(struct session *session)
     session->reply_mode = REPLY_ON;
 }
 
+/* Chains find by hash alone: an id is its own. */
+struct session *session_find(const struct world *world, uint64_t id)
+{
+    struct chain_node *node = chain_find(&world->sessions_by_id, id);
+    return node ? LIST_OWNER(node, struct session, by_id) : NULL;
+}
+
 struct session *session_new(struct world *world, struct output *output, void *owner)
 {
     struct session *session = mem_alloc_zero(sizeof(*session));
@@ -27,6 +35,8 @@ struct session *session_new(struct world *world, struct output *output, void *ow
     session->owner = owner;
     for (int i = 0; i < SUBSCRIPTION_KINDS; i++)
         list_init(&session->subscriptions[i]);
+    list_init(&session->tracking_prefixes);
+    chain_add(&world->sessions_by_id, &session->by_id, session->id);
     session_set_defaults(session);
     session->created_ms = session->active_ms = world->now_ms;
     session->previous = world->sessions_last;
@@ -46,7 +56,9 @@ void session_free(struct session *session)
     session_unwatch(session);
     session_unsubscribe_all(session);
     session_monitor_end(session);
+    tracking_stop(session);
     list_remove(&session->push_node);
+    chain_remove(&world->sessions_by_id, &session->by_id);
     if (session->previous)
         session->previous->next = session->next;
     else
@@ -69,6 +81,7 @@ void session_reset(struct session *session)
     session_unwatch(session);
     session_unsubscribe_all(session);
     session_monitor_end(session);
+    tracking_stop(session);
     session_set_defaults(session);
     session_set_text(&session->name, slice_make(NULL, 0));
 }

@@ -3,6 +3,7 @@
 #ifndef DKV_COMMAND_SESSION_H
 #define DKV_COMMAND_SESSION_H
 
+#include "base/chain.h"
 #include "base/list.h"
 #include "journal/frame.h"
 #include "resp/reply.h"
@@ -38,6 +39,7 @@ struct session {
     void *owner;           /* the connection, for commands of upper floors; NULL without one */
     struct session *next;  /* all sessions of a world, in order of id */
     struct session *previous;
+    struct chain_node by_id; /* in world->sessions_by_id */
 
     int database;
     int protocol;          /* 2 or 3 */
@@ -75,11 +77,17 @@ struct session {
     size_t subscription_counts[SUBSCRIPTION_KINDS];
     struct list_node push_node; /* in world->pushed */
 
+    /* Client-side caching (tracking.h). */
+    unsigned tracking;          /* tracking_flag; 0: off */
+    uint64_t tracking_redirect; /* the session that is told instead; 0: itself */
+    struct list tracking_prefixes;
+
     /* What has to be durable before "my writes are": the LSN of its last write. */
     lsn_t last_write_lsn;
 
     enum block_reason blocked;
     bool block_silent;         /* CLIENT REPLY: its reply is not wanted */
+    bool block_broken;         /* CLIENT UNBLOCK with ERROR */
     int64_t block_deadline_ms; /* monotonic; 0: none */
     lsn_t block_lsn;
     int64_t block_replicas; /* WAITAOF's numreplicas */
@@ -104,6 +112,8 @@ static inline bool session_is_subscriber(const struct session *session)
 /* The client's address; "" for a session without a connection. */
 void session_peer(const struct session *session, char out[SESSION_PEER_MAX]);
 
+/* NULL when there is none (any more). */
+struct session *session_find(const struct world *world, uint64_t id);
 struct session *session_new(struct world *world, struct output *output, void *owner);
 /* Drops its transaction, watches and subscriptions too. */
 void session_free(struct session *session);

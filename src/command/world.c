@@ -8,6 +8,7 @@
 #include "command/latency.h"
 #include "command/observe.h"
 #include "command/pubsub.h"
+#include "command/tracking.h"
 #include "command/watch.h"
 
 /* Codes counted one by one. Commands have a dozen; DEBUG ERROR can make up more, and what is beyond this many
@@ -40,6 +41,7 @@ struct world *world_new(const struct world_options *options)
     world->watches = watch_table_new();
     world->pubsub = pubsub_new();
     world->slowlog = slowlog_new();
+    world->tracking = tracking_new();
     world->latency_events = latency_events_new();
     world->slow_ticks = UINT64_MAX;
     list_init(&world->pushed);
@@ -62,6 +64,7 @@ void world_free(struct world *world)
     watch_table_free(world->watches);
     pubsub_free(world->pubsub);
     slowlog_free(world->slowlog);
+    tracking_free(world->tracking);
     latency_events_free(world->latency_events);
     buffer_free(&world->own_pushes);
     evictor_free(world->evictor);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/evict.h"
+#include "command/tracking.h"
 #include "engine/private.h"
 
 /* Expiry runs in slices of at most this long, and at least three times as long passes between two of them: a
@@ -127,6 +128,7 @@ void engine_begin_round(struct engine *engine)
 void engine_end_round(struct engine *engine, bool alone)
 {
     struct journal *journal = engine->world->journal;
+    tracking_broadcast(engine->world);
     if (journal && alone)
         journal_submit_alone(journal);
     else if (journal)
@@ -214,7 +216,8 @@ int64_t engine_tick(struct engine *engine)
     if (now_us < engine->next_check_us)
         return engine->next_check_us - now_us;
     int64_t next_us = TICK_IDLE_US;
-    if (!engine->no_active_expire && !engine->draining && anything_volatile(world))
+    if (!engine->no_active_expire && !engine->draining && world->pause == PAUSE_NONE &&
+        anything_volatile(world))
         next_us = expire_slice(engine) ? EXPIRE_REST_US : TICK_US;
     if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;

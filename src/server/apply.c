@@ -34,6 +34,7 @@ struct world_settings settings_from(const struct config *config)
                                    .slowlog_us = config->slowlog_log_slower_than,
                                    .slowlog_count = config->slowlog_max_len,
                                    .latency_us = latency_us_from(config->latency_monitor_threshold),
+                                   .tracking_keys_max = config->tracking_table_max_keys,
                                    .latency_tracking = config->latency_tracking};
 }
 
@@ -249,6 +250,7 @@ static const struct application {
     {"slowlog-max-len", apply_settings},
     {"latency-monitor-threshold", apply_settings},
     {"latency-tracking", apply_settings},
+    {"tracking-table-max-keys", apply_settings},
     {"appendfsync", apply_journal},
     {"segment-size", apply_journal},
     {"unsynced-max", apply_journal},

@@ -1,38 +1,55 @@
 /* CLIENT: sessions and their connections, seen and handled by clients. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/acl.h"
+#include "command/tracking.h"
 #include "server/server.h"
 
 /* --- describing ---------------------------------------------------------------------------------------- */
 
-/* The letters of CLIENT LIST's flags. */
-static void flags_text(const struct session *session, const struct connection_info *info, bool is_unix,
-                       char out[16])
+/* Held back by CLIENT PAUSE, or waiting as its command has it. */
+static bool is_blocked(const struct session *session, const struct connection_info *info)
 {
-    size_t size = 0;
-    if (session->in_multi || session->in_exec)
-        out[size++] = 'x';
-    if (session->monitors)
-        out[size++] = 'O';
-    if (session_is_subscriber(session))
-        out[size++] = 'P';
-    if (info->blocked)
-        out[size++] = 'b';
-    /* That a watched key has changed tells of a write, which must not be taken back any more. */
+    return info->blocked || (info->paused && session->world->pause != PAUSE_NONE);
+}
+
+/* That a watched key has changed tells of a write, which must not be taken back any more. */
+static bool tells_of_failed_watch(const struct session *session)
+{
     struct journal *journal = session->world->journal;
-    if (session->watch_failed && (!journal || journal_acknowledged(journal) == journal_executed(journal)))
-        out[size++] = 'd';
-    if (info->closing)
-        out[size++] = 'c';
-    if (is_unix)
-        out[size++] = 'U';
-    if (session->no_evict)
-        out[size++] = 'e';
-    if (session->no_touch)
-        out[size++] = 'T';
+    return session->watch_failed && (!journal || journal_acknowledged(journal) == journal_executed(journal));
+}
+
+/* CLIENT LIST's flags, in Redis's order. */
+#define FLAGS_MAX 16
+
+static void flags_text(const struct session *session, const struct connection_info *info, char out[FLAGS_MAX])
+{
+    const struct {
+        bool set;
+        char letter;
+    } flags[] = {
+        {session->monitors, 'O'},
+        {session_is_subscriber(session), 'P'},
+        {session->in_multi || session->in_exec, 'x'},
+        {is_blocked(session, info), 'b'},
+        {session->tracking & TRACKING_ON, 't'},
+        {session->tracking & TRACKING_BROKEN, 'R'},
+        {session->tracking & TRACKING_BCAST, 'B'},
+        {tells_of_failed_watch(session), 'd'},
+        {info->closing, 'c'},
+        {session->is_unix, 'U'},
+        {session->no_evict, 'e'},
+        {session->no_touch, 'T'},
+    };
+    size_t size = 0;
+    static_assert(sizeof(flags) / sizeof(flags[0]) < FLAGS_MAX, "room for all flags");
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+        if (flags[i].set)
+            out[size++] = flags[i].letter;
     if (size == 0)
         out[size++] = 'N';
     out[size] = '\0';
@@ -52,12 +69,12 @@ void client_describe(struct buffer *out, const struct session *session)
     connection_describe(connection, &info);
     char peer[ADDRESS_TEXT_MAX];
     char local[ADDRESS_TEXT_MAX];
-    char flags[16];
+    char flags[FLAGS_MAX];
     char events[3];
     size_t event = 0;
     connection_peer_text(connection, peer);
     connection_local_text(connection, local);
-    flags_text(session, &info, connection_is_unix(connection), flags);
+    flags_text(session, &info, flags);
     if (info.reads)
         events[event++] = 'r';
     if (info.writes)
@@ -77,10 +94,11 @@ void client_describe(struct buffer *out, const struct session *session)
     buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",
                          info.output_pending, info.output_memory, client_memory(connection), events);
     struct slice user = acl_user_name(session->user);
-    buffer_append_format(out, " cmd=%s user=%.*s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-                         session->last_command ? session->last_command->full_name : "NULL", (int)user.size,
-                         user.data, session->protocol, text_or_empty(session->library),
-                         text_or_empty(session->library_version));
+    buffer_append_format(
+        out, " cmd=%s user=%.*s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
+        session->last_command ? session->last_command->full_name : "NULL", (int)user.size, user.data,
+        session->tracking & TRACKING_ON ? (long long)session->tracking_redirect : -1LL, session->protocol,
+        text_or_empty(session->library), text_or_empty(session->library_version));
 }
 
 /* --- filters ------------------------------------------------------------------------------------------- */
@@ -350,9 +368,79 @@ static void no_touch_command(struct call *call)
     set_switch(call, &call->session->no_touch);
 }
 
+/* --- PAUSE, UNPAUSE, UNBLOCK --------------------------------------------------------------------------- */
+
+/* A pause that is in force is never made shorter or weaker. */
+static void pause_command(struct call *call)
+{
+    struct world *world = call->world;
+    enum pause_mode mode = PAUSE_ALL;
+    int64_t end_ms;
+    if (call->argc > 4) {
+        call_subcommand_error(call);
+        return;
+    }
+    if (call->argc == 4 && slice_is(call->argv[3], "write")) {
+        mode = PAUSE_WRITES;
+    } else if (call->argc == 4 && !slice_is(call->argv[3], "all")) {
+        reply_error(call->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
+        return;
+    }
+    if (!call_deadline(call, 2, &end_ms))
+        return;
+    bool paused = world->pause != PAUSE_NONE;
+    if (mode > world->pause)
+        world->pause = mode;
+    if (!paused || end_ms > world->pause_end_ms)
+        world->pause_end_ms = end_ms;
+    reply_ok(call->reply);
+}
+
+static void unpause_command(struct call *call)
+{
+    server_unpause(server_of(call->world));
+    reply_ok(call->reply);
+}
+
+/* Who waits for a rewrite cannot be told that it has ended: SAVE goes on. */
+static bool can_be_unblocked(const struct session *session)
+{
+    return session->blocked != BLOCK_NONE && session->blocked != BLOCK_WAIT_CHECK;
+}
+
+static void unblock_command(struct call *call)
+{
+    bool error = false;
+    int64_t id;
+    if (call->argc > 4) {
+        call_subcommand_error(call);
+        return;
+    }
+    if (call->argc == 4 && slice_is(call->argv[3], "error")) {
+        error = true;
+    } else if (call->argc == 4 && !slice_is(call->argv[3], "timeout")) {
+        reply_error(call->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+        return;
+    }
+    if (!call_int(call, 2, &id))
+        return;
+    struct session *session = id > 0 ? session_find(call->world, (uint64_t)id) : NULL;
+    bool found = session && can_be_unblocked(session);
+    if (found) {
+        /* Long past: its wait ends when this round does. */
+        session->block_deadline_ms = 1;
+        session->block_broken = error;
+    }
+    reply_int(call->reply, found);
+}
+
 static void help_command(struct call *call)
 {
-    static const char *const lines[] = {"GETNAME",
+    static const char *const lines[] = {"CACHING (YES|NO)",
+                                        "    Track the keys of the next command, or do not (OPTIN, OPTOUT).",
+                                        "GETREDIR",
+                                        "    Return the client that invalidations are redirected to.",
+                                        "GETNAME",
                                         "    Return the name of the current connection.",
                                         "ID",
                                         "    Return the ID of the current connection.",
@@ -376,6 +464,8 @@ static void help_command(struct call *call)
                                         "    Protect current client connection from eviction.",
                                         "NO-TOUCH (ON|OFF)",
                                         "    Leave the times of last use of keys alone.",
+                                        "PAUSE <timeout> [WRITE|ALL]",
+                                        "    Hold commands back for <timeout> milliseconds.",
                                         "REPLY (ON|OFF|SKIP)",
                                         "    Control the replies sent to the current connection.",
                                         "SETINFO <option> <value>",
@@ -384,6 +474,15 @@ static void help_command(struct call *call)
                                         "    * LIB-VER: the client lib version.",
                                         "SETNAME <name>",
                                         "    Assign the name <name> to the current connection.",
+                                        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+                                        "         [OPTIN] [OPTOUT] [NOLOOP]",
+                                        "    Tell the connection when keys that it has read are changed.",
+                                        "TRACKINGINFO",
+                                        "    Report tracking status for the current connection.",
+                                        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+                                        "    End the wait of a blocked client.",
+                                        "UNPAUSE",
+                                        "    End CLIENT PAUSE.",
                                         NULL};
     call_help(call, lines);
 }
@@ -391,6 +490,15 @@ static void help_command(struct call *call)
 #define OWN (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
 
 static const struct command client_subcommands[] = {
+    {.name = "caching",
+     .arity = 3,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = client_caching_command,
+     .group = "connection",
+     .since = "6.0.0",
+     .complexity = "O(1)",
+     .summary = "Instructs the server whether to track the keys in the next request."},
     {.name = "getname",
      .arity = 2,
      .flags = OWN,
@@ -400,6 +508,16 @@ static const struct command client_subcommands[] = {
      .since = "2.6.9",
      .complexity = "O(1)",
      .summary = "Returns the name of the connection."},
+    {.name = "getredir",
+     .arity = 2,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = client_getredir_command,
+     .group = "connection",
+     .since = "6.0.0",
+     .complexity = "O(1)",
+     .summary =
+         "Returns the client ID to which the tracking notifications of the connection are redirected."},
     {.name = "help",
      .arity = 2,
      .flags = CMD_LOADING | CMD_STALE,
@@ -472,6 +590,15 @@ static const struct command client_subcommands[] = {
      .since = "7.2.0",
      .complexity = "O(1)",
      .summary = "Controls whether commands sent by the client affect the LRU/LFU of accessed keys."},
+    {.name = "pause",
+     .arity = -3,
+     .flags = OWN | CMD_ADMIN,
+     .categories = CAT_CONNECTION,
+     .function = pause_command,
+     .group = "connection",
+     .since = "3.0.0",
+     .complexity = "O(1)",
+     .summary = "Suspends commands processing."},
     {.name = "reply",
      .arity = 3,
      .flags = OWN,
@@ -504,6 +631,42 @@ static const struct command client_subcommands[] = {
      .complexity = "O(1)",
      .summary = "Sets the connection name.",
      .tips = (const char *const[]){"request_policy:all_nodes", "response_policy:all_succeeded", NULL}},
+    {.name = "tracking",
+     .arity = -3,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = client_tracking_command,
+     .group = "connection",
+     .since = "6.0.0",
+     .complexity = "O(1). Some options may introduce additional complexity.",
+     .summary = "Controls server-assisted client-side caching for the connection."},
+    {.name = "trackinginfo",
+     .arity = 2,
+     .flags = OWN,
+     .categories = CAT_CONNECTION,
+     .function = client_trackinginfo_command,
+     .group = "connection",
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary = "Returns information about server-assisted client-side caching for the connection."},
+    {.name = "unblock",
+     .arity = -3,
+     .flags = OWN | CMD_ADMIN,
+     .categories = CAT_CONNECTION,
+     .function = unblock_command,
+     .group = "connection",
+     .since = "5.0.0",
+     .complexity = "O(1)",
+     .summary = "Unblocks a client blocked by a blocking command from a different connection."},
+    {.name = "unpause",
+     .arity = 2,
+     .flags = OWN | CMD_ADMIN,
+     .categories = CAT_CONNECTION,
+     .function = unpause_command,
+     .group = "connection",
+     .since = "6.2.0",
+     .complexity = "O(N) where N is the number of paused clients",
+     .summary = "Resumes processing commands from paused clients."},
 };
 
 static const struct command client_commands[] = {

@@ -96,6 +96,7 @@ struct config {
     const char *notify_keyspace_events; /* letters, in the order in which CONFIG GET lists them */
     int64_t slowlog_log_slower_than;    /* us; below 0: off */
     int64_t slowlog_max_len;
+    uint64_t tracking_table_max_keys;
     int64_t latency_monitor_threshold; /* ms; 0: off */
     bool latency_tracking;
 

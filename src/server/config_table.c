@@ -303,7 +303,7 @@ const struct directive directives[] = {
     ROW("enable-module-command", ENUM, "no", CHOICES(access_choices), FLAGS(IMMUTABLE)),
     ROW("locale-collate", STRING, ""),
     ROW("notify-keyspace-events", STRING, "", FIELD(notify_keyspace_events), CHECK(check_events)),
-    ROW("tracking-table-max-keys", INT, "1000000", RANGE(0, INT64_MAX)),
+    ROW("tracking-table-max-keys", INT, "1000000", FIELD(tracking_table_max_keys), RANGE(0, INT64_MAX)),
 
     /* Watching, starting and stopping. */
     ROW("always-show-logo", BOOL, "no", FLAGS(IMMUTABLE)),

@@ -13,6 +13,7 @@
 #include "command/evict.h"
 #include "command/latency.h"
 #include "command/pubsub.h"
+#include "command/tracking.h"
 #include "server/server.h"
 
 void rate_sample(struct rate *rate, uint64_t value, int64_t now_us)
@@ -137,8 +138,10 @@ static void section_clients(struct server *server, struct buffer *out)
     put_uint(out, "maxclients", server->config->maxclients);
     put_uint(out, "client_recent_max_input_buffer", stats.input_recent_max);
     put_uint(out, "client_recent_max_output_buffer", stats.output_recent_max);
-    put_uint(out, "blocked_clients", stats.blocked);
-    static const char *const zeros[] = {"tracking_clients", "clients_in_timeout_table", "total_blocking_keys",
+    bool paused = server->world->pause != PAUSE_NONE;
+    put_uint(out, "blocked_clients", stats.blocked + (paused ? stats.paused : 0));
+    put_uint(out, "tracking_clients", server->world->tracking_sessions);
+    static const char *const zeros[] = {"clients_in_timeout_table", "total_blocking_keys",
                                         "total_blocking_keys_on_nokey", NULL};
     put_zeros(out, zeros);
 }
@@ -373,6 +376,11 @@ static void section_stats(struct server *server, struct buffer *out)
     put_int(out, "current_eviction_exceeded_time", exceeded_now_us / 1000);
     put_uint(out, "keyspace_hits", stats->keyspace_hits);
     put_uint(out, "keyspace_misses", stats->keyspace_misses);
+    struct tracking_stats tracking;
+    tracking_stats_read(server->world, &tracking);
+    put_uint(out, "tracking_total_keys", tracking.keys);
+    put_uint(out, "tracking_total_items", tracking.items);
+    put_uint(out, "tracking_total_prefixes", tracking.prefixes);
     put_uint(out, "pubsub_channels", pubsub_count(server->world, SUBSCRIPTION_CHANNEL));
     put_uint(out, "pubsub_patterns", pubsub_count(server->world, SUBSCRIPTION_PATTERN));
     put_uint(out, "pubsubshard_channels", pubsub_count(server->world, SUBSCRIPTION_SHARD));
@@ -395,9 +403,6 @@ static void section_stats(struct server *server, struct buffer *out)
                                         "expired_stale_perc",
                                         "migrate_cached_sockets",
                                         "slave_expires_tracked_keys",
-                                        "tracking_total_keys",
-                                        "tracking_total_items",
-                                        "tracking_total_prefixes",
                                         "unexpected_error_replies",
                                         "dump_payload_sanitizations",
                                         "io_threaded_reads_processed",

@@ -38,10 +38,26 @@ static void handler_session_free(void *context, struct session *session)
     session_free(session);
 }
 
+void server_unpause(struct server *server)
+{
+    server->world->pause = PAUSE_NONE;
+    loop_wake(server->loop);
+}
+
+/* Until CLIENT PAUSE ends; INT64_MAX: there is none. */
+static int64_t pause_left_us(const struct world *world)
+{
+    if (world->pause == PAUSE_NONE)
+        return INT64_MAX;
+    return (world->pause_end_ms - world->monotonic_us / 1000) * 1000;
+}
+
 static void handler_begin(void *context)
 {
     struct server *server = context;
     engine_begin_round(server->engine);
+    if (pause_left_us(server->world) <= 0)
+        server_unpause(server);
 }
 
 static void handler_prepare(void *context, struct session *session, const struct request *requests[],
@@ -136,7 +152,9 @@ static void handler_submit(void *context, bool alone)
 static int hook_end(void *context)
 {
     struct server *server = context;
-    return (int)((server->tick_wait_us + 999) / 1000);
+    int64_t pause_us = pause_left_us(server->world);
+    int64_t wait_us = pause_us < server->tick_wait_us ? pause_us : server->tick_wait_us;
+    return wait_us > 0 ? (int)((wait_us + 999) / 1000) : 0;
 }
 
 static void session_pushed(struct session *session)

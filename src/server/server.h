@@ -76,6 +76,8 @@ int64_t clients_evict(struct server *server);
 
 /* Zeroes what CONFIG RESETSTAT does, beyond the command table's own figures. */
 void server_reset_stats(struct server *server);
+/* Ends CLIENT PAUSE: what was held back runs in the next round. */
+void server_unpause(struct server *server);
 /* Asks for a stop after this round; force: even when the log cannot be closed properly. */
 void server_stop(struct server *server, bool force);
 

@@ -2,6 +2,7 @@
 #ifndef DKV_TESTS_STAGE_H
 #define DKV_TESTS_STAGE_H
 
+#include "command/tracking.h"
 #include "dialog.h"
 
 #define ACTORS 4
@@ -19,7 +20,7 @@ struct stage {
 
 /* "<actor> <command>", and what each actor hears, NULL: nothing. Lines for the stage itself: "<actor> @2" and
  * "<actor> @3" change its protocol, "<actor> @gone" ends its session and begins another, "@+<ms>" lets time
- * pass. */
+ * pass, "@round" ends the round of the loop. */
 struct scene {
     const char *line;
     const char *heard[ACTORS];
@@ -93,6 +94,10 @@ static inline void stage_say(struct stage *stage, int i, const char *line)
 
 static inline void stage_line(struct stage *stage, const char *line)
 {
+    if (strcmp(line, "@round") == 0) {
+        tracking_broadcast(stage->dialog.world);
+        return;
+    }
     if (line[0] == '@') {
         stage->dialog.now_ms += atoll(line + 2);
         return;
