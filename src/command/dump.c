@@ -350,6 +350,7 @@ static void restore(struct call *call, const struct restore_options *options, in
         reply_ok(call->reply);
         return;
     }
+    bool replaces = entry != NULL;
     if (loaded->blob)
         entry = call_store_blob(call, 1, loaded->blob, STRING_FORM_BEST, at_ms);
     else
@@ -358,6 +359,9 @@ static void restore(struct call *call, const struct restore_options *options, in
         return;
     set_use(call, entry, options);
     effect_restore(call, at_ms);
+    /* Redis deletes what was there and adds it anew. */
+    if (replaces)
+        call_notify(call, NOTIFY_NEW, "new", call->argv[1]);
     call_notify(call, NOTIFY_GENERIC, "restore", call->argv[1]);
     reply_ok(call->reply);
 }

@@ -249,7 +249,7 @@ void tracking_remember(struct call *call)
         return;
     if (((flags & TRACKING_OPTIN) && !caching) || ((flags & TRACKING_OPTOUT) && caching))
         return;
-    command_each_key(call->entry->command, call->argc, remember_visit, call);
+    command_each_key(call->entry->command, call->argc, call->argv, remember_visit, call);
     keys_limit(call->world);
 }
 

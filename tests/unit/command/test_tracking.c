@@ -88,7 +88,8 @@ static void test_options(void **state)
         {"1 client tracking on optout noloop", {NULL, "+OK\r\n"}},
         {"1 client caching no", {NULL, "+OK\r\n"}},
         {"1 client trackinginfo",
-         {NULL, "%3\r\n$5\r\nflags\r\n~3\r\n$2\r\non\r\n$6\r\noptout\r\n$6\r\nnoloop\r\n$8\r\nredirect\r\n:"
+         {NULL, "%3\r\n$5\r\nflags\r\n~4\r\n$2\r\non\r\n$6\r\noptout\r\n$10\r\ncaching-no\r\n$"
+                "6\r\nnoloop\r\n$8\r\nredirect\r\n:"
                 "0\r\n$8\r\n"
                 "prefixes\r\n*0\r\n"}},
         {"1 get a", {NULL, "$1\r\n1\r\n"}},
