@@ -4,8 +4,8 @@
 #include "command/acl.h"
 #include "command/observe.h"
 #include "command/pubsub.h"
-#include "command/transaction.h"
 #include "command/tracking.h"
+#include "command/transaction.h"
 #include "command/watch.h"
 
 /* What RESET brings back. */

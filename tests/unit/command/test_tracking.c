@@ -93,9 +93,11 @@ static void test_options(void **state)
                 "0\r\n$8\r\n"
                 "prefixes\r\n*0\r\n"}},
         {"1 get a", {NULL, "$1\r\n1\r\n"}},
-        {"2 set a 2", {NULL, TOLD("a"), "+OK\r\n"}},
+        {"2 set a 2", {NULL, NULL, "+OK\r\n"}},
         {"1 get a", {NULL, "$1\r\n2\r\n"}},
-        {"1 set a 3", {NULL, "+OK\r\n"}},
+        {"2 set a 3", {NULL, TOLD("a"), "+OK\r\n"}},
+        {"1 get a", {NULL, "$1\r\n3\r\n"}},
+        {"1 set a 4", {NULL, "+OK\r\n"}},
         {"3 client caching yes",
          {NULL, NULL, NULL,
           "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT "
