@@ -9,11 +9,6 @@ static uint64_t load(const unsigned char *at)
     return word;
 }
 
-static void store(unsigned char *at, uint64_t word)
-{
-    memcpy(at, &word, sizeof(word));
-}
-
 /* --- counting ------------------------------------------------------------------------------------------ */
 
 /* Four sums, so that no addition waits for the one before it. Inlined into both of the callers below, of
@@ -86,26 +81,25 @@ uint64_t bits_find(const void *data, uint64_t begin, uint64_t end, bool value)
 
 /* --- combining ----------------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) uint64_t apply(uint64_t a, uint64_t b,
-                                                            enum bits_operation operation)
-{
-    switch (operation) {
-    case BITS_AND: return a & b;
-    case BITS_OR: return a | b;
-    case BITS_XOR: break;
-    }
-    return a ^ b;
-}
+/* What a processor takes in one go, or in two. */
+typedef uint64_t block __attribute__((vector_size(32)));
 
 /* Inlined with a constant operation, so that none is chosen in the loop. */
 static inline __attribute__((always_inline)) void combine(unsigned char *out, const unsigned char *in,
                                                           size_t size, enum bits_operation operation)
 {
-    for (; size >= 32; size -= 32, out += 32, in += 32)
-        for (size_t i = 0; i < 32; i += 8)
-            store(out + i, apply(load(out + i), load(in + i), operation));
+    block a;
+    block b;
+    for (; size >= sizeof(a); size -= sizeof(a), out += sizeof(a), in += sizeof(a)) {
+        memcpy(&a, out, sizeof(a));
+        memcpy(&b, in, sizeof(b));
+        a = operation == BITS_AND ? a & b : operation == BITS_OR ? a | b : a ^ b;
+        memcpy(out, &a, sizeof(a));
+    }
     for (; size > 0; size--, out++, in++)
-        *out = (unsigned char)apply(*out, *in, operation);
+        *out = (unsigned char)(operation == BITS_AND  ? *out & *in
+                               : operation == BITS_OR ? *out | *in
+                                                      : *out ^ *in);
 }
 
 void bits_combine(void *out, const void *in, size_t size, enum bits_operation operation)
@@ -120,8 +114,12 @@ void bits_combine(void *out, const void *in, size_t size, enum bits_operation op
 void bits_invert(void *out, size_t size)
 {
     unsigned char *at = out;
-    for (; size >= 8; size -= 8, at += 8)
-        store(at, ~load(at));
+    block a;
+    for (; size >= sizeof(a); size -= sizeof(a), at += sizeof(a)) {
+        memcpy(&a, at, sizeof(a));
+        a = ~a;
+        memcpy(at, &a, sizeof(a));
+    }
     for (; size > 0; size--, at++)
         *at = (unsigned char)~*at;
 }
