@@ -127,12 +127,9 @@ void engine_begin_round(struct engine *engine)
 
 void engine_end_round(struct engine *engine, bool alone)
 {
-    struct journal *journal = engine->world->journal;
     tracking_broadcast(engine->world);
-    if (journal && alone)
-        journal_submit_alone(journal);
-    else if (journal)
-        journal_submit(journal);
+    if (engine->world->journal)
+        journal_submit(engine->world->journal, alone);
 }
 
 /* --- tick ---------------------------------------------------------------------------------------------- */

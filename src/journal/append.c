@@ -265,37 +265,30 @@ void journal_unit_moved(struct journal *journal, size_t from, size_t by)
         batch->values[i - 1].offset += by;
 }
 
-void journal_submit(struct journal *journal)
+/* Whether the loop had better do itself what the committer would do with what it is about to hand over. */
+static bool loop_may_work(const struct journal *journal, bool alone)
+{
+    const struct committer *committer = &journal->committer;
+    const struct batch *batch = journal->open;
+    if (journal->task_runs || journal->queue_first || committer->current || !batch ||
+        batch->value_count > 0 || batch->bytes.size > LOOP_WORK_BYTES_MAX ||
+        batch->bytes.size > segment_writer_room(&committer->writer))
+        return false;
+    if (journal_policy(journal) != SYNC_ALWAYS)
+        return committer->write_us_average < LOOP_WRITE_US_MAX;
+    return alone && journal->stats.syncs > 0 && committer->sync_us_average < LOOP_SYNC_US_MAX;
+}
+
+void journal_submit(struct journal *journal, bool alone)
 {
     ASSERT(!journal->unit_is_open);
     bool has_collected = values_collect(journal);
     if (!has_collected && (!journal->open || batch_text(journal->open) == 0))
         return;
     pthread_mutex_lock(&journal->lock);
+    bool may_work = loop_may_work(journal, alone);
     queue_push_open(journal);
-    committer_signal(journal);
-    pthread_mutex_unlock(&journal->lock);
-}
-
-/* With a slow disk a sync takes so much longer than a hand-over that sparing one gains nothing, and whoever
- * comes meanwhile would wait for it. */
-static bool disk_is_fast(const struct journal *journal)
-{
-    return journal->stats.syncs > 0 && journal->committer.sync_us_average < ALONE_SYNC_US_MAX;
-}
-
-void journal_submit_alone(struct journal *journal)
-{
-    ASSERT(!journal->unit_is_open);
-    if (!journal->open || batch_text(journal->open) == 0) {
-        journal_submit(journal); /* there may be value files to let go of */
-        return;
-    }
-    values_collect(journal);
-    bool is_small = batch_stream(journal->open) <= ALONE_BYTES_MAX && journal->open->value_count == 0;
-    pthread_mutex_lock(&journal->lock);
-    queue_push_open(journal);
-    if (is_small && !journal->task_runs && journal_policy(journal) == SYNC_ALWAYS && disk_is_fast(journal))
+    if (may_work)
         committer_work_for_loop(journal);
     else
         committer_signal(journal);

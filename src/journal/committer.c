@@ -92,7 +92,9 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
     committer->last_frame_size = bytes->size;
     if (committer->oldest_unsynced_us == NEVER_US)
         committer->oldest_unsynced_us = begin_us;
+    int64_t took_us = clock_monotonic_us(journal->clock) - begin_us;
     pthread_mutex_lock(&journal->lock);
+    committer->write_us_average += (took_us - committer->write_us_average) / 8;
     journal->stats.frames++;
     journal->stats.bytes += bytes->size;
     pthread_mutex_unlock(&journal->lock);
@@ -428,7 +430,7 @@ void committer_work_for_loop(struct journal *journal)
     unsigned wake = 0;
     journal->committer.limits = journal->limits;
     while (task = find_due(journal, clock_monotonic_us(journal->clock), &due_us),
-           task == TASK_QUEUE || task == TASK_SYNC)
+           task == TASK_QUEUE || (task == TASK_SYNC && journal_policy(journal) == SYNC_ALWAYS))
         wake |= run_task(journal, task);
     /* That more is acknowledged it sees by itself. */
     if (wake & WAKE_WAITING)

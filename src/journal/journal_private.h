@@ -43,10 +43,11 @@
 #define SPARES_MAX     16
 #define SPARES_AT_OPEN 4
 
-/* The loop writes and syncs by itself (journal_submit_alone) at most so many bytes, and while a sync takes
- * less than this on average. */
-#define ALONE_BYTES_MAX   ((size_t)64 << 10)
-#define ALONE_SYNC_US_MAX 1000
+/* The loop writes, and under SYNC_ALWAYS syncs, by itself (journal_submit) at most so many bytes, and only
+ * while that takes less than this on average. */
+#define LOOP_WORK_BYTES_MAX ((size_t)64 << 10)
+#define LOOP_WRITE_US_MAX   200
+#define LOOP_SYNC_US_MAX    1000
 
 /* So much of a large value is written before other tasks have their turn. */
 #define VALUE_STEP ((uint64_t)16 << 20)
@@ -140,6 +141,7 @@ struct committer {
     int64_t last_write_us;
     int64_t last_sync_us;
     int64_t sync_us_average; /* of the last eight or so */
+    int64_t write_us_average;
     size_t last_frame_size;
     uint64_t ahead;            /* bytes to reserve ahead of the write position */
     uint64_t room_tried;       /* the size that room was last made for, */
@@ -253,8 +255,8 @@ bool committer_step(struct journal *journal, int64_t *due_us);
 #define WAKE_ACKNOWLEDGED 1u /* more is acknowledged */
 #define WAKE_WAITING      2u /* it said that it waits for something else, or should look */
 unsigned committer_publish(struct journal *journal);
-/* Writes and syncs what the queue holds, unless something else has to be done first. Called by the loop, with
- * the lock held, which is given up meanwhile. */
+/* Writes what the queue holds, and under SYNC_ALWAYS syncs it, unless something else has to be done first.
+ * Called by the loop, with the lock held, which is given up meanwhile. */
 void committer_work_for_loop(struct journal *journal);
 /* What the queue found no room for was dropped from it. Called with the lock held. */
 void queue_note_unblocked(struct journal *journal);

@@ -458,7 +458,7 @@ static void let_finish(struct server *server)
         int64_t deadline_us = now_us + STOP_COMMIT_US;
         while (journal_acknowledged(journal) < journal_executed(journal) && !journal_failed(journal) &&
                clock_monotonic_us(clock_system()) < deadline_us) {
-            journal_submit(journal);
+            journal_submit(journal, false);
             loop_round(server->loop, 10);
         }
     }

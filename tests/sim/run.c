@@ -134,20 +134,20 @@ static bool work(struct sim *sim)
     return worked;
 }
 
-/* Now and then as if there were one client only: then the loop does the work of the commit thread, unless
- * that is at work, and nothing goes on beside it. */
+/* Now and then as if there were one client only. The loop may do some of the committer's work here, unless
+ * that is under way, and nothing goes on beside it. */
 void sim_round_end(struct sim *sim)
 {
     bool alone = random_below(&sim->random, 4) == 0;
-    if (!alone || sim->in_work) {
+    if (sim->in_work) {
         engine_end_round(sim->engine, alone);
         return;
     }
     struct work before = work_begin(sim);
     sim->loop_works = true;
-    engine_end_round(sim->engine, true);
+    engine_end_round(sim->engine, alone);
     sim->loop_works = false;
-    work_end(sim, &before, "the loop's work");
+    work_end(sim, &before, journal_written(sim->journal) > before.written ? "the loop's work" : NULL);
 }
 
 /* Time passes for a machine that is alive: what is due is done, a little late. */

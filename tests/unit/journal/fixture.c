@@ -259,10 +259,7 @@ void fixture_append(struct fixture *fixture, int count, size_t size)
         buffer_append(unit, fixture->stream.data + begin, fixture->stream.size - begin);
         assert_int_equal(journal_unit_end(fixture->journal), fixture->stream.size);
     }
-    if (fixture->alone)
-        journal_submit_alone(fixture->journal);
-    else
-        journal_submit(fixture->journal);
+    journal_submit(fixture->journal, fixture->alone);
 }
 
 void fixture_append_value(struct fixture *fixture, size_t size)

@@ -44,7 +44,7 @@ struct fixture {
     _Atomic uint64_t wakes;
     struct fixture_value values[FIXTURE_KEYS];
     bool lazy;          /* do not read values when they are recovered */
-    bool alone;         /* append with journal_submit_alone */
+    bool alone;         /* the loop has nobody else to serve */
     const char *refuse; /* what the next apply says */
 };
 

@@ -114,7 +114,7 @@ static void no_syncs_only_on_request(void **state)
     journal_request_sync(f.journal);
     fixture_work(&f);
     assert_true(journal_durable(f.journal) < f.stream.size);
-    journal_submit(f.journal);
+    journal_submit(f.journal, false);
     fixture_work(&f);
     assert_int_equal(journal_durable(f.journal), f.stream.size);
     fixture_free(&f);
@@ -151,8 +151,8 @@ static void a_lone_submit_is_acknowledged_at_once(void **state)
     fixture_free(&f);
 }
 
-/* Before the first sync has shown how fast the disk is, on a slow one, with much to write, and under policies
- * that do not wait for the disk, the committer has to do it. */
+/* Before the first sync has shown how fast the disk is, on a slow one, and with much to write the committer
+ * has to do it. */
 static void a_lone_submit_is_left_to_the_committer(void **state)
 {
     (void)state;
@@ -184,12 +184,44 @@ static void a_lone_submit_is_left_to_the_committer(void **state)
     }
     append_alone(&f, 30);
     assert_int_equal(journal_durable(f.journal), f.stream.size);
-    journal_set_policy(f.journal, SYNC_EVERYSEC);
-    append_alone(&f, 30);
-    assert_true(journal_written(f.journal) < f.stream.size);
-    fixture_work(&f);
-    assert_int_equal(journal_written(f.journal), f.stream.size);
     fixture_free(&f);
+}
+
+/* Under policies that do not wait for the disk the loop writes what is little itself, whoever else there is,
+ * and never syncs: also not what is due. On a slow disk and with much to write the committer has to do it. */
+static void the_loop_writes_what_waits_for_no_sync(void **state)
+{
+    (void)state;
+    for (int policy = SYNC_EVERYSEC; policy <= SYNC_NO; policy++) {
+        struct fixture f;
+        start_with(&f, (enum sync_policy)policy);
+        uint64_t wakes = f.wakes;
+        for (int i = 0; i < 3; i++) {
+            fixture_append(&f, 1, 30);
+            assert_int_equal(journal_acknowledged(f.journal), f.stream.size);
+        }
+        assert_int_equal(f.wakes, wakes);
+        assert_int_equal(syncs(&f), 0);
+        f.clock.now_us += 600000;
+        fixture_append(&f, 1, 30);
+        assert_int_equal(syncs(&f), 0);
+        fixture_work(&f);
+        assert_int_equal(syncs(&f), policy == SYNC_EVERYSEC);
+        assert_int_equal(journal_written(f.journal), f.stream.size);
+        fixture_append(&f, 1, 100 << 10);
+        assert_true(journal_written(f.journal) < f.stream.size);
+        fixture_work(&f);
+        f.clock.step_us = 5000;
+        bool left = false;
+        for (int i = 0; i < 30 && !left; i++) {
+            fixture_append(&f, 1, 30);
+            left = journal_written(f.journal) < f.stream.size;
+        }
+        assert_true(left);
+        f.clock.step_us = 0;
+        fixture_work(&f);
+        fixture_free(&f);
+    }
 }
 
 /* A stricter policy acts on what is on its way. */
@@ -289,7 +321,7 @@ static void what_waits_together_is_synced_together(void **state)
     assert_int_equal(syncs(&f), 2);
     buffer_append_text(unit, "<x@0>");
     journal_unit_end(f.journal);
-    journal_submit(f.journal);
+    journal_submit(f.journal, false);
     fixture_work(&f);
     assert_int_equal(journal_durable(f.journal), journal_executed(f.journal));
     fixture_free(&f);
@@ -674,6 +706,7 @@ int main(void)
         cmocka_unit_test(no_syncs_only_on_request),
         cmocka_unit_test(a_lone_submit_is_acknowledged_at_once),
         cmocka_unit_test(a_lone_submit_is_left_to_the_committer),
+        cmocka_unit_test(the_loop_writes_what_waits_for_no_sync),
         cmocka_unit_test(a_policy_change_acts_at_once),
         cmocka_unit_test(the_last_promise_is_put_on_record),
         cmocka_unit_test(a_recovered_promise_is_put_on_record),

@@ -24,7 +24,7 @@ static int count_files(struct fixture *f)
 
 static void commit(struct fixture *f)
 {
-    journal_submit(f->journal);
+    journal_submit(f->journal, false);
     fixture_work(f);
 }
 
@@ -153,7 +153,7 @@ static void removal_asks_for_a_sync(void **state)
     uint64_t syncs = stats_of(&f).syncs;
     fixture_pass(&f, 2000000);
     assert_int_equal(stats_of(&f).syncs, syncs);
-    journal_submit(f.journal);
+    journal_submit(f.journal, false);
     fixture_pass(&f, 10000000);
     assert_int_equal(count_files(&f), 3);
     assert_int_equal(stats_of(&f).syncs, syncs + 1);

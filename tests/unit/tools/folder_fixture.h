@@ -148,7 +148,7 @@ static inline void fixture_append(struct fixture *fixture, int commands, size_t 
 /* Writes what was appended as one frame. */
 static inline void fixture_commit(struct fixture *fixture)
 {
-    journal_submit(fixture->journal);
+    journal_submit(fixture->journal, false);
     fixture_work(fixture);
     fixture->clock.now_us += 10000;
 }
