@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 
+size_t blob_min = (size_t)64 << 10;
+
 struct blob *blob_new(size_t capacity)
 {
     char *data = mem_try_alloc(capacity);

@@ -14,7 +14,9 @@ struct blob_origin;
 
 /* Bytes from which on a string is kept, and an argument received, as a blob. Smaller ones are cheaper to copy
  * than to count references of: up to here a read of the socket brings them whole. */
-#define BLOB_MIN ((size_t)64 << 10)
+#define BLOB_MIN blob_min
+/* 64 KiB. Only the simulator, whose values are small, sets it to something else, before anything else. */
+extern size_t blob_min;
 
 struct blob {
     _Atomic uint32_t references;
@@ -57,6 +59,12 @@ void blob_drop(struct blob *blob);
 static inline bool blob_is_shared(struct blob *blob)
 {
     return atomic_load_explicit(&blob->references, memory_order_acquire) > 1;
+}
+
+/* False for a blob whose bytes are only where its origin says: data is NULL then. */
+static inline bool blob_is_loaded(const struct blob *blob)
+{
+    return blob->data != NULL || blob->size == 0;
 }
 
 static inline struct slice blob_slice(const struct blob *blob)

@@ -65,6 +65,7 @@ enum notify_class {
 /* Limits and switches that commands obey; the configuration writes them. */
 struct world_settings {
     uint64_t bulk_max;              /* proto-max-bulk-len: also the largest string */
+    uint64_t value_file_threshold;  /* strings from here on get a file of their own; 0: none does */
     uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
     const char *requirepass;        /* at start; later acl_set_default_password tells; "": none */
     size_t hll_sparse_max;          /* hll-sparse-max-bytes */
@@ -120,6 +121,9 @@ struct session_host {
 struct world {
     struct store *store;
     struct journal *journal; /* NULL: memory only */
+    struct journal *values;  /* the same, but there while loading, too: for values that lie in files */
+    bool has_unloaded;       /* some of them are not in memory yet */
+    struct buffer looked_at; /* origins of the large values that the command being run looks at */
     struct command_table *commands;
     struct clock *clock;
     struct random random;
@@ -333,8 +337,14 @@ void effect_set(struct call *call, int database, const struct entry *entry);
 int entry_set_command(const struct entry *entry, char scratch[STRING_SCRATCH], char digits[INT64_TEXT_MAX],
                       struct slice argv[5]);
 void effect_delete(struct call *call, int database, struct slice key);
-/* At least as many bytes as the effects of a command that writes can take in the journal. */
-uint64_t effect_size_max(const struct command *command, int argc, const struct slice *argv);
+/* At least as many bytes as the effects of a command that writes can take in the journal; *value_bytes: in
+ * files of large values. */
+uint64_t effect_size_max(const struct world *world, const struct command *command, int argc,
+                         const struct slice *argv, uint64_t *value_bytes);
+/* As effect_command. blobs[i] not NULL: it holds the bytes of argument i, the value of the key that argument
+ * i - 1 names, which go to a file of their own. */
+void effect_values(struct call *call, int database, int argc, const struct slice *argv,
+                   struct blob *const *blobs);
 /* Ends the unit that the effects since the last end make up; returns whether there were any. Several commands
  * are wrapped in MULTI and EXEC. */
 bool effect_unit_end(struct world *world);

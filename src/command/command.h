@@ -37,8 +37,11 @@ enum command_flag {
     CMD_NO_ASYNC_LOADING = 1 << 22,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23,
     /* dkv's own, not shown: */
-    CMD_WRITES_SKETCH = 1 << 26, /* writes a HyperLogLog, which may have become dense */
-    CMD_WRITES_FLOAT = 1 << 27,  /* writes a value of up to FLOAT_TEXT_MAX bytes that it computed */
+    CMD_WRITES_SKETCH = 1 << 26,    /* writes a HyperLogLog, which may have become dense */
+    CMD_WRITES_FLOAT = 1 << 27,     /* writes a value of up to FLOAT_TEXT_MAX bytes that it computed */
+    CMD_STORES_VALUES = 1 << 25,    /* its arguments but keys become values as they are, or nothing */
+    CMD_KEEPS_VALUES = 1 << 29,     /* never looks at the bytes of values */
+    CMD_LOOKS_WHEN_ASKED = 1 << 30, /* looks at the old value only with GET or IFEQ */
     CMD_READS_ALL =
         1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
 };

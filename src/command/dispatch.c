@@ -7,6 +7,7 @@
 #include "command/acl.h"
 #include "command/evict.h"
 #include "command/families.h"
+#include "command/large.h"
 #include "command/latency.h"
 #include "command/observe.h"
 #include "command/push.h"
@@ -95,6 +96,14 @@ static bool is_exec(const struct command *command)
     return strcmp(command->name, "exec") == 0;
 }
 
+static enum admit_result admit_command(const struct world *world, const struct command *command,
+                                       const struct request *request)
+{
+    uint64_t value_bytes;
+    uint64_t size = effect_size_max(world, command, request->argc, request->argv, &value_bytes);
+    return journal_admit_values(world->journal, size, value_bytes);
+}
+
 /* Whether the journal can take what the command may write. ADMIT_YES for commands that write nothing. */
 static enum admit_result admit(const struct world *world, const struct session *session,
                                const struct command *command, const struct request *request)
@@ -102,9 +111,9 @@ static enum admit_result admit(const struct world *world, const struct session *
     if (!world->journal)
         return ADMIT_YES;
     if (command->flags & CMD_WRITE)
-        return journal_admit(world->journal, effect_size_max(command, request->argc, request->argv));
+        return admit_command(world, command, request);
     if (session->in_multi && session->queue_writes && is_exec(command))
-        return journal_admit(world->journal, session->queue_unit_bytes);
+        return journal_admit_values(world->journal, session->queue_unit_bytes, session->queue_value_bytes);
     return ADMIT_YES;
 }
 
@@ -280,7 +289,12 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     if (session->in_exec && command->keys[0].first > 0 && command->keys[0].first < call->argc)
         call->key_hash = store_hash(world->store, call->argv[command->keys[0].first]);
     uint64_t begin = world_ticks();
-    command->function(call);
+    const char *wrong = large_prepare(call);
+    if (wrong)
+        reply_error_format(call->reply, "ERR a value cannot be loaded: %s", wrong);
+    else
+        command->function(call);
+    large_finish(call);
     uint64_t ticks = world_ticks() - begin;
     count_call(call, ticks);
     world->stats.commands++;
@@ -378,6 +392,8 @@ static enum dispatch_result execute(struct world *world, struct session *session
         refuse_full(world, session, entry);
         return DISPATCH_DONE;
     }
+    if (!queue && world->has_unloaded && !large_is_ready(world, session, entry, request))
+        return DISPATCH_WAIT;
     session->last_command = entry;
     session->active_ms = world->now_ms;
     if (queue) {
@@ -445,6 +461,12 @@ const char *dispatch_replay(struct world *world, struct session *session, const 
                         .key_hash = prepared->key_hash,
                         .reply = &reply,
                         .entry = prepared->entry};
+    /* Replay obeys the stream: what it reads now is what repeating the command takes. */
+    const char *wrong = large_prepare(&call);
+    if (wrong)
+        return wrong;
+    large_note_effect(world, command, call.argc, call.argv);
     command->function(&call);
+    large_finish(&call);
     return reply.errors ? "the command replied an error" : NULL;
 }

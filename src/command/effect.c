@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/hll.h"
+#include "command/large.h"
 #include "command/push.h"
 #include "command/tracking.h"
 #include "command/watch.h"
@@ -23,7 +24,22 @@
 struct effect_size {
     const struct slice *argv;
     uint64_t size;
+    bool stores;
+    uint64_t value_bytes;
+    const struct world *world;
 };
+
+/* What an argument takes; one that becomes a large value takes room elsewhere. */
+static void effect_size_add(struct effect_size *effect, size_t size, bool is_value)
+{
+    effect->size += ARGUMENT_OVERHEAD;
+    if (is_value && large_size(effect->world, size)) {
+        effect->size += VALUE_IN_UNIT;
+        effect->value_bytes += size + VALUE_FILE_OVERHEAD;
+    } else {
+        effect->size += size;
+    }
+}
 
 /* The DEL of a key within a unit. */
 static uint64_t delete_size_max(size_t key_size)
@@ -36,20 +52,27 @@ static void effect_size_visit(void *context, int index, unsigned key_flags)
     (void)key_flags;
     struct effect_size *effect = context;
     effect->size += delete_size_max(effect->argv[index].size);
+    /* It was taken for a value. */
+    if (effect->stores && large_size(effect->world, effect->argv[index].size))
+        effect->size += effect->argv[index].size;
 }
 
 /* Each argument once, and each key once more: it may have expired, and is deleted first then. */
-uint64_t effect_size_max(const struct command *command, int argc, const struct slice *argv)
+uint64_t effect_size_max(const struct world *world, const struct command *command, int argc,
+                         const struct slice *argv, uint64_t *value_bytes)
 {
-    struct effect_size effect = {argv, EFFECT_OVERHEAD};
+    struct effect_size effect = {
+        .argv = argv, .size = EFFECT_OVERHEAD, .stores = command->flags & CMD_STORES_VALUES, .world = world};
     for (int i = 0; i < argc; i++)
-        effect.size += argv[i].size + ARGUMENT_OVERHEAD;
+        effect_size_add(&effect, argv[i].size, effect.stores);
+    *value_bytes = 0;
     if (command->keys[0].first > 0)
         command_each_key(command, argc, argv, effect_size_visit, &effect);
     if (command->flags & CMD_WRITES_FLOAT)
         effect.size += FLOAT_TEXT_MAX;
     if (command->flags & CMD_WRITES_SKETCH)
         effect.size += HLL_DENSE_SIZE;
+    *value_bytes = effect.value_bytes;
     return effect.size;
 }
 
@@ -102,12 +125,15 @@ bool effect_admit(struct call *call)
     struct world *world = call->world;
     if (!world->journal || call->session->replaying)
         return true;
-    uint64_t size = effect_size_max(call->entry->command, call->argc, call->argv);
-    if (call->session->in_exec)
+    uint64_t value_bytes;
+    uint64_t size = effect_size_max(world, call->entry->command, call->argc, call->argv, &value_bytes);
+    if (call->session->in_exec) {
         size += call->session->queue_unit_bytes;
+        value_bytes += call->session->queue_value_bytes;
+    }
     if (world->unit_open)
         size += world->unit_buffer->size - world->unit_begin;
-    return journal_admit(world->journal, size) == ADMIT_YES;
+    return journal_admit_values(world->journal, size, value_bytes) == ADMIT_YES;
 }
 
 void effect_verbatim(struct call *call)
@@ -115,17 +141,49 @@ void effect_verbatim(struct call *call)
     struct buffer *buffer = effect_begin(call->world, call->session, call->session->database);
     if (!buffer)
         return;
+    large_note_effect(call->world, call->entry->command, call->argc, call->argv);
     if (call->raw.size)
         buffer_append_slice(buffer, call->raw);
     else
         request_append(buffer, call->argc, call->argv);
 }
 
+/* Which of the files that hold what this command looked at its effect needs. */
+static void note_effect(struct world *world, int argc, const struct slice *argv)
+{
+    if (world->looked_at.size == 0)
+        return;
+    const struct command_entry *entry = command_table_find(world->commands, argv[0]);
+    ASSERT(entry);
+    large_note_effect(world, entry->command, argc, argv);
+}
+
 void effect_command(struct call *call, int database, int argc, const struct slice *argv)
 {
     struct buffer *buffer = effect_begin(call->world, call->session, database);
-    if (buffer)
-        request_append(buffer, argc, argv);
+    if (!buffer)
+        return;
+    note_effect(call->world, argc, argv);
+    request_append(buffer, argc, argv);
+}
+
+void effect_values(struct call *call, int database, int argc, const struct slice *argv,
+                   struct blob *const *blobs)
+{
+    struct buffer *buffer = effect_begin(call->world, call->session, database);
+    if (!buffer)
+        return;
+    note_effect(call->world, argc, argv);
+    request_append_count(buffer, argc);
+    for (int i = 0; i < argc; i++) {
+        if (!blobs[i]) {
+            request_append_argument(buffer, argv[i]);
+            continue;
+        }
+        request_append_size(buffer, blobs[i]->size);
+        journal_unit_value(call->world->journal, blobs[i], argv[i - 1]);
+        request_append_end(buffer);
+    }
 }
 
 int entry_set_command(const struct entry *entry, char scratch[STRING_SCRATCH], char digits[INT64_TEXT_MAX],
@@ -148,7 +206,11 @@ void effect_set(struct call *call, int database, const struct entry *entry)
     char digits[INT64_TEXT_MAX];
     struct slice argv[5];
     int argc = entry_set_command(entry, scratch, digits, argv);
-    effect_command(call, database, argc, argv);
+    struct blob *blobs[5] = {[2] = large_blob(call->world, entry)};
+    if (blobs[2])
+        effect_values(call, database, argc, argv, blobs);
+    else
+        effect_command(call, database, argc, argv);
 }
 
 static void world_effect_delete(struct world *world, const struct session *session, int database,
@@ -178,6 +240,7 @@ bool effect_unit_end(struct world *world)
         memmove(begin + size, begin, buffer->size - world->unit_begin);
         memcpy(begin, multi, size);
         buffer->size += size;
+        journal_unit_moved(world->journal, world->unit_begin, size);
         buffer_append(buffer, exec, sizeof(exec) - 1);
     }
     journal_unit_end(world->journal);

@@ -121,6 +121,7 @@ void session_discard_transaction(struct session *session)
     session->queue = NULL;
     session->queue_size = session->queue_capacity = session->queue_bytes = 0;
     session->queue_unit_bytes = 0;
+    session->queue_value_bytes = 0;
     session->in_multi = session->multi_failed = false;
     session->queue_writes = session->queue_denyoom = false;
 }

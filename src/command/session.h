@@ -67,8 +67,9 @@ struct session {
     struct queued_command *queue;
     size_t queue_size;
     size_t queue_capacity;
-    size_t queue_bytes;        /* memory */
-    uint64_t queue_unit_bytes; /* at most what its writes can take in the journal */
+    size_t queue_bytes;         /* memory */
+    uint64_t queue_value_bytes; /* the same in files of large values */
+    uint64_t queue_unit_bytes;  /* at most what its writes can take in the journal */
     struct watch *watches;
     size_t watch_bytes; /* that they take */
 

@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "command/expire.h"
 #include "command/families.h"
+#include "command/large.h"
 #include "command/lcs.h"
 #include "command/string_key.h"
 
@@ -149,6 +150,7 @@ static struct entry *stored(struct call *call, struct slice key, uint64_t hash, 
         return NULL;
     }
     call_changed(call, key, hash);
+    large_changed(call->world, entry);
     if (is_new)
         call_notify(call, NOTIFY_NEW, "new", key);
     return entry;
@@ -256,9 +258,13 @@ static enum set_outcome set_generic(struct call *call, int value_index, const st
 /* Without options: what was there does not matter, not even whether its time had passed. */
 static void set_plainly(struct call *call)
 {
-    if (!call_store_argument(call, 1, 2, STRING_FORM_BEST, EXPIRE_NEVER))
+    struct entry *entry = call_store_argument(call, 1, 2, STRING_FORM_BEST, EXPIRE_NEVER);
+    if (!entry)
         return;
-    effect_verbatim(call);
+    if (__builtin_expect(large_blob(call->world, entry) != NULL, 0))
+        effect_set(call, call->session->database, entry);
+    else
+        effect_verbatim(call);
     call_notify(call, NOTIFY_STRING, "set", call->argv[1]);
     reply_ok(call->reply);
 }
@@ -346,11 +352,50 @@ static bool set_pairs(struct call *call)
     return true;
 }
 
+/* The blob of the value that the pair at index set, if it is a large one. Where the key is named again behind
+ * it, it is another's by now. */
+static struct blob *pair_blob(struct call *call, int index)
+{
+    struct slice key = call->argv[index];
+    if (!large_size(call->world, call->argv[index + 1].size))
+        return NULL;
+    for (int i = index + 2; i < call->argc; i += 2)
+        if (slice_equal(call->argv[i], key))
+            return NULL;
+    return large_blob(call->world, database_find(call->db, key, call_hash(call, index)));
+}
+
+/* MSET repeats it, whichever command it was. */
+static void effect_pairs(struct call *call)
+{
+    size_t count = (size_t)call->argc;
+    struct blob **blobs = mem_alloc_zero(count * sizeof(struct blob *));
+    struct slice *argv = mem_alloc(count * sizeof(*argv));
+    memcpy(argv, call->argv, count * sizeof(*argv));
+    argv[0] = SLICE_LITERAL("MSET");
+    for (int i = 1; i < call->argc; i += 2)
+        blobs[i + 1] = pair_blob(call, i);
+    effect_values(call, call->session->database, call->argc, argv, blobs);
+    mem_free(argv);
+    mem_free(blobs);
+}
+
+static bool any_pair_is_large(const struct call *call)
+{
+    for (int i = 2; i < call->argc; i += 2)
+        if (large_size(call->world, call->argv[i].size))
+            return true;
+    return false;
+}
+
 static void mset_command(struct call *call)
 {
     if (!pairs_check(call) || !set_pairs(call))
         return;
-    effect_verbatim(call);
+    if (any_pair_is_large(call))
+        effect_pairs(call);
+    else
+        effect_verbatim(call);
     reply_ok(call->reply);
 }
 
@@ -366,11 +411,7 @@ static void msetnx_command(struct call *call)
     }
     if (!set_pairs(call))
         return;
-    struct slice *argv = mem_alloc((size_t)call->argc * sizeof(*argv));
-    memcpy(argv, call->argv, (size_t)call->argc * sizeof(*argv));
-    argv[0] = SLICE_LITERAL("MSET");
-    effect_command(call, call->session->database, call->argc, argv);
-    mem_free(argv);
+    effect_pairs(call);
     reply_int(call->reply, 1);
 }
 
@@ -489,6 +530,7 @@ struct entry *call_write_bytes(struct call *call, int index, struct entry *entry
         return NULL;
     }
     call_changed(call, key, hash);
+    large_changed(call->world, entry);
     if (created)
         call_notify(call, NOTIFY_NEW, "new", key);
     return entry;
@@ -646,7 +688,7 @@ static void incrbyfloat_command(struct call *call)
 const struct command string_commands[] = {
     {.name = "set",
      .arity = -3,
-     .flags = CMD_WRITE | CMD_DENYOOM,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_STORES_VALUES | CMD_LOOKS_WHEN_ASKED,
      .categories = CAT_STRING,
      .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS}},
      .function = set_command,
@@ -671,7 +713,7 @@ const struct command string_commands[] = {
      .summary = "Returns the string that a key holds."},
     {.name = "setnx",
      .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST | CMD_STORES_VALUES,
      .categories = CAT_STRING,
      .keys = {{1, 1, 1, KEY_OW | KEY_INSERT}},
      .function = setnx_command,
@@ -682,7 +724,7 @@ const struct command string_commands[] = {
      .summary = "Sets a key to a string if there is no such key."},
     {.name = "setex",
      .arity = 4,
-     .flags = CMD_WRITE | CMD_DENYOOM,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_STORES_VALUES,
      .categories = CAT_STRING,
      .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
      .function = setex_command,
@@ -693,7 +735,7 @@ const struct command string_commands[] = {
      .summary = "Sets a key to a string that lives for a number of seconds."},
     {.name = "psetex",
      .arity = 4,
-     .flags = CMD_WRITE | CMD_DENYOOM,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_STORES_VALUES,
      .categories = CAT_STRING,
      .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
      .function = psetex_command,
@@ -704,7 +746,7 @@ const struct command string_commands[] = {
      .summary = "Sets a key to a string that lives for a number of milliseconds."},
     {.name = "getset",
      .arity = 3,
-     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST | CMD_STORES_VALUES,
      .categories = CAT_STRING,
      .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE}},
      .function = getset_command,
@@ -762,7 +804,7 @@ const struct command string_commands[] = {
      .tips = (const char *const[]){"request_policy:multi_shard", NULL}},
     {.name = "mset",
      .arity = -3,
-     .flags = CMD_WRITE | CMD_DENYOOM,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_STORES_VALUES,
      .categories = CAT_STRING,
      .keys = {{1, -1, 2, KEY_OW | KEY_UPDATE}},
      .function = mset_command,
@@ -774,7 +816,7 @@ const struct command string_commands[] = {
      .tips = (const char *const[]){"request_policy:multi_shard", "response_policy:all_succeeded", NULL}},
     {.name = "msetnx",
      .arity = -3,
-     .flags = CMD_WRITE | CMD_DENYOOM,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_STORES_VALUES,
      .categories = CAT_STRING,
      .keys = {{1, -1, 2, KEY_OW | KEY_INSERT}},
      .function = msetnx_command,

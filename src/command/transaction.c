@@ -102,7 +102,10 @@ bool transaction_queue(struct session *session, struct command_entry *entry, con
     session->queue_denyoom |= (entry->command->flags & CMD_DENYOOM) != 0;
     if (entry->command->flags & CMD_WRITE) {
         session->queue_writes = true;
-        session->queue_unit_bytes += effect_size_max(entry->command, request->argc, request->argv);
+        uint64_t value_bytes;
+        session->queue_unit_bytes +=
+            effect_size_max(session->world, entry->command, request->argc, request->argv, &value_bytes);
+        session->queue_value_bytes += value_bytes;
     }
     return true;
 }

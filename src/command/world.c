@@ -67,6 +67,7 @@ void world_free(struct world *world)
     tracking_free(world->tracking);
     latency_events_free(world->latency_events);
     buffer_free(&world->own_pushes);
+    buffer_free(&world->looked_at);
     evictor_free(world->evictor);
     acl_free(world->acl);
     mem_free(world->errors);

@@ -39,6 +39,7 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
         }
         struct journal_stats stats;
         journal_stats_read(engine->journal, &stats);
+        engine->world->values = engine->journal;
         engine->replay = replay_new(engine->world, stats.base_bytes);
         engine->world->loading = true;
         engine->recovery_began_us = clock_monotonic_us(options->world.clock);
@@ -122,7 +123,13 @@ bool engine_start(struct engine *engine, struct journal_error *error)
 
 void engine_begin_round(struct engine *engine)
 {
-    world_refresh_time(engine->world);
+    struct world *world = engine->world;
+    world_refresh_time(world);
+    if (!world->journal)
+        return;
+    if (world->has_unloaded)
+        journal_values_install(world->journal);
+    world->has_unloaded = journal_has_unloaded(world->journal);
 }
 
 void engine_end_round(struct engine *engine, bool alone)
@@ -276,7 +283,10 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats)
         journal_recover_progress(engine->journal, &stats->recovery);
         struct journal_stats journal_stats;
         journal_stats_read(engine->journal, &journal_stats);
-        stats->log_bytes = journal_stats.base_bytes + journal_stats.log_bytes;
+        stats->log_bytes = engine_bytes_on_disk(&journal_stats);
+        /* A rewrite does not write these. */
+        uint64_t in_files = journal_stats.value_bytes - journal_stats.value_bytes_dead;
+        stats->live_bytes -= in_files < stats->live_bytes ? in_files : stats->live_bytes;
     }
     if (stats->rewriting) {
         const struct rewrite_progress *progress = engine->host.child_progress(engine->host.context);

@@ -50,6 +50,12 @@ struct engine {
     int expire_next_database;
 };
 
+/* What a rewrite could make less of: base and log, and value files that only the log keeps from going. */
+static inline uint64_t engine_bytes_on_disk(const struct journal_stats *stats)
+{
+    return stats->base_bytes + stats->log_bytes + stats->value_bytes_dead;
+}
+
 /* rewrite.c */
 void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers);
 /* Looks after a running rewrite, and begins one when a trigger says so. */

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "engine/private.h"
+#include "resp/request.h"
 
 struct replay {
     struct world *world;
@@ -40,12 +41,9 @@ static bool is_unit_bracket(const struct request *request)
     return request->argc == 1 && (slice_is(request->argv[0], "multi") || slice_is(request->argv[0], "exec"));
 }
 
-static const char *replay_batch(struct replay *replay, int count)
+static const char *replay_requests(struct replay *replay, const struct request *requests[], int count)
 {
-    const struct request *requests[REQUEST_BATCH_MAX];
     struct prepared prepared[REQUEST_BATCH_MAX];
-    for (int i = 0; i < count; i++)
-        requests[i] = parser_request(replay->parser, i);
     dispatch_prepare(replay->world, replay->session, requests, prepared, count);
     for (int i = 0; i < count; i++) {
         if (is_unit_bracket(requests[i]))
@@ -60,6 +58,14 @@ static const char *replay_batch(struct replay *replay, int count)
         replay->commands++;
     }
     return NULL;
+}
+
+static const char *replay_batch(struct replay *replay, int count)
+{
+    const struct request *requests[REQUEST_BATCH_MAX];
+    for (int i = 0; i < count; i++)
+        requests[i] = parser_request(replay->parser, i);
+    return replay_requests(replay, requests, count);
 }
 
 /* How many times as many keys as there are may be expected: what follows may belong to another database. */
@@ -94,18 +100,69 @@ static void replay_expect(struct replay *replay, const struct frame *frame)
     database_expect(db, replay->expected);
 }
 
-const char *replay_frame(void *context, enum journal_source source, const struct frame *frame)
+/* --- frames with values left out ----------------------------------------------------------------------- */
+
+/* Takes the blobs of a command's values, which are read only if they are needed. */
+static const char *take_blobs(struct replay *replay, const struct frame *frame,
+                              const struct request_reader *reader, struct slice *argv,
+                              struct request_blob *blobs)
 {
-    struct replay *replay = context;
+    for (size_t gap = reader->first_gap; gap < reader->next_gap; gap++) {
+        const char *wrong;
+        struct value_reference value = frame_value(frame, (uint32_t)gap);
+        struct blob *blob = journal_value_blob(replay->world->values, &value, &wrong);
+        if (!blob)
+            return wrong;
+        int index = reader->gap_arguments[gap - reader->first_gap];
+        blobs[gap - reader->first_gap] = (struct request_blob){index, blob};
+        /* What the store does not keep as a blob it copies. */
+        if (blob->size < BLOB_MIN && (wrong = journal_value_load(replay->world->values, blob)) != NULL)
+            return wrong;
+        argv[index] = blob_slice(blob);
+    }
+    return NULL;
+}
+
+static const char *replay_gapped(struct replay *replay, const struct frame *frame,
+                                 const struct request_reader *reader)
+{
+    size_t count = reader->next_gap - reader->first_gap;
+    struct request_blob *blobs = mem_alloc_zero((count + 1) * sizeof(*blobs));
+    const char *error = take_blobs(replay, frame, reader, reader->argv, blobs);
+    struct request request = {
+        .argc = reader->argc, .argv = reader->argv, .blobs = blobs, .blob_count = (int)count};
+    if (!error)
+        error = replay_requests(replay, (const struct request *[]){&request}, 1);
+    for (size_t i = 0; i < count; i++)
+        blob_drop(blobs[i].blob);
+    mem_free(blobs);
+    return error;
+}
+
+static const char *replay_values(struct replay *replay, const struct frame *frame)
+{
+    uint32_t count = frame_value_count(frame);
+    struct request_gap *gaps = mem_alloc(count * sizeof(*gaps));
+    for (uint32_t i = 0; i < count; i++) {
+        struct value_reference value = frame_value(frame, i);
+        gaps[i] = (struct request_gap){value.offset, value.size};
+    }
+    struct request_reader reader = {.text = frame_text(frame), .gaps = gaps, .gap_count = count};
+    const char *error = NULL;
+    enum request_read read = REQUEST_READ;
+    while (!error && (read = request_reader_next(&reader)) == REQUEST_READ)
+        error = replay_gapped(replay, frame, &reader);
+    if (!error && read == REQUEST_WRONG)
+        error = "its commands are not in the form in which they are written";
+    request_reader_free(&reader);
+    mem_free(gaps);
+    return error;
+}
+
+static const char *replay_text(struct replay *replay, struct slice rest)
+{
     const struct parser_limits limits = {.bulk_max = UINT64_MAX / 4, .query_max = UINT64_MAX / 4};
-    if (frame->database >= store_database_count(replay->world->store))
-        return "it selects a database beyond the configured number of databases";
-    if (source == SOURCE_LOG && replay->database >= 0 && replay->database != frame->database)
-        return "it assumes another database than the one that the frame before it left selected";
-    replay->session->database = frame->database;
-    replay_fill(replay, source == SOURCE_BASE ? frame->database : -1);
     parser_rewind(replay->parser);
-    struct slice rest = frame->payload;
     while (rest.size) {
         int count;
         size_t consumed;
@@ -119,6 +176,22 @@ const char *replay_frame(void *context, enum journal_source source, const struct
         if (end == PARSE_MORE && rest.size)
             return "it ends within a command";
     }
+    return NULL;
+}
+
+const char *replay_frame(void *context, enum journal_source source, const struct frame *frame)
+{
+    struct replay *replay = context;
+    if (frame->database >= store_database_count(replay->world->store))
+        return "it selects a database beyond the configured number of databases";
+    if (source == SOURCE_LOG && replay->database >= 0 && replay->database != frame->database)
+        return "it assumes another database than the one that the frame before it left selected";
+    replay->session->database = frame->database;
+    replay_fill(replay, source == SOURCE_BASE ? frame->database : -1);
+    const char *error =
+        frame->kind == FRAME_VALUES ? replay_values(replay, frame) : replay_text(replay, frame->payload);
+    if (error)
+        return error;
     if (source == SOURCE_LOG)
         replay->database = replay->session->database;
     else

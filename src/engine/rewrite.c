@@ -33,6 +33,23 @@ static void dump_flush(struct dump *dump, int next_database, bool last)
     atomic_store_explicit(&dump->progress->bytes, dump->bytes, memory_order_relaxed);
 }
 
+/* A SET whose value lies in a file of its own. */
+static void dump_value(struct dump *dump, int argc, const struct slice *argv, struct blob *blob)
+{
+    request_append_count(dump->buffer, argc);
+    for (int i = 0; i < argc; i++) {
+        if (i != 2) {
+            request_append_argument(dump->buffer, argv[i]);
+            continue;
+        }
+        request_append_size(dump->buffer, blob->size);
+        dump->error = base_writer_value(dump->writer, blob, argv[1]);
+        if (dump->error)
+            return;
+        request_append_end(dump->buffer);
+    }
+}
+
 static void dump_entry(void *context, struct entry *entry)
 {
     struct dump *dump = context;
@@ -42,7 +59,11 @@ static void dump_entry(void *context, struct entry *entry)
         return;
     struct slice argv[5];
     int argc = entry_set_command(entry, scratch, digits, argv);
-    request_append(dump->buffer, argc, argv);
+    struct blob *blob = entry_blob(entry);
+    if (blob && blob->origin)
+        dump_value(dump, argc, argv, blob);
+    else
+        request_append(dump->buffer, argc, argv);
     if (++dump->keys % KEYS_BETWEEN_FLUSHES == 0 || dump->buffer->size > (1 << 20))
         dump_flush(dump, dump->database, false);
 }
@@ -90,7 +111,7 @@ static uint64_t bytes_on_disk(struct engine *engine)
 {
     struct journal_stats stats;
     journal_stats_read(engine->journal, &stats);
-    return stats.base_bytes + stats.log_bytes;
+    return engine_bytes_on_disk(&stats);
 }
 
 static void rewrite_failed(struct engine *engine)
@@ -138,7 +159,7 @@ static void rewrite_placed(struct engine *engine)
     rewrite->last_ended_ms = engine->world->now_ms;
     rewrite->retry_wait_ms = REWRITE_RETRY_MS_MIN;
     rewrite->retry_at_ms = 0;
-    rewrite->bytes_after_last = stats.base_bytes + stats.log_bytes;
+    rewrite->bytes_after_last = engine_bytes_on_disk(&stats);
     char size[32];
     byte_size_format(size, stats.base_bytes);
     diag(DIAG_NOTICE, "rewrite done: base at LSN %llu, %llu keys, %s, %.3f s",

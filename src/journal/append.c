@@ -308,6 +308,7 @@ lsn_t journal_rewrite_begin(struct journal *journal)
     journal->rewrite = REWRITE_RUNNING;
     atomic_store(&journal->rewriting, true);
     journal->rewrite_lsn = lsn;
+    journal->rewrite_position = position;
     journal->base_is_current = journal->stats.base_lsn == lsn && journal->stats.base_bytes > 0;
     /* What follows goes to a segment that is not there yet, so nothing is certain to find room until it is.
      */

@@ -218,6 +218,8 @@ enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes
             break;
         }
         journal->values->replay_lsn = reader->lsn;
+        if (source == SOURCE_LOG)
+            journal->log_begin -= frame.payload.size;
         const char *why = frame_has_units(&frame) ? apply(context, source, &frame) : NULL;
         if (why)
             return refused(journal, &frame, why, error);
@@ -367,10 +369,9 @@ void journal_stats_read(struct journal *journal, struct journal_stats *stats)
 {
     pthread_mutex_lock(&journal->lock);
     *stats = journal->stats;
+    stats->log_bytes = atomic_load_explicit(&journal->appended, memory_order_acquire) - journal->log_begin;
     pthread_mutex_unlock(&journal->lock);
     values_stats(journal, stats);
-    lsn_t executed = journal_executed(journal);
-    stats->log_bytes = executed > stats->base_lsn ? executed - stats->base_lsn : 0;
     for (int i = 0; i < STREAM_ID_SIZE; i++)
         snprintf(stats->stream_id + 2 * i, 3, "%02x", journal->stream_id[i]);
 }

@@ -177,8 +177,10 @@ const char *journal_value_load(struct journal *journal, struct blob *blob);
 const char *journal_value_request(struct journal *journal, struct blob *blob);
 /* Gives blobs the bytes that were read meanwhile. Call at the beginning of every round. */
 void journal_values_install(struct journal *journal);
-/* How many values, and bytes, have still to be read. */
-void journal_values_unloaded(const struct journal *journal, uint64_t *count, uint64_t *bytes);
+/* Whether there are any that have still to be read. */
+bool journal_has_unloaded(const struct journal *journal);
+/* Whether there are value files at all. */
+bool journal_has_values(const struct journal *journal);
 
 /* --- rewriting ---------------------------------------------------------------------------------------- */
 
@@ -215,7 +217,7 @@ struct journal_stats {
     char stream_id[2 * STREAM_ID_SIZE + 1];
     lsn_t base_lsn;            /* 0 without a base */
     uint64_t base_bytes;       /* its file's size */
-    uint64_t log_bytes;        /* from base_lsn to executed */
+    uint64_t log_bytes;        /* from base_lsn to executed, without values that lie in files */
     uint64_t segments;         /* in use */
     uint64_t segment_reserved; /* bytes of space prepared ahead of the write position */
     uint64_t history_files;

@@ -220,6 +220,8 @@ struct journal {
     struct journal_error failure;
     enum rewrite_state rewrite;
     lsn_t rewrite_lsn;
+    uint64_t rewrite_position; /* the same place, as appended counts */
+    uint64_t log_begin;        /* the base in use, as appended counts; below 0, wrapped, after a start */
     bool recheck_history;
     struct journal_stats stats;
 

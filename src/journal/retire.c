@@ -266,6 +266,9 @@ enum io_result rewrite_run(struct journal *journal, struct journal_error *error)
             enum io_result result = take_base(journal, &base, error);
             if (result != IO_DONE)
                 return result;
+            pthread_mutex_lock(&journal->lock);
+            journal->log_begin = journal->rewrite_position;
+            pthread_mutex_unlock(&journal->lock);
         } else {
             diag(DIAG_WARNING, "the rewrite failed: %s", error->text);
             succeeded = false;

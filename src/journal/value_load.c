@@ -292,13 +292,14 @@ void journal_values_install(struct journal *journal)
     pthread_mutex_unlock(&values->lock);
 }
 
-void journal_values_unloaded(const struct journal *journal, uint64_t *count, uint64_t *bytes)
+bool journal_has_unloaded(const struct journal *journal)
 {
-    struct values *values = journal->values;
-    pthread_mutex_lock(&values->lock);
-    *count = values->unloaded_count;
-    *bytes = values->unloaded_bytes;
-    pthread_mutex_unlock(&values->lock);
+    return atomic_load_explicit(&journal->values->unloaded_count, memory_order_relaxed) > 0;
+}
+
+bool journal_has_values(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->values->references, memory_order_relaxed) > 1;
 }
 
 bool values_load_one(struct journal *journal)

@@ -62,8 +62,8 @@ struct value_name {
 
 struct values {
     pthread_mutex_t lock;
-    size_t references; /* the journal's, and one for each record */
-    bool is_closed;    /* the journal is gone, or forgets its files */
+    _Atomic size_t references; /* the journal's, and one for each record */
+    bool is_closed;            /* the journal is gone, or forgets its files */
 
     /* Names are never used twice within a folder: a number is new for its LSN. */
     lsn_t last_lsn;
@@ -101,7 +101,7 @@ struct values {
     pthread_t threads[4];
     int thread_count;
     atomic_bool has_loaded;
-    uint64_t unloaded_count;
+    _Atomic uint64_t unloaded_count;
     uint64_t unloaded_bytes;
     char told[256];
 };

@@ -20,6 +20,7 @@ struct world_settings settings_from(const struct config *config)
     return (struct world_settings){.bulk_max = config->proto_max_bulk_len,
                                    .query_max = config->client_query_buffer_limit,
                                    .requirepass = config->requirepass,
+                                   .value_file_threshold = config->value_file_threshold,
                                    .hll_sparse_max = config->hll_sparse_max_bytes,
                                    .dump_compressed = config->rdbcompression,
                                    .debug_access = access[config->enable_debug_command],
@@ -89,7 +90,8 @@ struct journal_options journal_options_from(const struct config *config)
                                       .segment_size = config->segment_size,
                                       .unsynced_max = config->unsynced_max,
                                       .history_bases = config->history_bases,
-                                      .history_seconds = config->history_seconds};
+                                      .history_seconds = config->history_seconds,
+                                      .value_load = config->value_load};
     random_secure(&options.random_seed, sizeof(options.random_seed));
     return options;
 }
@@ -254,6 +256,7 @@ static const struct application {
     {"appendfsync", apply_journal},
     {"segment-size", apply_journal},
     {"unsynced-max", apply_journal},
+    {"value-file-threshold", apply_settings},
     {"history-bases", apply_journal},
     {"history-seconds", apply_journal},
     {"auto-aof-rewrite-percentage", apply_triggers},

@@ -81,7 +81,9 @@ struct config {
     bool appendonly; /* false: memory only */
     enum sync_policy appendfsync;
     uint64_t segment_size;
-    uint64_t unsynced_max; /* bytes */
+    uint64_t unsynced_max;         /* bytes */
+    uint64_t value_file_threshold; /* bytes; 0: off */
+    enum value_load value_load;
 
     /* Rewrites: any of these that is not 0 starts one. */
     int64_t auto_aof_rewrite_percentage; /* of growth since the last */

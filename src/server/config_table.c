@@ -107,6 +107,10 @@ static const char *check_stop(struct config_value *value)
 
 static const struct config_choice sync_choices[] = {
     {"everysec", SYNC_EVERYSEC}, {"always", SYNC_ALWAYS}, {"no", SYNC_NO}, {NULL, 0}};
+static const struct config_choice load_choices[] = {{"start", VALUE_LOAD_START},
+                                                    {"background", VALUE_LOAD_BACKGROUND},
+                                                    {"first-use", VALUE_LOAD_FIRST_USE},
+                                                    {NULL, 0}};
 static const struct config_choice access_choices[] = {
     {"no", ACCESS_NO}, {"yes", ACCESS_YES}, {"local", ACCESS_LOCAL}, {NULL, 0}};
 static const struct config_choice level_choices[] = {
@@ -205,6 +209,8 @@ const struct directive directives[] = {
     ROW("appendfsync", ENUM, "always", FIELD(appendfsync), CHOICES(sync_choices)),
     ROW("segment-size", SIZE, "64mb", FIELD(segment_size), RANGE(64 * KB, 64 * GB)),
     ROW("unsynced-max", SIZE, "64mb", FIELD(unsynced_max), RANGE(64 * KB, 64 * GB)),
+    ROW("value-file-threshold", SIZE, "0", FIELD(value_file_threshold), RANGE(0, 64 * GB)),
+    ROW("value-load", ENUM, "start", FIELD(value_load), CHOICES(load_choices), FLAGS(START_ONLY)),
 
     /* Rewrites and history. */
     ROW("auto-aof-rewrite-percentage", INT, "100", FIELD(auto_aof_rewrite_percentage), RANGE(0, INT_MAX)),

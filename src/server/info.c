@@ -297,6 +297,12 @@ static void put_journal(struct server *server, struct buffer *out, const struct 
     put_uint(out, "dkv_base_lsn", journal_stats.base_lsn);
     put_uint(out, "dkv_base_bytes", journal_stats.base_bytes);
     put_uint(out, "dkv_log_bytes", journal_stats.log_bytes);
+    put_uint(out, "dkv_value_files", journal_stats.value_files - journal_stats.value_files_dead);
+    put_uint(out, "dkv_value_bytes", journal_stats.value_bytes - journal_stats.value_bytes_dead);
+    put_uint(out, "dkv_value_files_unused", journal_stats.value_files_dead);
+    put_uint(out, "dkv_value_bytes_unused", journal_stats.value_bytes_dead);
+    put_uint(out, "dkv_values_unloaded", journal_stats.values_unloaded);
+    put_uint(out, "dkv_values_unloaded_bytes", journal_stats.values_unloaded_bytes);
     put_uint(out, "dkv_live_bytes", stats->live_bytes);
     put_uint(out, "dkv_stale_bytes",
              stats->log_bytes > stats->live_bytes ? stats->log_bytes - stats->live_bytes : 0);

@@ -116,10 +116,11 @@ struct string_content string_content_of(struct slice value, enum string_form for
 
 struct string_content string_content_blob(struct blob *blob, enum string_form form)
 {
-    struct string_content content = string_content_of(blob_slice(blob), form);
-    if (content.form == FORM_BLOB)
-        content.blob = blob;
-    return content;
+    /* No number has so many digits; and the bytes may not be there to be looked at. */
+    if (blob->size < BLOB_MIN)
+        return string_content_of(blob_slice(blob), form);
+    return (struct string_content){
+        .form = FORM_BLOB, .raw = form == STRING_FORM_RAW, .bytes = blob_slice(blob), .blob = blob};
 }
 
 struct string_content string_content_int(int64_t number)

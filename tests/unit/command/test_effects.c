@@ -7,14 +7,68 @@
 struct journal {
     struct buffer stream;
     uint64_t admitted; /* the largest size asked for since this was cleared */
-    uint64_t room;     /* sizes above are not admitted; 0: there is room for all */
+    uint64_t admitted_values;
+    struct buffer left_out;
+    uint64_t room; /* sizes above are not admitted; 0: there is room for all */
 };
 
 enum admit_result journal_admit(struct journal *journal, uint64_t size)
 {
+    return journal_admit_values(journal, size, 0);
+}
+
+enum admit_result journal_admit_values(struct journal *journal, uint64_t size, uint64_t value_bytes)
+{
+    journal->admitted_values = value_bytes;
     if (size > journal->admitted)
         journal->admitted = size;
     return journal->room && size > journal->room ? ADMIT_WAIT : ADMIT_YES;
+}
+
+/* The values that units left out, as their sizes, in order. */
+void journal_unit_value(struct journal *journal, struct blob *blob, struct slice key)
+{
+    (void)key;
+    buffer_append_format(&journal->left_out, "%zu ", blob->size);
+}
+
+void journal_unit_moved(struct journal *journal, size_t from, size_t by)
+{
+    (void)journal;
+    (void)from;
+    (void)by;
+}
+
+void journal_value_plan(struct journal *journal, struct blob *blob)
+{
+    (void)journal;
+    (void)blob;
+}
+
+void journal_value_used(struct journal *journal, struct blob_origin *origin)
+{
+    (void)journal;
+    (void)origin;
+}
+
+const char *journal_value_load(struct journal *journal, struct blob *blob)
+{
+    (void)journal;
+    (void)blob;
+    return NULL;
+}
+
+const char *journal_value_request(struct journal *journal, struct blob *blob)
+{
+    (void)journal;
+    (void)blob;
+    return NULL;
+}
+
+bool journal_has_values(const struct journal *journal)
+{
+    (void)journal;
+    return false;
 }
 
 struct buffer *journal_unit_begin(struct journal *journal, int database)
