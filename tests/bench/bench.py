@@ -13,6 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import chart
 import driving
 import machine
 import report
@@ -157,6 +158,7 @@ def main():
         for result in Bench(candidates, sizes, folder, progress).run(cases):
             found["cases"].append(result)
             report.write_json(found, options.json)
+        chart.write_chart(found, options.json.with_suffix(".svg"))
     except KeyboardInterrupt:
         print("interrupted; what was measured until then:", file=sys.stderr)
     finally:

@@ -96,7 +96,8 @@ def load(subject, *groups):
     figures = {name: answers[0][name] for name in ("rate", "p50", "p99", "p99.9", "max")}
     figures["cpu"] = (subject.cpu_seconds() - before) / requests * 1e6 if requests else 0
     figures["generator"] = cpu / took
-    figures["beside"] = sum(group["rate"] for group in answers[1:])
+    if len(answers) > 1:
+        figures["beside"] = sum(group["rate"] for group in answers[1:])
     return figures
 
 
