@@ -697,6 +697,30 @@ static void reserved_space_grows_with_use(void **state)
     fixture_free(&f);
 }
 
+/* Who always writes until there is no room gets more of it from time to time, so that a commit can become
+ * large. */
+static void reserved_space_grows_when_it_is_waited_for(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.options.segment_size = 64 << 20;
+    f.options.unsynced_max = 64 << 20;
+    fixture_start(&f);
+    fixture_work(&f);
+    size_t largest = 0;
+    while (f.stream.size < 30 << 20) {
+        size_t before = f.stream.size;
+        while (f.stream.size < 30 << 20 && journal_admit(f.journal, 16000) == ADMIT_YES)
+            fixture_append(&f, 1, 16000);
+        fixture_work(&f);
+        if (f.stream.size - before > largest)
+            largest = f.stream.size - before;
+    }
+    assert_true(largest > 1 << 20 && largest < 10 << 20);
+    fixture_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -723,6 +747,7 @@ int main(void)
         cmocka_unit_test(what_a_failed_sync_left_is_written_anew),
         cmocka_unit_test(a_closing_frame_that_a_failed_sync_left_is_written_anew),
         cmocka_unit_test(reserved_space_grows_with_use),
+        cmocka_unit_test(reserved_space_grows_when_it_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
