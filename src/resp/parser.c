@@ -134,7 +134,6 @@ static void blob_add(struct parser *parser, struct blob *blob)
             mem_realloc(parser->blobs, (size_t)parser->blob_capacity * sizeof(struct request_blob));
     }
     parser->blobs[parser->blob_count++] = (struct request_blob){arg_index(parser), blob};
-    untouched_set(parser, blob->capacity);
 }
 
 /* --- life -------------------------------------------------------------------------------------------- */

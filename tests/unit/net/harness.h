@@ -48,6 +48,7 @@ struct server {
     int unblock_calls;
     bool serves_one;            /* as the handler was told last */
     size_t output_most;         /* bytes of memory while MANY replied */
+    struct blob *kept;          /* by KEEP */
     struct session *others[16]; /* by id, for KILL, PUSH and FINISH */
     struct buffer log;
 };
@@ -134,9 +135,17 @@ HARNESS void reply_many(struct server *server, struct reply *reply, struct slice
     reply_array_at(reply, gap, number);
 }
 
-/* PING, ECHO x, BIG size, MANY count (of 1000000 bytes each): reply. WRITE: as PING, with the next LSN, for
- * which the reply waits. BLOCK ms: waits for server->release or that long. QUIT. AUTH. KILL id, FINISH id,
- * PUSH id text: close another or send to it. */
+/* Replaces what is kept. */
+HARNESS void keep_blob(struct server *server, struct blob *blob)
+{
+    blob_drop(server->kept);
+    server->kept = blob == NULL ? NULL : blob_share(blob);
+}
+
+/* KEEP x: keeps the blob that x came as; as WRITE otherwise. ALONE: whether nobody else has it. SHOW: replies
+ * it. PING, ECHO x, BIG size, MANY count (of 1000000 bytes each): reply. WRITE: as PING, with the next LSN,
+ * for which the reply waits. BLOCK ms: waits for server->release or that long. QUIT. AUTH. KILL id, FINISH
+ * id, PUSH id text: close another or send to it. */
 HARNESS enum dispatch_result handle_execute(void *context, struct session *session,
                                             const struct request *request, const struct prepared *prepared)
 {
@@ -156,9 +165,15 @@ HARNESS enum dispatch_result handle_execute(void *context, struct session *sessi
         reply_big(&reply, argument);
     } else if (slice_is(name, "many")) {
         reply_many(server, &reply, argument);
-    } else if (slice_is(name, "write")) {
+    } else if (slice_is(name, "alone")) {
+        reply_int(&reply, !blob_is_shared(server->kept));
+    } else if (slice_is(name, "show")) {
+        reply_blob(&reply, server->kept, 0, server->kept->size);
+    } else if (slice_is(name, "write") || slice_is(name, "keep")) {
         if (server->journal_full)
             return DISPATCH_WAIT;
+        if (request->argc > 1)
+            keep_blob(server, request_blob_find(request->blobs, request->blob_count, 1));
         server->executed++;
         reply_int(&reply, (int64_t)server->executed);
         output_mark(session->output, server->executed);
@@ -264,6 +279,7 @@ HARNESS void server_open(struct server *server)
 HARNESS void server_close(struct server *server)
 {
     net_free(server->net);
+    keep_blob(server, NULL);
     assert_int_equal(server->sessions, 0);
     loop_free(server->loop);
     diag_set_sink(NULL, NULL);

@@ -51,6 +51,18 @@ static void append_many(struct output *output, size_t count, char c)
     mem_free(bytes);
 }
 
+/* Appends all of a new blob from offset on, which nobody else keeps; expected gets the same bytes. */
+static void append_blob(struct output *output, struct buffer *expected, size_t size, size_t offset)
+{
+    struct blob *blob = blob_new(size);
+    for (size_t i = 0; i < size; i++)
+        blob->data[i] = (char)(i * 31 + size);
+    blob->size = size;
+    output_append_blob(output, blob, offset, size - offset);
+    buffer_append(expected, blob->data + offset, size - offset);
+    blob_drop(blob);
+}
+
 /* Whatever the sizes of appends, reservations and sends, the bytes come out once and in order. */
 static void bytes_keep_their_order(void **state)
 {
@@ -62,13 +74,19 @@ static void bytes_keep_their_order(void **state)
     struct buffer received = {0};
     for (int round = 0; round < 20000; round++) {
         size_t size = random_below(&random, round % 100 == 0 ? 50000 : 200);
-        switch (random_below(&random, 3)) {
+        switch (random_below(&random, 4)) {
         case 0:
             for (size_t i = 0; i < size; i++)
                 buffer_append_char(&queued, (char)random_next(&random));
             output_append(&output, queued.data + queued.size - size, size);
             break;
-        case 1: {
+        case 1:
+            if (round % 10 == 0) {
+                append_blob(&output, &queued, size, random_below(&random, size + 1));
+                break;
+            }
+            /* fall through */
+        case 2: {
             char *room = output_reserve(&output, size);
             size_t used = random_below(&random, size + 1);
             memset(room, round, used);
@@ -497,6 +515,95 @@ static void rewinding_keeps_gaps_before(void **state)
     }
 }
 
+/* A blob is referred to, not copied: its bytes go out from where they are, count in the output's memory and
+ * its limit, take no more of the process's, and the reference ends when the last byte is sent. */
+static void blobs_are_shared(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    struct blob *blob = blob_new(SIZE);
+    memset(blob->data, 'b', SIZE);
+    blob->size = SIZE;
+    size_t before = memory_used();
+    struct output output = {0};
+    append_text(&output, "head");
+    output_append_blob(&output, blob, 0, SIZE);
+    append_text(&output, "tail");
+    output_mark(&output, 7);
+    assert_true(memory_used() - before < 4096);
+    assert_in_range(output_memory(&output), SIZE, SIZE + 4096);
+    assert_int_equal(output_shared_memory(&output), SIZE);
+    struct iovec vectors[4];
+    assert_int_equal(output_vectors(&output, UINT64_MAX, vectors, 4), 3);
+    assert_ptr_equal(vectors[1].iov_base, blob->data);
+    assert_int_equal(output_sendable(&output, 6), 0);
+    output_sent(&output, 4 + SIZE - 1);
+    assert_true(blob_is_shared(blob));
+    assert_int_equal(output_vectors(&output, UINT64_MAX, vectors, 4), 2);
+    assert_ptr_equal(vectors[0].iov_base, blob->data + SIZE - 1);
+    output_sent(&output, 1);
+    assert_false(blob_is_shared(blob));
+    assert_int_equal(output_shared_memory(&output), 0);
+    assert_sends(&output, "tail");
+
+    output_append_blob(&output, blob, 0, SIZE);
+    output_sent(&output, SIZE); /* one with nothing behind it */
+    assert_false(blob_is_shared(blob));
+    output_append_blob(&output, blob, 0, SIZE);
+    output_free(&output);
+    assert_false(blob_is_shared(blob));
+    assert_int_equal(memory_used(), before);
+
+    output_set_limit(&output, SIZE);
+    append_text(&output, "kept");
+    output_append_blob(&output, blob, 0, SIZE);
+    assert_true(output_overflowed(&output));
+    append_text(&output, "dropped");
+    assert_int_equal(output_pending(&output), 4);
+    assert_false(blob_is_shared(blob));
+    output_free(&output);
+    blob_drop(blob);
+}
+
+/* Gaps and rewinding work around blobs and within them. */
+static void blobs_between_gaps(void **state)
+{
+    (void)state;
+    for (size_t keep = 0; keep <= 70; keep += 7) {
+        struct output output = {0};
+        struct buffer bytes = {0};
+        struct buffer expected = {0};
+        struct buffer received = {0};
+        struct output_gap outer = output_gap_open(&output);
+        append_blob(&output, &bytes, 60, 0);
+        struct output_gap inner = output_gap_open(&output);
+        append_blob(&output, &bytes, 100, 50);
+        output_gap_fill(&output, inner, "<inner>", 7);
+        output_gap_fill(&output, outer, "<outer>", 7);
+        append_text(&output, "end");
+        buffer_append_text(&expected, "<outer>");
+        buffer_append(&expected, bytes.data, 60);
+        buffer_append_text(&expected, "<inner>");
+        buffer_append(&expected, bytes.data + 60, 50);
+        buffer_append_text(&expected, "end");
+        output_sent(&output, 5);
+        buffer_append(&received, expected.data, 5);
+        output_rewind(&output, expected.size - keep);
+        expected.size -= keep;
+        append_text(&output, "more");
+        buffer_append_text(&expected, "more");
+        while (output_pending(&output) > 0)
+            send_some(&output, 9, &received);
+        assert_true(slice_equal(buffer_slice(&expected), buffer_slice(&received)));
+        assert_int_equal(output_shared_memory(&output), 0);
+        output_trim(&output);
+        assert_int_equal(output_memory(&output), 0);
+        buffer_free(&bytes);
+        buffer_free(&expected);
+        buffer_free(&received);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +624,8 @@ int main(void)
         cmocka_unit_test(rewinding_forgets),
         cmocka_unit_test(rewinding_keeps_marks_before),
         cmocka_unit_test(rewinding_keeps_gaps_before),
+        cmocka_unit_test(blobs_are_shared),
+        cmocka_unit_test(blobs_between_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
