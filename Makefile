@@ -26,6 +26,8 @@ endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Werror
+# What an initializer leaves out is zero on purpose; gcc says nothing of that within designated ones anyway.
+WARNINGS += -Wno-missing-field-initializers
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc -D_GNU_SOURCE $(CFLAGS)
 LIBS       := -llzf -lcrypto -lm
