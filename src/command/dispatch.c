@@ -425,6 +425,7 @@ enum dispatch_result dispatch(struct world *world, struct session *session, cons
     output_set_discard(session->output, silent);
     world->executing = session;
     enum dispatch_result result = execute(world, session, prepared->entry, request, prepared->key_hash);
+    world_deliver_own(world);
     world->executing = NULL;
     if (__builtin_expect(session->tracking & TRACKING_CACHING, 0))
         caching_ends(session, prepared->entry);

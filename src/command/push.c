@@ -28,8 +28,9 @@ static lsn_t push_lsn(const struct world *world)
 
 /* CLIENT REPLY silences replies, not messages. A connection that discards because it is lost goes on doing
  * so: its session runs no commands any more. */
-static void deliver_own(struct world *world, lsn_t lsn)
+void push_deliver_own(struct world *world)
 {
+    lsn_t lsn = push_lsn(world);
     struct session *session = world->executing;
     ASSERT(session != NULL);
     bool silent = session->output->discard;
@@ -48,8 +49,6 @@ void push_deliver(struct world *world)
 {
     lsn_t lsn = push_lsn(world);
     struct list_node *node;
-    if (world->own_pushes.size)
-        deliver_own(world, lsn);
     while ((node = list_take_first(&world->pushed)) != NULL) {
         struct session *session = LIST_OWNER(node, struct session, push_node);
         if (lsn)

@@ -13,14 +13,22 @@
  * command's reply. A session that is about to be closed gets nothing. */
 void session_push(struct session *session, struct slice message);
 
-/* See above; use world_deliver. */
+/* See above; use the next two. */
 void push_deliver(struct world *world);
+void push_deliver_own(struct world *world);
 
 /* Call when a unit has ended, or a command without one. Free when nothing was pushed. */
 static inline void world_deliver(struct world *world)
 {
-    if (!list_empty(&world->pushed) || world->own_pushes.size)
+    if (!list_empty(&world->pushed))
         push_deliver(world);
+}
+
+/* Call behind a command's reply, while it counts as being executed. */
+static inline void world_deliver_own(struct world *world)
+{
+    if (world->own_pushes.size)
+        push_deliver_own(world);
 }
 
 #endif

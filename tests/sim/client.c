@@ -3,16 +3,32 @@
 #include "base/memory.h"
 #include "sim.h"
 
-#define REPLY_PEEK 16
+#define REPLY_PEEK   16
+#define PEEK_VECTORS 16384
 
 /* --- coming and going -------------------------------------------------------------------------------------
  */
+
+/* Some listen to all messages, those of keyspace events among them; a few watch all commands. */
+static void listen(struct sim *sim, struct client *client)
+{
+    uint64_t chance = random_below(&sim->random, 20);
+    if (chance < 4)
+        client_say(sim, client, "hello 3", COMMAND_TELLS_NOTHING);
+    if (chance < 5)
+        client_say(sim, client, "psubscribe *", COMMAND_TELLS_NOTHING);
+    if (chance == 5)
+        client_say(sim, client, "monitor", COMMAND_TELLS_NOTHING);
+}
 
 void client_connect(struct sim *sim, struct client *client, int number)
 {
     *client = (struct client){
         .number = number, .parser = parser_new(), .reads = random_below(&sim->random, 3) == 0};
-    client->session = session_new(sim->world, &client->output, NULL);
+    client->session = session_new(sim->world, &client->output, client);
+    sim->world->owner = sim;
+    sim->world->session_host.pushed = client_pushed;
+    listen(sim, client);
 }
 
 void client_disconnect(struct client *client)
@@ -101,10 +117,10 @@ static struct promise *promise_add(struct client *client)
 /* The first bytes of the reply that begins at a position of the output. */
 static void reply_peek(const struct client *client, uint64_t begin, char text[REPLY_PEEK])
 {
-    struct iovec vectors[64];
+    static struct iovec vectors[PEEK_VECTORS];
     memset(text, 0, REPLY_PEEK);
     uint64_t skip = begin - client->output.sent;
-    int count = output_vectors(&client->output, skip + REPLY_PEEK - 1, vectors, 64);
+    int count = output_vectors(&client->output, skip + REPLY_PEEK - 1, vectors, PEEK_VECTORS);
     size_t size = 0;
     for (int i = 0; i < count; i++) {
         for (size_t at = 0; at < vectors[i].iov_len && size < REPLY_PEEK - 1; at++) {
@@ -124,7 +140,8 @@ static bool begins_with(const char *text, const char *what)
 /* Refused before it looked at anything. */
 static bool tells_nothing(const char *reply)
 {
-    static const char *const refusals[] = {"-MISCONF", "-OOM", "-EXECABORT", "-LOADING", "+QUEUED"};
+    static const char *const refusals[] = {"-MISCONF", "-OOM",       "-EXECABORT",  "-LOADING",
+                                           "+QUEUED",  "-ERR Can't", "-ERR Replica"};
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (begins_with(reply, refusals[i]))
             return true;
@@ -229,6 +246,7 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
                        uint64_t begin, lsn_t unit)
 {
     char reply[REPLY_PEEK];
+    client->noted = client->output.queued;
     if (client->output.queued == begin)
         return;
     reply_peek(client, begin, reply);
@@ -250,10 +268,46 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
                                             .policy_epoch = sim->policy_epoch};
 }
 
+/* A message for a client outside of its own commands: it must not tell of anything that had been executed by
+ * then and does not last. */
+void client_pushed(struct session *session)
+{
+    struct client *client = session->owner;
+    struct sim *sim = session->world->owner;
+    lsn_t executed = journal_executed(sim->journal);
+    if (session == sim->world->executing || client->output.queued == client->noted)
+        return;
+    trace_line(&sim->trace, "client %d: is sent messages, executed %llu", client->number,
+               (unsigned long long)executed);
+    sim->counts->messages++;
+    *promise_add(client) = (struct promise){.begin = client->noted,
+                                            .end = client->output.queued,
+                                            .shown = executed,
+                                            .is_message = sim->world->executing != NULL,
+                                            .policy = journal_policy(sim->journal),
+                                            .policy_epoch = sim->policy_epoch};
+    client->noted = client->output.queued;
+}
+
+/* A command has ended, its unit too: messages that it caused may tell of that. */
+static void messages_settle(struct sim *sim)
+{
+    lsn_t executed = journal_executed(sim->journal);
+    for (int i = 0; i < sim->client_count; i++) {
+        struct client *client = &sim->clients[i];
+        struct promise *promise = client->promises + client->promise_first + client->promise_count;
+        for (size_t left = client->promise_count; left > 0 && (--promise)->is_message; left--) {
+            promise->shown = executed;
+            promise->is_message = false;
+        }
+    }
+}
+
 /* WAITAOF's reply, at once or later: what it counts says whether this client's writes are durable. */
 static void note_durable_reply(struct sim *sim, struct client *client, uint64_t begin)
 {
     char reply[REPLY_PEEK];
+    client->noted = client->output.queued;
     if (client->output.queued == begin)
         return;
     reply_peek(client, begin, reply);
@@ -279,6 +333,7 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
     uint64_t units = sim->counts->units;
     uint64_t evicted = sim->world->stats.evicted;
     enum dispatch_result result = dispatch(sim->world, client->session, request, prepared);
+    messages_settle(sim);
     if (result == DISPATCH_WAIT) {
         trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
         if (!command.writes)

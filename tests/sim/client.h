@@ -13,6 +13,7 @@ struct promise {
     uint64_t end;
     lsn_t shown;        /* under always: what it tells of */
     lsn_t acknowledged; /* the write that it acknowledges; 0: none */
+    bool is_message;    /* caused by a command that still runs */
     lsn_t durable;      /* what it says is durable, whatever the policy (WAITAOF) */
     enum sync_policy policy;
     uint64_t policy_epoch;
@@ -53,8 +54,11 @@ struct client {
     struct watched watched[COMMAND_KEYS_MAX];
     int watched_count;
     lsn_t last_write;
+    uint64_t noted; /* of the output: replies and messages whose promises are known */
 };
 
+/* The session_host's. */
+void client_pushed(struct session *session);
 void client_connect(struct sim *sim, struct client *client, int number);
 void client_disconnect(struct client *client);
 /* Sends some commands of the workload. They run with client_run. */

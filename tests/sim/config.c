@@ -72,6 +72,7 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     config->fills = random_below(random, 5) == 0;
     config->capacity = 100000 + random_below(random, 1000000);
     config->changes_policy = random_below(random, 3) == 0;
+    config->notify = random_below(random, 2) ? notify_classes("KEAmn") : 0;
     config->frees_beside = random_below(random, 10) == 0;
     config->fork_fails = (unsigned)PICK(random, 0, 0, 0, 10000);
     draw_journal(config, random);

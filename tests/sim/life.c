@@ -41,6 +41,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                           /* Small, and another one in each life: what is repeated does not hang on it. */
                           .hll_sparse_max = world_seed % 100,
                           .dump_compressed = false,
+                          .notify = config->notify,
                           .maxmemory = config->maxmemory,
                           .evict_policy = config->evict_policy,
                           .evict_samples = 5,

@@ -393,7 +393,8 @@ static void settled_write(struct sim *sim)
 {
     uint64_t refused = sim->counts->refused;
     struct client *client = &sim->clients[0];
-    client_say(sim, client, "discard", COMMAND_DISCARD);
+    /* Out of a transaction, and out of what a subscriber may not do. */
+    client_say(sim, client, "reset", COMMAND_RESET);
     client_say(sim, client, "set k00 settled", COMMAND_PLAIN);
     client->sent[client->sent_first + 1].writes = true;
     lsn_t before = journal_executed(sim->journal);

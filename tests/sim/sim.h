@@ -41,6 +41,7 @@ struct sim_config {
     bool fails;      /* the disk may fail */
     bool fills;      /* the disk may be full */
     bool changes_policy;
+    unsigned notify;    /* keyspace events */
     uint64_t maxmemory; /* as memory_of_store counts; 0: no limit */
     enum evict_policy evict_policy;
     uint64_t capacity;         /* when it fills */
@@ -55,7 +56,8 @@ struct sim_counts {
     uint64_t steps;
     uint64_t commands;
     uint64_t units;
-    uint64_t replies; /* that were judged */
+    uint64_t replies; /* that were judged, messages among them */
+    uint64_t messages;
     uint64_t crash_points;
     uint64_t recoveries;
     uint64_t power_failures;

@@ -138,6 +138,12 @@ static const struct {
     {1, COMMAND_TELLS_NOTHING, "<hello 3"},
     {1, COMMAND_TELLS_NOTHING, "<hello 2"},
     {1, COMMAND_RESET, "<reset"},
+    {4, COMMAND_TELLS_NOTHING, "<publish ch V"},
+    {1, COMMAND_TELLS_NOTHING, "<spublish ch V"},
+    {1, COMMAND_TELLS_NOTHING, "<subscribe ch"},
+    {1, COMMAND_TELLS_NOTHING, "<ssubscribe ch"},
+    {1, COMMAND_TELLS_NOTHING, "<unsubscribe"},
+    {1, COMMAND_TELLS_NOTHING, "<sunsubscribe"},
 };
 #define LINE_COUNT (sizeof(lines) / sizeof(lines[0]))
 
