@@ -19,6 +19,8 @@ NEWER = {"client|no-touch", "client|setinfo", "waitaof", "delifeq"}
 MEANT = {
     "set": "IFEQ is new",
 }
+# 7.2 tells another version than 7.0: 2.9 was the way to 3.0.
+CORRECTED = {"client|pause"}
 
 
 def documented(connection):
@@ -74,8 +76,8 @@ def test_arguments_are_those_of_redis(both):
 def test_groups_and_versions_are_those_of_redis(both):
     ours, theirs = both
     for name in ours.keys() & theirs.keys():
-        for fact in (b"group", b"since"):
-            assert ours[name][fact] == theirs[name][fact], (name, fact)
+        assert ours[name][b"group"] == theirs[name][b"group"], name
+        assert ours[name][b"since"] == theirs[name][b"since"] or name in CORRECTED, name
 
 
 @pytest.mark.dkv("the reference documents some of its debugging commands less well")

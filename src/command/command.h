@@ -84,15 +84,14 @@ enum key_flag {
 /* One run of key positions: begins at argument first, ends at argument last (negative: from the end), every
  * step. */
 struct key_spec {
-    int first; /* 0: no keys; KEY_ELSEWHERE: not at any fixed place */
+    int first; /* 0: no keys; or one of the two below */
     int last;
     int step;
     unsigned flags; /* key_flag */
-    /* KEY_ELSEWHERE: which argument is the key, 0 for none; NULL where no argument is (SORT's patterns). */
-    int (*find)(int argc, const struct slice *argv);
 };
 
-#define KEY_ELSEWHERE (-1)
+#define KEY_UNTOLD    (-1) /* no argument is the key (SORT's patterns) */
+#define KEY_SOUGHT    (-2) /* find_key tells which argument is the key */
 #define KEY_SPECS_MAX 3
 
 typedef void command_function(struct call *call);
@@ -103,6 +102,8 @@ struct command {
     unsigned flags;
     unsigned categories;
     struct key_spec keys[KEY_SPECS_MAX];
+    /* Which argument is the key that is KEY_SOUGHT; 0: none. */
+    int (*find_key)(int argc, const struct slice *argv);
     command_function *function; /* NULL for a container that needs a subcommand */
     const char *arguments;      /* as syntax.h has it; NULL: none */
     const char *group;          /* as COMMAND DOCS names it: "string" */

@@ -167,7 +167,7 @@ static void reply_key_spec(struct reply *reply, const struct key_spec *spec)
     reply_map(reply, 3);
     reply_bulk_text(reply, "flags");
     reply_bits(reply, spec->flags, key_flag_names, LENGTH(key_flag_names));
-    if (spec->first == KEY_ELSEWHERE) {
+    if (spec->first < 0) {
         reply_key_search(reply, "begin_search", "unknown", 0);
         reply_key_search(reply, "find_keys", "unknown", 0);
         return;
@@ -192,7 +192,7 @@ static int key_spec_count(const struct command *command)
 static void reply_key_range(struct reply *reply, const struct command *command)
 {
     int count = key_spec_count(command);
-    while (count > 0 && command->keys[count - 1].first == KEY_ELSEWHERE)
+    while (count > 0 && command->keys[count - 1].first < 0)
         count--;
     reply_int(reply, count ? command->keys[0].first : 0);
     reply_int(reply, count ? command->keys[count - 1].last : 0);

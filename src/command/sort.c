@@ -93,8 +93,9 @@ const struct command sort_commands[] = {
      .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
      .categories = SORT_CATEGORIES,
      .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS},
-              {KEY_ELSEWHERE, .flags = KEY_RO | KEY_ACCESS},
-              {KEY_ELSEWHERE, .flags = KEY_OW | KEY_UPDATE, .find = find_store}},
+              {KEY_UNTOLD, 0, 0, KEY_RO | KEY_ACCESS},
+              {KEY_SOUGHT, 0, 0, KEY_OW | KEY_UPDATE}},
+     .find_key = find_store,
      .function = sort_command,
      .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "
                   "[GET=pattern#pattern1+] [order(ASC|DESC)] [ALPHA=sorting#token] [STORE=destination#key2]",
@@ -106,7 +107,7 @@ const struct command sort_commands[] = {
      .arity = -2,
      .flags = CMD_READONLY | CMD_MOVABLEKEYS,
      .categories = SORT_CATEGORIES,
-     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}, {KEY_ELSEWHERE, .flags = KEY_RO | KEY_ACCESS}},
+     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}, {KEY_UNTOLD, 0, 0, KEY_RO | KEY_ACCESS}},
      .function = sort_ro_command,
      .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "
                   "[GET=pattern#pattern1+] [order(ASC|DESC)] [ALPHA=sorting#token]",

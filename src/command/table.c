@@ -164,8 +164,8 @@ void command_each_key(const struct command *command, int argc, const struct slic
 {
     for (int i = 0; i < KEY_SPECS_MAX && command->keys[i].first != 0; i++) {
         const struct key_spec *spec = &command->keys[i];
-        if (spec->first == KEY_ELSEWHERE) {
-            int found = spec->find ? spec->find(argc, argv) : 0;
+        if (spec->first < 0) {
+            int found = spec->first == KEY_SOUGHT ? command->find_key(argc, argv) : 0;
             if (found > 0)
                 visit(context, found, spec->flags);
             continue;
