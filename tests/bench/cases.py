@@ -66,6 +66,8 @@ EVERYSEC = Stage(setting="everysec")
 NO_LOG = Stage(setting="no log")
 KIB = Stage(keys="keys_1k", value=1024)
 KIB16 = Stage(keys="keys_16k", value=16384)
+MIB16 = Stage(keys="keys_16m", value=16 << 20)
+MIB16_NO_LOG = Stage(setting="no log", keys="keys_16m", value=16 << 20)
 
 SET = ("-t", "set")
 GET = ("-t", "get")
@@ -148,4 +150,18 @@ CASES += [
     Case("idle", "doing nothing, with a million keys", ALWAYS, measures.idling,
          (below("wakeups", 5), below("idle", 0.05)), rounds=1),
     Case("pause-growing-nolog", "the table grows, 250 k SET/s, no log", EMPTY_NO_LOG, measures.growing, PAUSES),
+]
+
+# Few keys with large values. How often they are set is what value files are for.
+SET_16M = ("clients=1 requests=64 keys={keys} : 1 SET key:# $16777216",)
+GET_16M = ("clients=1 requests=200 keys={keys} : 1 GET key:#",)
+
+CASES += [
+    Case("set-16m", "64 SETs of 16 MB onto 8 keys, always", MIB16, mixed(SET_16M), (rate(3.33),)),
+    Case("get-16m", "GET of 16 MB, one client", MIB16, mixed(GET_16M), (rate(1.5),)),
+    Case("beside-16m", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16, measures.beside_streams,
+         (at_most("p99", 0.25),)),
+    Case("set-16m-nolog", "64 SETs of 16 MB onto 8 keys, no log", MIB16_NO_LOG, mixed(SET_16M), (rate(1.5),)),
+    Case("beside-16m-nolog", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16_NO_LOG, measures.beside_streams,
+         (at_most("p99", 0.25),)),
 ]

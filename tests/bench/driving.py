@@ -103,6 +103,8 @@ def load(subject, *groups):
 
 def fill(subject, keys, value, ending="", clients=10, pipeline=64, rate=0):
     """Every key once."""
+    if value > 1 << 20:
+        clients, pipeline = 1, 1
     return load(subject, f"clients={clients} pipeline={pipeline} order=each keys={keys} rate={rate} : "
                          f"1 SET key:# ${value} {ending}".rstrip())
 

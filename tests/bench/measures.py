@@ -13,6 +13,7 @@ from driving import LoadError, fill, in_background, probing
 WRITERS = "name=writers clients=10 pipeline=16 rate=50000 keys={keys} : 1 SET key:# $64"
 # How fast the table grows while pauses are looked for.
 GROWING_RATE = 250_000
+STREAMED_BYTES = 16 << 20
 LEAD_SECONDS = 0.2  # of quiet before what is watched begins
 SAMPLE_SECONDS = 0.01
 
@@ -113,6 +114,15 @@ def flushing(subject, sizes, keys, state):
         took = time.monotonic() - begin
         time.sleep(LEAD_SECONDS + sizes.keys_grown / 2_000_000)  # until the thread that frees them is done
     return {"seconds": took, **_pauses(figures)}
+
+
+def beside_streams(subject, sizes, keys, state):
+    """One client sets large values without pause, another gets them: how long do small requests wait?"""
+    set_large = f"clients=1 keys={keys} : 1 SET key:# ${STREAMED_BYTES}"
+    get_large = f"clients=1 keys={keys} : 1 GET key:#"
+    with in_background(subject, set_large, get_large) as streams, probing(subject) as figures:
+        time.sleep(sizes.seconds)
+    return {"rate": streams["rate"], "p99": figures["p99"], **_pauses(figures)}
 
 
 # --- doing nothing ----------------------------------------------------------------------------------------------------
