@@ -1,5 +1,6 @@
 """npm's `redis` and `ioredis`, unchanged. Their versions are pinned in node/package-lock.json."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,10 +16,13 @@ def node_folder(tmp_path_factory):
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("npm is not installed: the Node.js clients are not checked")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "package-lock.json", ".npmrc", "check_redis.mjs", "check_ioredis.mjs"):
+    for name in ("package.json", "package-lock.json", ".npmrc", *[path.name for path in HERE.glob("*.mjs")]):
         shutil.copy(HERE / name, folder)
+    # redis-memory-server would fetch and build a redis-server of its own.
+    environment = {**os.environ, "REDISMS_DISABLE_POSTINSTALL": "1"}
     install = subprocess.run(
-        ["npm", "ci", "--prefer-offline", "--loglevel=error"], cwd=folder, capture_output=True, text=True, timeout=600
+        ["npm", "ci", "--prefer-offline", "--loglevel=error"], cwd=folder, capture_output=True, text=True, timeout=600,
+        env=environment,
     )
     assert install.returncode == 0, f"npm ci:\n{install.stdout}\n{install.stderr}"
     return folder
@@ -39,3 +43,8 @@ def test_redis(node_folder, server, protocol):
 
 def test_ioredis(node_folder, server):
     run_script(node_folder, "check_ioredis.mjs", server.socket, server.port)
+
+
+def test_redis_memory_server(node_folder, server_binary):
+    """Finds the program by its output, gives it a port, and stops it."""
+    run_script(node_folder, "check_memory_server.mjs", server_binary)

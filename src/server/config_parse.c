@@ -159,6 +159,22 @@ static bool fail_unknown(struct config_error *error, const struct place *place, 
     return false;
 }
 
+/* A directive of several words may be given them as one: save "900 1 300 10". */
+static bool read_value(struct config *config, const struct directive *directive, bool adds, int count,
+                       const struct slice *words, struct config_error *reason)
+{
+    struct word_list list;
+    if (count != 1 || words[0].size == 0 || !kind_takes_several(directive->kind))
+        return config_read_words(config, directive, adds, count, words, reason);
+    bool ok = word_list_split(&list, words[0]);
+    if (ok)
+        ok = config_read_words(config, directive, adds, list.count, list.slices, reason);
+    else
+        config_fail(reason, "unbalanced quotes");
+    word_list_free(&list);
+    return ok;
+}
+
 static bool read_words(struct config *config, const struct place *place, int count, const struct slice *words,
                        struct config_error *error)
 {
@@ -173,7 +189,7 @@ static bool read_words(struct config *config, const struct place *place, int cou
     struct config_value *value = &config->values[directive_index(directive)];
     struct config_error reason;
     bool adds = (directive->flags & DIRECTIVE_ADDS) && value->given;
-    if (!config_read_words(config, directive, adds, count - 1, words + 1, &reason)) {
+    if (!read_value(config, directive, adds, count - 1, words + 1, &reason)) {
         bool secret = directive->flags & DIRECTIVE_SENSITIVE;
         return fail_words(error, place, secret ? 1 : count, words, reason.text);
     }

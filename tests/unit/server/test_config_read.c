@@ -148,6 +148,16 @@ static void refuses_zero_bytes(void **state)
     config_free(config);
 }
 
+/* Several words may be given as one, as redis-server takes them. */
+static void splits_a_value_of_several_words(void **state)
+{
+    (void)state;
+    struct config *config = config_of("save \"900 1 300 10\"\nbind '127.0.0.1 ::1'\n");
+    assert_value(config, "save", "900 1 300 10");
+    assert_int_equal(config->bind.count, 2);
+    config_free(config);
+}
+
 /* Lines that declare users are kept word by word, in their order. */
 static void keeps_users(void **state)
 {
@@ -230,7 +240,8 @@ static void reads_the_command_line(void **state)
         {{"--save", "", "--port", "1"}, "save", ""},
         {{"--save", "--port", "1"}, "save", ""},
         {{"--port", "1", "--save"}, "save", ""},
-        {{"--save", "60 1"}, "save", NULL},
+        {{"--save", "60 1"}, "save", "60 1"},
+        {{"--save", "60 1 5"}, "save", NULL},
         {{"--save", "60", "1", "--save", "5", "2"}, "save", "60 1 5 2"},
         {{"--requirepass", "--secret", "--port", "1"}, "requirepass", "--secret"},
         {{"--requirepass", "a \"b"}, "requirepass", "a \"b"},
@@ -404,6 +415,7 @@ int main(void)
         cmocka_unit_test(errors_are_discreet),
         cmocka_unit_test(refuses_zero_bytes),
         cmocka_unit_test(keeps_users),
+        cmocka_unit_test(splits_a_value_of_several_words),
         cmocka_unit_test(includes_files),
         cmocka_unit_test(includes_end),
         cmocka_unit_test(reads_the_command_line),
