@@ -324,8 +324,10 @@ bool config_enter_dir(struct config *config, struct config_error *error)
     while (path.size > 1 && path.data[path.size - 1] == '/')
         path.size--;
     buffer_append_char(&path, '\0');
-    int failed = folder_create(path.data);
-    if (failed == 0 && chdir(path.data) != 0)
+    /* Of a folder that is there, whoever opens the disk in it sees to it that it stays: once is enough, as
+     * each folder above it costs a sync, and starts are to be quick. */
+    int failed = chdir(path.data) == 0 ? 0 : -errno;
+    if (failed == -ENOENT && (failed = folder_create(path.data)) == 0 && chdir(path.data) != 0)
         failed = -errno;
     if (failed)
         config_fail(error, "cannot use the data folder '%s': %s", path.data, strerror(-failed));
