@@ -30,7 +30,7 @@ static void expect_kept(const struct server *server, size_t size)
 static void test_kept(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {BLOB_MIN, BLOB_MIN + 1, 100000, MB - 1, MB, MB + 1, 3 * MB + 17};
+    const size_t sizes[] = {BLOB_MIN, BLOB_MIN + 1, 100000, MB - 1, MB, MB + 1, 3 * MB + 17};
     struct server server;
     server_open(&server);
     server.acknowledged = 100;
@@ -97,7 +97,7 @@ static void test_put_off(void **state)
 static void test_die_in_the_middle(void **state)
 {
     (void)state;
-    static const size_t parts[] = {30, 1000, BLOB_MIN, 100000, MB + 100, 3 * MB};
+    const size_t parts[] = {30, 1000, BLOB_MIN, 100000, MB + 100, 3 * MB};
     struct server server;
     server_open(&server);
     struct buffer command = keep_command(4 * MB, "");
