@@ -40,6 +40,8 @@ enum io_result committer_sync(struct journal *journal, struct journal_error *err
     if (result != IO_DONE)
         return result;
     committer->durable = committer->written;
+    if (committer->named > committer->on_record)
+        committer->on_record = committer->named;
     committer->oldest_unsynced_us = NEVER_US;
     committer->last_sync_us = clock_monotonic_us(journal->clock);
     int64_t took_us = committer->last_sync_us - begin_us;
@@ -64,7 +66,7 @@ static int64_t sync_due(const struct journal *journal, int64_t now_us)
          * took it back to go on filling it. */
         return committer->backlog && !committer->current && journal->queue_first ? NEVER_US : now_us;
     case SYNC_EVERYSEC: return committer->oldest_unsynced_us + SYNC_AGE_US;
-    default: return values_wait_for_sync(journal) ? committer->last_sync_us + VALUE_SYNC_US : NEVER_US;
+    default: return values_wait_for_record(journal) ? committer->last_sync_us + VALUE_SYNC_US : NEVER_US;
     }
 }
 
@@ -87,7 +89,7 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
         return result;
     committer->written += frame_stream_size(&frame);
     committer->placed += frame.payload.size;
-    committer->recorded = frame.durable_lsn;
+    committer->recorded = committer->named = frame.durable_lsn;
     committer->last_write_us = begin_us;
     committer->last_frame_size = bytes->size;
     if (committer->oldest_unsynced_us == NEVER_US)
@@ -238,7 +240,9 @@ static int64_t close_due(const struct journal *journal, int64_t now_us)
 {
     const struct committer *committer = &journal->committer;
     bool is_quiet = committer->written == committer->durable && queue_due(journal, now_us) == NEVER_US;
-    if (!is_quiet || committer->recorded == committer->durable || journal_policy(journal) == SYNC_NO)
+    if (!is_quiet || committer->recorded == committer->durable)
+        return NEVER_US;
+    if (journal_policy(journal) == SYNC_NO && !values_wait_for_record(journal))
         return NEVER_US;
     return committer->last_write_us + QUIET_US;
 }
@@ -454,7 +458,7 @@ int64_t journal_work_due_us(const struct journal *journal)
     ASSERT(journal->started && !journal->threaded);
     int64_t due_us;
     int64_t now_us = clock_monotonic_us(journal->clock);
-    return find_due(journal, now_us, &due_us) == TASK_COUNT ? due_us : now_us;
+    return find_due(journal, now_us, &due_us) == TASK_COUNT && !values_load_due(journal) ? due_us : now_us;
 }
 
 /* --- the thread --------------------------------------------------------------------------------------- */

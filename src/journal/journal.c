@@ -329,7 +329,7 @@ static enum io_result start_existing(struct journal *journal, struct journal_err
     if (result == IO_DONE)
         result = make_durable(journal, error);
     committer->written = committer->durable = reader->lsn;
-    committer->recorded = reader->promised_lsn;
+    committer->recorded = committer->named = committer->on_record = reader->promised_lsn;
     if (result == IO_DONE && reader->torn.frames > 0)
         result = leave_torn_tail(journal, error);
     return result;

@@ -170,7 +170,8 @@ int64_t journal_work_due_us(const struct journal *journal);
 
 /* --- values that are not in memory yet ---------------------------------------------------------------- */
 
-/* Reads a blob's bytes now, by the caller. NULL, or what is wrong, for people. */
+/* Reads a blob's bytes now, by the caller. NULL, or what is wrong, for people: told once, then it is tried
+ * again. */
 const char *journal_value_load(struct journal *journal, struct blob *blob);
 /* Asks for a blob's bytes before others that are only to be loaded some time; journal's wake tells of it.
  * NULL, or why they cannot be had. */

@@ -137,6 +137,8 @@ struct committer {
     uint64_t
         value_space; /* bytes of files for values that found room on the disk, counted as values_placed */
     lsn_t recorded;  /* the highest durable LSN that a frame or MANIFEST names */
+    lsn_t named;     /* what the last frame written says is durable, */
+    lsn_t on_record; /* and what is durably said: recovery never ends below */
     int64_t oldest_unsynced_us; /* when the first write was begun that is not synced yet */
     int64_t last_write_us;
     int64_t last_sync_us;
@@ -326,8 +328,8 @@ void values_rewrite_begin(struct journal *journal, lsn_t lsn);
 void values_rewrite_end(struct journal *journal, bool ok);
 int64_t values_due(const struct journal *journal, int64_t now_us);
 enum io_result values_run(struct journal *journal, struct journal_error *error);
-/* Whether files could go if only more were durable. */
-bool values_wait_for_sync(const struct journal *journal);
+/* Whether files could go if only it were on record that more is durable. */
+bool values_wait_for_record(const struct journal *journal);
 /* What MANIFEST names, or what is kept as history, has changed. */
 void values_recheck(struct journal *journal);
 /* Goes on writing a named value's file, which it begins if writer has none open. */
@@ -346,6 +348,7 @@ void values_stats(const struct journal *journal, struct journal_stats *stats);
 void values_stop(struct journal *journal);
 /* Without threads: reads one value that is to be loaded. Returns whether there was any. */
 bool values_load_one(struct journal *journal);
+bool values_load_due(const struct journal *journal);
 
 /* --- leftovers.c -------------------------------------------------------------------------------------- */
 

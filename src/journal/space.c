@@ -128,10 +128,12 @@ enum io_result space_replace_manifest(struct journal *journal, struct manifest *
 {
     manifest->durable_lsn = journal->committer.durable;
     enum io_result result = manifest_store(journal->disk, manifest, error);
-    if (result == IO_DONE)
+    if (result == IO_DONE) {
         space_adopt(journal, manifest);
-    else
+        journal->committer.on_record = journal->committer.durable;
+    } else {
         manifest_free(manifest);
+    }
     return result;
 }
 

@@ -81,13 +81,12 @@ void values_found(struct journal *journal, lsn_t lsn, uint32_t number)
 
 /* --- reading ------------------------------------------------------------------------------------------ */
 
-/* The file's bytes in an allocation of their own; NULL, with the reason. is_damage: the file is to blame. */
-static char *read_value(const struct journal *journal, const struct value_file *file, bool *is_damage,
+/* The file's bytes in an allocation of their own; NULL, with the reason. */
+static char *read_value(const struct journal *journal, const struct value_file *file,
                         struct journal_error *error)
 {
     struct value_reference value = value_refer(file, 0);
     char *data = mem_try_alloc(value.size);
-    *is_damage = data != NULL;
     if (!data) {
         error_set(error, "there is not enough memory for a value of %" PRIu64 " bytes", value.size);
         return NULL;
@@ -114,25 +113,30 @@ const char *journal_value_load(struct journal *journal, struct blob *blob)
     struct values *values = journal->values;
     struct value_file *file = value_of(blob);
     struct journal_error error;
-    bool is_damage;
-    if (blob->data)
+    if (blob_is_loaded(blob))
         return NULL;
-    if (file->wrong)
-        return file->wrong;
-    char *data = read_value(journal, file, &is_damage, &error);
-    if (!data && !is_damage)
-        return "OOM";
+    pthread_mutex_lock(&values->lock);
+    if (file->wrong) {
+        /* Told now; the next one who asks has it tried again. */
+        snprintf(values->told, sizeof(values->told), "%s", file->wrong);
+        mem_free(file->wrong);
+        file->wrong = NULL;
+        pthread_mutex_unlock(&values->lock);
+        return values->told;
+    }
+    pthread_mutex_unlock(&values->lock);
+    char *data = read_value(journal, file, &error);
     pthread_mutex_lock(&values->lock);
     if (data) {
         /* A thread may be reading it, too; then what that gives is dropped (journal_values_install). */
         if (!file->is_wanted)
             list_remove(&file->node);
         give_bytes(file, blob, data);
-    } else if (!file->wrong) {
-        file->wrong = mem_strdup(error.text);
+    } else {
+        snprintf(values->told, sizeof(values->told), "%s", error.text);
     }
     pthread_mutex_unlock(&values->lock);
-    return data ? NULL : file->wrong;
+    return data ? NULL : values->told;
 }
 
 /* The next that is to be read; NULL when there is none. With the lock held. */
@@ -147,18 +151,15 @@ static void load(struct journal *journal, struct value_file *file)
 {
     struct values *values = journal->values;
     struct journal_error error;
-    bool is_damage;
     bool is_needed = blob_is_shared(file->blob); /* somebody has it besides the list */
     char *data = NULL;
     pthread_mutex_unlock(&values->lock);
     if (is_needed)
-        data = read_value(journal, file, &is_damage, &error);
+        data = read_value(journal, file, &error);
     pthread_mutex_lock(&values->lock);
     file->loaded = data;
-    if (is_needed && !data && !file->wrong) {
+    if (is_needed && !data && !file->wrong)
         file->wrong = mem_strdup(error.text);
-        file->is_passing = !is_damage;
-    }
     list_append(&values->loaded, &file->node);
     atomic_store(&values->has_loaded, true);
 }
@@ -240,18 +241,12 @@ const char *journal_value_request(struct journal *journal, struct blob *blob)
 {
     struct values *values = journal->values;
     struct value_file *file = value_of(blob);
-    if (blob->data)
+    if (blob_is_loaded(blob))
         return NULL;
     pthread_mutex_lock(&values->lock);
     const char *wrong = file->wrong;
     bool is_taken = file->is_wanted && (!list_linked(&file->node) || file->loaded);
-    if (wrong && file->is_passing) {
-        /* Told this time; the next one who asks has it tried again. */
-        snprintf(values->told, sizeof(values->told), "%s", wrong);
-        mem_free(file->wrong);
-        file->wrong = NULL;
-        wrong = values->told;
-    } else if (!wrong && !is_taken) {
+    if (!wrong && !is_taken) {
         if (!file->is_wanted)
             want(file);
         move_to_front(&values->wanted, &file->node);
@@ -300,6 +295,15 @@ bool journal_has_unloaded(const struct journal *journal)
 bool journal_has_values(const struct journal *journal)
 {
     return atomic_load_explicit(&journal->values->references, memory_order_relaxed) > 1;
+}
+
+bool values_load_due(const struct journal *journal)
+{
+    struct values *values = journal->values;
+    pthread_mutex_lock(&values->lock);
+    bool due = !list_empty(&values->wanted);
+    pthread_mutex_unlock(&values->lock);
+    return due;
 }
 
 bool values_load_one(struct journal *journal)
@@ -432,7 +436,7 @@ static void sort_table(struct values *values)
             if (!file->is_released)
                 continue;
             file->is_released = false;
-            value_bury(file, &values->kept);
+            value_bury(file, &values->dead);
         }
 }
 

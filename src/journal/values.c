@@ -383,10 +383,10 @@ static bool is_removable(const struct journal *journal, const struct value_file 
     return oldest >= file->dead_lsn || (!keeps_history && oldest >= file->pinned_lsn);
 }
 
-/* With the lock held. */
-static bool has_become_durable(const struct journal *journal, struct list_node *node)
+/* Whether no recovery can end before what replaced the value. With the lock held. */
+static bool is_past_recall(const struct journal *journal, struct list_node *node)
 {
-    return node && LIST_OWNER(node, struct value_file, node)->dead_lsn <= journal->committer.durable;
+    return node && LIST_OWNER(node, struct value_file, node)->dead_lsn <= journal->committer.on_record;
 }
 
 int64_t values_due(const struct journal *journal, int64_t now_us)
@@ -396,12 +396,12 @@ int64_t values_due(const struct journal *journal, int64_t now_us)
         return NEVER_US;
     pthread_mutex_lock(&values->lock);
     bool due = (values->recheck && !list_empty(&values->kept)) || !list_empty(&values->removable) ||
-               has_become_durable(journal, list_first(&values->dead));
+               is_past_recall(journal, list_first(&values->dead));
     pthread_mutex_unlock(&values->lock);
     return due ? now_us : NEVER_US;
 }
 
-bool values_wait_for_sync(const struct journal *journal)
+bool values_wait_for_record(const struct journal *journal)
 {
     struct values *values = journal->values;
     if (!atomic_load_explicit(&values->has_dead, memory_order_acquire))
@@ -417,7 +417,7 @@ static struct value_file *take_removable(struct journal *journal)
 {
     struct values *values = journal->values;
     struct list_node *node;
-    while (has_become_durable(journal, node = list_first(&values->dead))) {
+    while (is_past_recall(journal, node = list_first(&values->dead))) {
         list_remove(node);
         list_append(&values->kept, node);
         values->recheck = true;

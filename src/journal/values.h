@@ -4,7 +4,9 @@
  * blob lives with its origin the file is in use. When the blob is freed or changed, the file is dead, and is
  * removed when nobody can need it any more:
  *
- *  - what replaced the value is durable, or a crash would need it; and
+ *  - what replaced the value is durable, and that is on record: a frame or MANIFEST says so, durably. A log
+ *    that has lost its end is taken for torn only behind what is on record, so no recovery ends before the
+ *    replacement then; and
  *  - no state that MANIFEST still has can be rebuilt with it. If older states are kept, that is when the
  * oldest kept base is younger than the replacement. If none is kept, recovery only ever goes to the end of
  * the log, where the value is gone; on its way it needs the bytes only for partial changes that were made to
@@ -49,10 +51,9 @@ struct value_file {
     struct value_file *chain; /* of the table */
     struct blob *blob;        /* made for it, and not freed since; not counted as a reference */
     bool is_unloaded;
-    bool is_wanted;  /* in the list of those to be loaded, or of those that were */
-    char *loaded;    /* what was read, until the loop takes it */
-    char *wrong;     /* why it cannot be loaded */
-    bool is_passing; /* that may be over: it is tried again for the next who asks */
+    bool is_wanted; /* in the list of those to be loaded, or of those that were */
+    char *loaded;   /* what was read, until the loop takes it */
+    char *wrong;    /* why it cannot be loaded */
 };
 
 struct value_name {
@@ -72,7 +73,7 @@ struct values {
     struct list planned;
     struct list rewriting; /* named for the running rewrite */
     struct list dropped;   /* dead; the loop has yet to say since when */
-    struct list dead;      /* until the replacement is durable: in order of dead_lsn */
+    struct list dead;      /* until the replacement is past recall: in order of dead_lsn */
     struct list kept;      /* until a younger base is the oldest */
     struct list removable;
     bool recheck; /* something in kept may be removable */
@@ -103,7 +104,7 @@ struct values {
     atomic_bool has_loaded;
     _Atomic uint64_t unloaded_count;
     uint64_t unloaded_bytes;
-    char told[256];
+    char told[512];
 };
 
 struct values *values_new(void);

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "sim.h"
 
-#define REPLY_PEEK   16
+#define REPLY_PEEK   48
 #define PEEK_VECTORS 16384
 
 /* --- coming and going -------------------------------------------------------------------------------------
@@ -140,8 +140,9 @@ static bool begins_with(const char *text, const char *what)
 /* Refused before it looked at anything. */
 static bool tells_nothing(const char *reply)
 {
-    static const char *const refusals[] = {"-MISCONF", "-OOM",       "-EXECABORT",  "-LOADING",
-                                           "+QUEUED",  "-ERR Can't", "-ERR Replica"};
+    static const char *const refusals[] = {"-MISCONF",   "-OOM",        "-EXECABORT",
+                                           "-LOADING",   "+QUEUED",     "-ERR a value cannot be loaded",
+                                           "-ERR Can't", "-ERR Replica"};
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (begins_with(reply, refusals[i]))
             return true;
@@ -336,7 +337,7 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
     messages_settle(sim);
     if (result == DISPATCH_WAIT) {
         trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
-        if (!command.writes)
+        if (!command.writes && !sim->world->has_unloaded)
             sim_fail(sim, "'%s', which only reads, has to wait for the journal", command.text);
         client->waits = true;
         *used = request->begin;

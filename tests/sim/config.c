@@ -18,6 +18,7 @@ static void draw_journal(struct sim_config *config, struct random *random)
     config->unsynced_max = PICK(random, 1 << 10, 16 << 10, 1 << 20, 64 << 20);
     config->history_bases = (int)PICK(random, 0, 0, 1, 3);
     config->history_seconds = (int64_t)PICK(random, 0, 0, 0, 5, 3600);
+    config->value_threshold = PICK(random, 0, SIM_BLOB_MIN, SIM_BLOB_MIN, 2000, 10000);
 }
 
 static void draw_memory(struct sim_config *config, struct random *random)
@@ -76,6 +77,9 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     config->frees_beside = random_below(random, 10) == 0;
     config->fork_fails = (unsigned)PICK(random, 0, 0, 0, 10000);
     draw_journal(config, random);
+    /* When a thread lets go of a value and so of its file, a seed cannot decide. */
+    if (config->frees_beside)
+        config->value_threshold = 0;
     draw_memory(config, random);
     draw_triggers(config, random);
     draw_weights(config, random);

@@ -30,6 +30,9 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
     const struct sim_config *config = &sim->config;
     uint64_t world_seed = random_next(random);
     uint64_t journal_seed = random_next(random);
+    static const enum value_load loads[] = {VALUE_LOAD_START, VALUE_LOAD_BACKGROUND, VALUE_LOAD_FIRST_USE};
+    enum value_load load = loads[random_below(random, 3)];
+    life->reads_values = load == VALUE_LOAD_START;
     return (struct engine_options){
         .world =
             {.clock = &sim->clock.clock,
@@ -38,6 +41,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
              .settings = {.bulk_max = 512 << 20,
                           .query_max = 1 << 30,
                           .requirepass = "",
+                          .value_file_threshold = config->value_threshold,
                           /* Small, and another one in each life: what is repeated does not hang on it. */
                           .hll_sparse_max = world_seed % 100,
                           .dump_compressed = false,
@@ -56,6 +60,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                     .unsynced_max = config->unsynced_max,
                     .history_bases = config->history_bases,
                     .history_seconds = config->history_seconds,
+                    .value_load = load,
                     .random_seed = journal_seed,
                     .wake = is_main ? woken : ignore,
                     .wake_context = sim},
@@ -180,12 +185,22 @@ void sim_check_folder(struct sim *sim, const struct sim_disk *disk)
         const char *name = disk->names[i].name;
         bool expected =
             strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0 || strncmp(name, "spare-", 6) == 0;
+        expected |= strncmp(name, "value-", 6) == 0; /* sim_check_values looks at those */
         spares += strncmp(name, "spare-", 6) == 0;
         if (!expected && !manifest_names(manifest, name))
             sim_fail(sim, "the folder holds %s, which MANIFEST does not name", name);
     }
     if (spares > SPARES_ENOUGH)
         sim_fail(sim, "the folder holds %d spares", spares);
+}
+
+void sim_check_values(struct sim *sim, bool exactly)
+{
+    char name[SIM_NAME_SIZE];
+    if (!values_folder_is_right(sim->disk, sim->world->store, sim->journal, exactly, name))
+        sim_fail(sim, "%s %s", name,
+                 sim_disk_content(sim->disk, name).data ? "is there, and nobody needs it"
+                                                        : "is missing, and a key needs it");
 }
 
 void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_survive)
@@ -198,7 +213,7 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
                  (unsigned long long)must_survive);
     if (!model_state_at(&sim->model, life->lsn, &expected))
         sim_fail(sim, "recovered to LSN %llu, which is not the end of any unit", lsn);
-    uint64_t found = model_digest(world->store);
+    uint64_t found = model_digest(life->disk, world->store);
     if (found != expected)
         sim_fail(sim, "recovered to LSN %llu, but the state is another: digest %016llx instead of %016llx",
                  lsn, (unsigned long long)found, (unsigned long long)expected);
@@ -271,7 +286,7 @@ static struct sim_disk *after_refusal(struct sim *sim, struct sim_disk *disk, co
 
 static void take_over(struct sim *sim, const struct sim_life *life)
 {
-    model_recovered(&sim->model, engine_world(life->engine)->store, life->lsn);
+    model_recovered(&sim->model, life->disk, engine_world(life->engine)->store, life->lsn);
     sim->lives++;
     sim->lost_power = sim->closed_well = false;
     sim->disk = life->disk;

@@ -174,6 +174,7 @@ int main(int argc, char **argv)
                                             {"trace", no_argument, NULL, 'v'},
                                             {0}};
     struct sim_counts counts = {0};
+    blob_min = SIM_BLOB_MIN;
     uint64_t seed = 0;
     uint64_t start;
     random_secure(&start, sizeof(start));

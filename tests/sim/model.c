@@ -5,6 +5,7 @@
 #include "base/diag.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "values.h"
 
 /* --- keys -------------------------------------------------------------------------------------------------
  */
@@ -39,6 +40,7 @@ static int key_number(struct slice name)
  */
 
 struct look {
+    const struct sim_disk *disk;
     int database;
     uint64_t digest[MODEL_DATABASES][MODEL_KEYS_MAX];
 };
@@ -47,15 +49,16 @@ static void look_at_entry(void *context, struct entry *entry)
 {
     struct look *look = context;
     char scratch[STRING_SCRATCH];
-    struct slice value = string_value(entry, scratch);
+    struct slice value = values_content(look->disk, entry, scratch);
     int key = key_number(entry_key(entry));
     uint64_t seed = (uint64_t)entry_expire_ms(entry) * MODEL_KEYS_MAX + (uint64_t)key;
     look->digest[look->database][key] = hash_bytes(value.data, value.size, seed) | 1;
 }
 
-static void look_at_store(struct look *look, struct store *store)
+static void look_at_store(struct look *look, const struct sim_disk *disk, struct store *store)
 {
     memset(look, 0, sizeof(*look));
+    look->disk = disk;
     for (look->database = 0; look->database < MODEL_DATABASES; look->database++)
         database_each(store_database(store, look->database), look_at_entry, look);
 }
@@ -65,10 +68,10 @@ static uint64_t look_digest(const struct look *look)
     return hash_bytes(look->digest, sizeof(look->digest), 0);
 }
 
-uint64_t model_digest(struct store *store)
+uint64_t model_digest(const struct sim_disk *disk, struct store *store)
 {
     struct look look;
-    look_at_store(&look, store);
+    look_at_store(&look, disk, store);
     return look_digest(&look);
 }
 
@@ -94,11 +97,11 @@ void model_free(struct model *model)
     mem_free(model->acknowledged);
 }
 
-void model_unit(struct model *model, struct store *store, lsn_t lsn)
+void model_unit(struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn)
 {
     struct look look;
     ASSERT(lsn > model->states[model->state_count - 1].lsn);
-    look_at_store(&look, store);
+    look_at_store(&look, disk, store);
     for (int db = 0; db < MODEL_DATABASES; db++) {
         for (int key = 0; key < MODEL_KEYS_MAX; key++) {
             if (look.digest[db][key] == model->key_digest[db][key])
@@ -196,13 +199,13 @@ void model_forget_everysec(struct model *model)
     model->acknowledged_first = model->acknowledged_count = 0;
 }
 
-void model_recovered(struct model *model, struct store *store, lsn_t lsn)
+void model_recovered(struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn)
 {
     const struct model_state *state = find_state(model, lsn);
     ASSERT(state);
     model->state_count = (size_t)(state - model->states) + 1;
     struct look look;
-    look_at_store(&look, store);
+    look_at_store(&look, disk, store);
     memcpy(model->key_digest, look.digest, sizeof(look.digest));
     for (int db = 0; db < MODEL_DATABASES; db++)
         for (int key = 0; key < MODEL_KEYS_MAX; key++)

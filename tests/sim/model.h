@@ -7,6 +7,7 @@
 #define DKV_SIM_MODEL_H
 
 #include "journal/journal.h"
+#include "sim_disk.h"
 #include "store/store.h"
 
 #define MODEL_DATABASES 4
@@ -45,12 +46,12 @@ struct slice model_key_name(int key);
 
 void model_init(struct model *model);
 void model_free(struct model *model);
-/* A unit has ended at lsn: looks at the whole store. */
-void model_unit(struct model *model, struct store *store, lsn_t lsn);
+/* A unit has ended at lsn: looks at the whole store, and on the disk at values that are not read yet. */
+void model_unit(struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn);
 /* The state that was reached at exactly this LSN; false when there was none. */
 bool model_state_at(const struct model *model, lsn_t lsn, uint64_t *digest);
 /* Digest of a whole store. */
-uint64_t model_digest(struct store *store);
+uint64_t model_digest(const struct sim_disk *disk, struct store *store);
 /* The last change of one key, or of any key of a database (key below 0). */
 lsn_t model_last_change(const struct model *model, int database, int key);
 
@@ -67,6 +68,6 @@ void model_second_passed(struct model *model, int64_t before_us);
 void model_forget_everysec(struct model *model);
 
 /* The store came back as of lsn, which is durable: what was after it never was. */
-void model_recovered(struct model *model, struct store *store, lsn_t lsn);
+void model_recovered(struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn);
 
 #endif

@@ -29,6 +29,7 @@ struct rot_folder {
 struct verdict {
     bool refused;
     bool missing;    /* the file is gone */
+    bool lost_end;   /* with frames that put on record that values were replaced, so that their files went */
     uint64_t offset; /* when refused, that recovery has to name */
     lsn_t lsn;       /* when not, that it has to lead to */
 };
@@ -100,7 +101,7 @@ static struct walk walk_to(struct slice bytes, const struct rot_file *file, uint
         if (frame.durable_lsn > walk.durable_lsn)
             walk.durable_lsn = frame.durable_lsn;
         walk.offset = end;
-        walk.lsn += frame.payload.size;
+        walk.lsn += frame_stream_size(&frame);
     }
     return walk;
 }
@@ -165,8 +166,10 @@ static struct verdict judge_cut(const struct rot_folder *folder, int number, uin
     const struct rot_file *file = &folder->files[number];
     if (size < FILE_HEADER_SIZE)
         return (struct verdict){.refused = true};
-    return judge_segment(folder, number,
-                         walk_to(sim_disk_content(folder->disk, file->name), file, UINT64_MAX));
+    struct slice after = sim_disk_content(folder->disk, file->name);
+    struct verdict verdict = judge_segment(folder, number, walk_to(after, file, UINT64_MAX));
+    verdict.lost_end = true;
+    return verdict;
 }
 
 lsn_t sim_promise_on_record(const struct sim_disk *disk)
@@ -206,6 +209,10 @@ static void expect(struct sim *sim, struct sim_disk *disk, const char *name, con
         sim_disk_process_ended(disk);
     } else {
         sim->counts->rots_refused++;
+        if (verdict.lost_end && !verdict.refused && strstr(life.error.text, ".dkv is missing")) {
+            sim_child_free(&child);
+            return; /* what is left needs a value that was replaced: so the loss is noticed after all */
+        }
         if (!verdict.refused)
             sim_fail(sim, "%s: %s, where nothing was promised, and the folder is refused: %s", name, harm,
                      life.error.text);
@@ -213,6 +220,119 @@ static void expect(struct sim *sim, struct sim_disk *disk, const char *name, con
             sim_fail(sim, "%s: %s; expected \"%s\", found \"%s\"", name, harm, place, life.error.text);
     }
     sim_child_free(&child);
+}
+
+static struct sim_disk *copy_to_harm(struct sim *sim, const struct sim_disk *disk)
+{
+    struct sim_disk *copy = sim_disk_copy(disk, random_next(&sim->probe_random));
+    copy->faults = (struct sim_faults){0};
+    copy->capacity = UINT64_MAX;
+    return copy;
+}
+
+/* --- value files ------------------------------------------------------------------------------------------
+ */
+
+/* How a value file is harmed. */
+struct value_harm {
+    char name[SIM_NAME_SIZE];
+    bool at_once; /* it can be seen without reading the value's bytes */
+    char text[64];
+};
+
+static bool some_value_file(struct sim *sim, const struct sim_disk *disk, struct value_harm *harm)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < disk->name_count; i++)
+        if (strncmp(disk->names[i].name, "value-", 6) == 0 && random_below(&sim->probe_random, ++count) == 0)
+            memcpy(harm->name, disk->names[i].name, SIM_NAME_SIZE);
+    return count > 0;
+}
+
+static void harm_value(struct sim *sim, struct sim_disk *disk, struct value_harm *harm)
+{
+    struct random *random = &sim->probe_random;
+    uint64_t size = sim_disk_content(disk, harm->name).size;
+    struct disk_file *opened;
+    uint64_t at = random_below(random, size == 0 ? 1 : random_below(random, 3) && size > 64 ? size : 64);
+    switch (at < size ? random_below(random, 8) : 0) {
+    case 0:
+        disk_unlink(&disk->disk, harm->name);
+        harm->at_once = true;
+        snprintf(harm->text, sizeof(harm->text), "it is gone");
+        break;
+    case 1:
+        ASSERT(disk_open(&disk->disk, harm->name, DISK_WRITE, &opened) == 0);
+        ASSERT(disk_truncate(opened, at) == 0);
+        disk_close(opened);
+        harm->at_once = true;
+        snprintf(harm->text, sizeof(harm->text), "it is cut at %llu", (unsigned long long)at);
+        break;
+    default:
+        sim_disk_rot(disk, harm->name, at, (uint8_t)(1 + random_below(random, 255)));
+        harm->at_once = at < 4096;
+        snprintf(harm->text, sizeof(harm->text), "byte %llu is wrong", (unsigned long long)at);
+    }
+}
+
+/* What is needed of the files of a folder as it is: recovery itself says, which is judged elsewhere. */
+static bool value_need(struct sim *sim, const struct sim_disk *disk, const char *name,
+                       struct value_need *need)
+{
+    struct sim_life life;
+    struct sim_child child = {0};
+    struct sim_disk *whole = copy_to_harm(sim, disk);
+    bool begun = sim_life_begin(sim, &life, whole, &child) == LIFE_BEGUN;
+    if (begun) {
+        struct world *world = engine_world(life.engine);
+        *need = values_need(world->store, world->journal, name);
+        engine_abandon(life.engine);
+        sim_disk_process_ended(whole);
+    }
+    sim_disk_free(whole);
+    sim_child_free(&child);
+    return begun;
+}
+
+/* A harmed value file is refused by its name if it is needed at the start, told of when it is needed later,
+ * and of no consequence otherwise. */
+static bool rot_value(struct sim *sim, const struct sim_disk *disk)
+{
+    struct value_harm harm;
+    struct value_need need;
+    struct sim_life life;
+    struct sim_child child = {0};
+    if (!some_value_file(sim, disk, &harm) || !value_need(sim, disk, harm.name, &need))
+        return false;
+    struct sim_disk *rotten = copy_to_harm(sim, disk);
+    harm_value(sim, rotten, &harm);
+    sim->counts->rots++;
+    enum life_result result = sim_life_begin(sim, &life, rotten, &child);
+    bool must_refuse = need.was_read || (need.is_in_use && (life.reads_values || harm.at_once));
+    if ((result == LIFE_REFUSED) != must_refuse)
+        sim_fail(sim,
+                 "%s: %s, and the folder is %s, though the file is %s, and %s to be read at the start: %s",
+                 harm.name, harm.text, must_refuse ? "taken" : "refused",
+                 need.is_in_use  ? "in use"
+                 : need.was_read ? "needed by the log"
+                                 : "not needed",
+                 life.reads_values ? "was" : "was not", life.error.text);
+    if (result == LIFE_REFUSED) {
+        sim->counts->rots_refused++;
+        if (!strstr(life.error.text, harm.name))
+            sim_fail(sim, "%s: %s; it is not named by: %s", harm.name, harm.text, life.error.text);
+    } else {
+        struct world *world = engine_world(life.engine);
+        if (!need.is_in_use)
+            sim_life_check(sim, &life, 0);
+        if (!values_read_but(world->store, world->journal, need.is_in_use ? harm.name : ""))
+            sim_fail(sim, "%s: %s, and reading the value does not say so", harm.name, harm.text);
+        engine_abandon(life.engine);
+        sim_disk_process_ended(rotten);
+    }
+    sim_disk_free(rotten);
+    sim_child_free(&child);
+    return true;
 }
 
 static uint64_t some_byte(struct sim *sim, struct slice bytes, const struct rot_file *file)
@@ -227,14 +347,6 @@ static uint64_t some_byte(struct sim *sim, struct slice bytes, const struct rot_
     /* The end is where torn and damaged are told apart. */
     uint64_t from = used > 1000 && random_below(random, 2) ? used - 1000 : 0;
     return from + random_below(random, used - from + (used < bytes.size ? 1 : 0));
-}
-
-static struct sim_disk *copy_to_harm(struct sim *sim, const struct sim_disk *disk)
-{
-    struct sim_disk *copy = sim_disk_copy(disk, random_next(&sim->probe_random));
-    copy->faults = (struct sim_faults){0};
-    copy->capacity = UINT64_MAX;
-    return copy;
 }
 
 static void rot_manifest(struct sim *sim, const struct sim_disk *disk)
@@ -308,6 +420,8 @@ void sim_rot_probe(struct sim *sim, const struct sim_disk *disk)
         rot_manifest(sim, disk);
         return;
     }
+    if (random_below(random, 2) == 0 && rot_value(sim, disk))
+        return;
     /* The last file more often than others. */
     int number =
         random_below(random, 2) ? folder.count - 1 : (int)random_below(random, (uint64_t)folder.count);

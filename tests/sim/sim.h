@@ -13,6 +13,7 @@
 #include "sim_child.h"
 #include "sim_disk.h"
 #include "trace.h"
+#include "values.h"
 #include "workload.h"
 
 #define CLIENTS_MAX 20
@@ -35,6 +36,7 @@ struct sim_config {
     uint64_t unsynced_max;
     int history_bases;
     int64_t history_seconds;
+    uint64_t value_threshold; /* 0: no value has a file of its own */
     struct rewrite_triggers triggers;
     unsigned beside; /* chance that something runs beside a disk call, in 256ths */
     unsigned probe;  /* chance of a probe at a disk call, in 256ths */
@@ -125,8 +127,9 @@ struct sim_life {
     struct engine *engine;
     struct sim_disk *disk;
     struct sim_child *child;
-    bool is_second; /* another has the folder */
-    bool may_leave; /* calls failed: files may be left over, until the next beginning */
+    bool is_second;    /* another has the folder */
+    bool may_leave;    /* calls failed: files may be left over, until the next beginning */
+    bool reads_values; /* before it has begun */
     struct journal_error error;
     struct recover_progress progress;
     lsn_t lsn; /* recovered to here */
@@ -152,6 +155,8 @@ int64_t sim_disk_time(const struct sim *sim);
 int64_t sim_written_us(const struct sim *sim, lsn_t lsn);
 /* Checks that a folder holds what its MANIFEST names, and nothing that somebody would have to clean up. */
 void sim_check_folder(struct sim *sim, const struct sim_disk *disk);
+/* At rest: the value files are those that somebody needs; exactly: those that keys have. */
+void sim_check_values(struct sim *sim, bool exactly);
 /* What has to be there after a crash that happens now. */
 lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
 

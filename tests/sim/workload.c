@@ -10,6 +10,9 @@
 #define WORDS_MAX       16
 #define INLINE_CHANCE   6 /* one in so many, of those that can be sent inline */
 #define LARGE_VALUE_MIN 10000
+/* Around the sizes from which on a value is kept as a blob, and gets a file of its own. */
+#define MEDIUM_VALUE_MIN  900
+#define MEDIUM_VALUE_MORE 2500
 
 /* Words in capitals of one letter stand for something chosen anew each time:
  *   K key  V value  Q value out of very few  N integer  F number with decimals  O small offset
@@ -184,11 +187,14 @@ static void favour_one_line(struct workload *workload)
 void workload_init(struct workload *workload, struct random *random)
 {
     static const unsigned char favours[] = {0, 1, 1, 1, 1, 2, 4, 10};
+    static const unsigned medium_chances[] = {0, 0, 1000, 10000, 40000};
     static const unsigned large_chances[] = {0, 0, 100, 600, 3000};
     static_assert(LINE_COUNT <= sizeof(workload->weights), "a weight for each line");
     *workload = (struct workload){.random = random};
     workload->keys = 1 + (int)random_below(random, random_below(random, 2) ? 6 : MODEL_KEYS_MAX);
     workload->large = large_chances[random_below(random, sizeof(large_chances) / sizeof(large_chances[0]))];
+    workload->medium =
+        medium_chances[random_below(random, sizeof(medium_chances) / sizeof(medium_chances[0]))];
     workload->large_max = (size_t)LARGE_VALUE_MIN << random_below(random, 6);
     for (size_t i = 0; i < LINE_COUNT; i++) {
         unsigned weight = lines[i].weight * favours[random_below(random, sizeof(favours))];
@@ -229,6 +235,8 @@ static void say_value(struct words *words)
     case 3: size = below(words, 200); break;
     default: size = below(words, 24); break;
     }
+    if (below(words, 65536) < words->workload->medium)
+        size = MEDIUM_VALUE_MIN + below(words, MEDIUM_VALUE_MORE);
     if (below(words, 65536) < words->workload->large)
         size = LARGE_VALUE_MIN + below(words, words->workload->large_max);
     char *out = buffer_reserve(text, size + sizeof(uint64_t));

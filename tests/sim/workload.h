@@ -40,6 +40,7 @@ struct sim_command {
 struct workload {
     struct random *random;
     int keys;         /* in use: 1 to MODEL_KEYS_MAX */
+    unsigned medium;  /* chance of one that may be a large value to the server, in 65536ths */
     unsigned large;   /* chance of a large value, in 65536ths */
     size_t large_max; /* bytes */
     unsigned weight_total;
