@@ -544,6 +544,45 @@ static void a_rewrite_keeps_the_state(void **state)
     assert_string_equal(ask(fixture, "get counter"), "$3\r\n500\r\n");
 }
 
+/* Adds keys to a database, with values of size bytes. */
+static void add_keys(struct fixture *fixture, int database, int count, int size)
+{
+    char line[512];
+    snprintf(line, sizeof(line), "select %d", database);
+    send(fixture, &fixture->client, line);
+    for (int i = 0; i < count; i++) {
+        snprintf(line, sizeof(line), "set key:%d %0*d", i, size, i);
+        send(fixture, &fixture->client, line);
+        if (i % 4 == 0)
+            ask(fixture, "ping");
+    }
+    ask(fixture, "ping");
+}
+
+/* Shows that what a database was given as room for keys that the base seemed to hold, and that were
+ * another's, is given back, so that tables end about as large as they were. */
+static void room_made_for_a_base_is_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    journal_set_policy(fixture->world->journal, SYNC_NO);
+    add_keys(fixture, 0, 15000, 100);
+    add_keys(fixture, 1, 60000, 100);
+    size_t before = store_overhead(fixture->world->store);
+    assert_null(engine_rewrite(fixture->engine));
+    finish_rewrite(fixture);
+    uint64_t digest = state_digest(fixture);
+    crash_and_recover(fixture);
+    assert_int_equal(state_digest(fixture), digest);
+    assert_true(store_overhead(fixture->world->store) > before + before / 4); /* it was made */
+    for (int i = 0; i < 500; i++) {
+        fixture->clock.now_us += 10000;
+        engine_begin_round(fixture->engine);
+        engine_tick(fixture->engine);
+        commit(fixture);
+    }
+    assert_in_range(store_overhead(fixture->world->store), before - before / 4, before + before / 4);
+}
+
 /* Shows that a rewrite that is asked for within a transaction waits for the unit to end, and then is done. */
 static void a_rewrite_within_a_unit_waits(void **state)
 {
@@ -605,6 +644,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(room_made_for_a_base_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
