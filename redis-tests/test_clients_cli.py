@@ -140,6 +140,72 @@ def test_quoted_input(cli):
     assert cli("--quoted-input", "--no-raw", "GET", '"k\\x00"') == '"\\xff"\n'
 
 
+class Terminal:
+    """redis-cli in a terminal."""
+
+    def __init__(self, server, *arguments):
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "dumb"
+            os.execvp("redis-cli", ["redis-cli", "-s", server.socket, *arguments])
+        self.shown = b""
+
+    def type(self, line):
+        os.write(self.terminal, line)
+
+    def expect(self, answer):
+        """Reads until this is shown, and forgets what is before its end."""
+        while answer not in self.shown:
+            assert select.select([self.terminal], [], [], 30)[0], self.shown
+            self.shown += os.read(self.terminal, 4096)
+        self.shown = self.shown[self.shown.index(answer) + len(answer) :]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        os.close(self.terminal)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.mark.parametrize("protocol", ["-2", "-3"])
+def test_subscribed(server, cli, protocol):
+    """SUBSCRIBE in a terminal shows messages as they come; in RESP3, pushes among replies."""
+    with Terminal(server, protocol) as terminal:
+        terminal.expect(b"> ")
+        terminal.type(b"subscribe news\n")
+        terminal.expect(b'1) "subscribe"')
+        terminal.expect(b"(integer) 1")
+        assert cli("PUBLISH", "news", "hello there") == "1\n"
+        terminal.expect(b'"hello there"')
+    assert cli("PUBLISH", "news", "hello there") == "0\n"
+
+
+def test_monitor(server, cli):
+    with Terminal(server, "monitor") as terminal:
+        terminal.expect(b"OK")
+        cli("SET", "key", "a\nvalue")
+        terminal.expect(b' "SET" "key" "a\\nvalue"')
+
+
+def test_events(server, cli):
+    """Keyspace events by redis-cli's psubscribe, not in a terminal."""
+    cli("CONFIG", "SET", "notify-keyspace-events", "KEA")
+    listener = subprocess.Popen(
+        ["redis-cli", "-s", server.socket, "--csv", "psubscribe", "__key*"], stdout=subprocess.PIPE
+    )
+    try:
+        assert listener.stdout.readline().startswith(b"Reading messages")
+        assert listener.stdout.readline() == b'"psubscribe","__key*",1\n'
+        cli("SET", "key", "value")
+        assert listener.stdout.readline() == b'"pmessage","__key*","__keyspace@0__:key","set"\n'
+        assert listener.stdout.readline() == b'"pmessage","__key*","__keyevent@0__:set","key"\n'
+    finally:
+        listener.kill()
+        listener.wait()
+        listener.stdout.close()
+
+
 def test_prompt(server):
     """In a terminal: it reads COMMAND DOCS for its hints and help, shows the database, and ends with exit."""
     pid, terminal = pty.fork()

@@ -124,6 +124,114 @@ def test_lock(client):
     assert client.set("lock", "you", nx=True, px=60000) is None
 
 
+def messages(pubsub, count):
+    """The next messages, without subscriptions' confirmations."""
+    heard = []
+    while len(heard) < count:
+        message = pubsub.get_message(ignore_subscribe_messages=True, timeout=10)
+        if message:
+            heard.append((message["type"], message["channel"], message["data"]))
+    return heard
+
+
+def test_messages(client):
+    with client.pubsub() as pubsub:
+        pubsub.subscribe("news", "more")
+        pubsub.psubscribe("n*")
+        while pubsub.get_message(timeout=0.2):
+            pass
+        assert client.publish("news", b"\x00\xff") == 2
+        assert client.publish("more", "text") == 1
+        assert messages(pubsub, 3) == [
+            ("message", b"news", b"\x00\xff"),
+            ("pmessage", b"news", b"\x00\xff"),
+            ("message", b"more", b"text"),
+        ]
+        assert client.pubsub_channels() and dict(client.pubsub_numsub("news")) == {b"news": 1}
+        assert client.pubsub_numpat() == 1
+        pubsub.ping("still there")
+        assert pubsub.get_message(timeout=10)["type"] == "pong"
+        pubsub.unsubscribe()
+        pubsub.punsubscribe()
+    assert client.publish("news", "late") == 0
+
+
+def test_messages_in_a_thread(client):
+    """As applications often do it: a thread that calls a handler."""
+    heard = []
+    come = threading.Event()
+
+    def handler(message):
+        heard.append(message["data"])
+        come.set()
+
+    with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe(**{"news": handler})
+        thread = pubsub.run_in_thread(sleep_time=0.01)
+        while client.publish("news", "hello") == 0:
+            pass
+        assert come.wait(10) and heard[0] == b"hello"
+        thread.stop()
+        thread.join(10)
+
+
+def test_messages_asynchronously(server):
+    """The same with asyncio."""
+    asyncio = pytest.importorskip("asyncio")
+    aioredis = pytest.importorskip("redis.asyncio")
+
+    async def run():
+        client = aioredis.Redis(unix_socket_path=server.socket)
+        pubsub = client.pubsub(ignore_subscribe_messages=True)
+        await pubsub.psubscribe("n*")
+        while await client.publish("news", "hello") == 0:
+            await asyncio.sleep(0.01)
+        message = None
+        while message is None:
+            message = await pubsub.get_message(timeout=10)
+        assert message["data"] == b"hello" and message["pattern"] == b"n*"
+        await pubsub.close()
+        await client.close()
+
+    asyncio.run(run())
+
+
+def test_monitor(client, server):
+    with client.monitor() as monitor:
+        with redis.Redis(unix_socket_path=server.socket) as other:
+            other.set("key", "a value")
+        shown = monitor.next_command()
+        while not shown["command"].startswith("SET"):
+            shown = monitor.next_command()
+        assert shown["command"] == "SET key a value" and shown["db"] == 0 and shown["client_type"] == "unix"
+
+
+def test_slow_log(client):
+    client.config_set("slowlog-log-slower-than", 0)
+    client.slowlog_reset()
+    client.set("key", "value")
+    entries = client.slowlog_get()
+    assert any(entry["command"] == b"SET key value" for entry in entries)
+    assert client.slowlog_len() >= 1
+
+
+def test_clients(client, server):
+    """CLIENT's filters, kills, pauses and unblocking as this library gives them."""
+    with redis.Redis(unix_socket_path=server.socket, client_name="other") as other:
+        other.ping()
+        identity = other.client_id()
+        assert [one["name"] for one in client.client_list(client_id=[str(identity)])] == ["other"]
+        assert client.client_pause(50, all=False) is True
+        other.set("key", "held back for a moment")
+        assert client.client_unpause() in (True, b"OK")
+        assert client.client_unblock(identity) in (False, 0)
+        assert client.client_kill_filter(_id=identity) == 1
+        assert client.client_no_evict("ON") in (True, b"OK", "OK")
+        assert client.client_tracking_on() and client.client_tracking_off()
+        assert client.client_trackinginfo()
+        assert client.client_getredir() == -1
+
+
 def test_reconnects_after_a_restart(durable_server):
     client = redis.Redis(unix_socket_path=durable_server.socket, retry_on_error=[redis.ConnectionError])
     client.set("key", "value")

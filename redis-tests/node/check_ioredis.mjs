@@ -47,6 +47,32 @@ const found = new Set();
 for await (const keys of client.scanStream({ match: "scan:*", count: 100 })) for (const key of keys) found.add(key);
 assert.equal(found.size, 2000);
 
+// Messages.
+const heard = [];
+const listener = new Redis(options);
+listener.on("message", (channel, message) => heard.push([channel, message]));
+listener.on("pmessage", (pattern, channel, message) => heard.push([pattern, channel, message]));
+assert.equal(await listener.subscribe("news", "more"), 2);
+assert.equal(await listener.psubscribe("n*"), 3);
+assert.equal(await client.publish("news", "first"), 2);
+assert.equal(await client.publish("more", "second"), 1);
+for (let i = 0; i < 500 && heard.length < 3; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+assert.deepEqual(heard, [["news", "first"], ["n*", "news", "first"], ["more", "second"]]);
+await assert.rejects(listener.get("key"), /subscriber mode/);
+assert.equal(await listener.unsubscribe("news", "more"), 1);
+assert.equal(await listener.punsubscribe("n*"), 0);
+assert.equal(await listener.get("key"), "third");
+listener.disconnect();
+
+// MONITOR.
+const watched = [];
+const monitor = await other.monitor();
+monitor.on("monitor", (time, args) => watched.push(args));
+await client.set("seen", "a b");
+for (let i = 0; i < 500 && watched.length < 1; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+assert.deepEqual(watched[0], ["set", "seen", "a b"]);
+monitor.disconnect();
+
 // The connection.
 assert.equal(await client.client("GETNAME"), "checker");
 await client.select(2);

@@ -69,6 +69,55 @@ const binaryKey = Buffer.from([0, 255, 13, 10]);
 await client.set(binaryKey, bytes);
 assert.deepEqual(await client.withTypeMapping({ 36: Buffer }).get(binaryKey), bytes);
 
+// Messages: channels, patterns, sharded channels, and back to commands; a binary message.
+const heard = [];
+const note = (message, channel) => heard.push([channel, message]);
+const until = async (condition) => {
+  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(condition());
+};
+const listener = await connect();
+await listener.subscribe("news", note);
+await listener.pSubscribe("news.*", note);
+await listener.sSubscribe("shard", note);
+assert.equal(await client.publish("news", "first"), 1);
+assert.equal(await client.publish("news.sport", "second"), 1);
+assert.equal(await client.sPublish("shard", "third"), 1);
+assert.equal(await client.publish("other", "nobody"), 0);
+await until(() => heard.length === 3);
+assert.deepEqual(heard, [["news", "first"], ["news.sport", "second"], ["shard", "third"]]);
+assert.deepEqual(await client.pubSubChannels("n*"), ["news"]);
+assert.deepEqual({ ...(await client.pubSubNumSub(["news"])) }, { news: 1 });
+assert.equal(await client.pubSubNumPat(), 1);
+await listener.unsubscribe("news");
+await listener.pUnsubscribe();
+await listener.sUnsubscribe();
+assert.equal(await client.publish("news", "late"), 0);
+assert.equal(String(await listener.get("key")), "third");
+
+// Subscriptions come back after an uninvited end of the connection.
+await listener.subscribe("again", note);
+const listening = (await client.clientList()).find((one) => one.sub === 1).id;
+await client.sendCommand(["CLIENT", "KILL", "ID", String(listening)]);
+await until(() => true);
+for (let i = 0; i < 200 && (await client.publish("again", "back")) === 0; i++)
+  await new Promise((resolve) => setTimeout(resolve, 10));
+await until(() => heard.some(([channel, message]) => channel === "again" && message === "back"));
+await listener.close();
+
+// Client-side caching, which needs pushes.
+if (Number(protocol) === 3) {
+  const caching = await connect({ clientSideCache: { ttl: 0, maxEntries: 0, evictPolicy: "LRU" } });
+  await client.set("cached", "1");
+  assert.equal(await caching.get("cached"), "1");
+  assert.equal(await caching.get("cached"), "1");
+  await client.set("cached", "2");
+  for (let i = 0; i < 200 && (await caching.get("cached")) !== "2"; i++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(await caching.get("cached"), "2");
+  await caching.close();
+}
+
 // The connection: database, name, id, information.
 assert.equal(await client.clientGetName(), "checker");
 assert.ok((await client.clientId()) > 0);
