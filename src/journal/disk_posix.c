@@ -226,9 +226,26 @@ static int holder_write(int fd)
     return 0;
 }
 
+/* Whether it has ended and its parent has not asked how: it holds nothing any more, but its children may.
+ * From proc(5): "process (name) state ...", where the name may hold anything. */
+static bool is_zombie(int process)
+{
+    char path[64];
+    char text[256];
+    snprintf(path, sizeof(path), "/proc/%d/stat", process);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end && (strncmp(name_end, ") Z", 3) == 0 || strncmp(name_end, ") X", 3) == 0);
+}
+
 static bool has_ended(int process)
 {
-    return process > 0 && kill(process, 0) < 0 && errno == ESRCH;
+    return process > 0 && ((kill(process, 0) < 0 && errno == ESRCH) || is_zombie(process));
 }
 
 /* 0, -EWOULDBLOCK with the holder, or another negative errno. The child of a server that was killed dies with
