@@ -166,7 +166,7 @@ void output_append(struct output *output, const void *data, size_t size)
 
 void output_append_blob(struct output *output, struct blob *blob, size_t offset, size_t size)
 {
-    ASSERT(offset <= blob->size && size <= blob->size - offset);
+    ASSERT(blob_is_loaded(blob) && offset <= blob->size && size <= blob->size - offset);
     if (size == 0 || output->drops || !limit_allows(output, sizeof(struct output_chunk) + size))
         return;
     struct output_chunk *chunk = mem_alloc(sizeof(*chunk));

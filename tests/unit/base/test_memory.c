@@ -48,6 +48,23 @@ static void freed_pieces_are_used_again(void **state)
     }
     assert_in_range(faults[1] - faults[0], 0, PIECES);
 }
+
+/* The same for one large piece, which the allocator would give back at once by itself. */
+static void freed_large_pieces_are_used_again(void **state)
+{
+    (void)state;
+    enum { SIZE = 32 << 20, PAGES = SIZE / 4096 };
+    struct rusage before;
+    struct rusage after;
+    for (int round = 0; round < 2; round++) {
+        getrusage(RUSAGE_SELF, &before);
+        char *memory = mem_alloc(SIZE);
+        memset(memory, 1, SIZE);
+        mem_free(memory);
+        getrusage(RUSAGE_SELF, &after);
+    }
+    assert_in_range(after.ru_minflt - before.ru_minflt, 0, PAGES / 10);
+}
 #endif
 
 /* Sizes no machine has are refused, and the old memory stays. */
@@ -197,6 +214,7 @@ int main(void)
         cmocka_unit_test(use_is_counted),
 #ifndef DKV_SYSTEM_MALLOC
         cmocka_unit_test(freed_pieces_are_used_again),
+        cmocka_unit_test(freed_large_pieces_are_used_again),
 #endif
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(allocations_hold_what_they_should),
