@@ -64,6 +64,7 @@ def pytest(*arguments):
 def test_steps(given):
     return [
         Step("format", "clang-format agrees with every source", make("format-check"), quiet=True),
+        Step("mutations", "what breaks the server on purpose still applies", ["tests/sim/mutations/run.py", "--check"]),
         Step("build", "gcc, no warnings", make("all", "unit-build", "load"), quiet=True),
         Step("unit", "unit tests", make("unit")),
         Step("process", "the real server: kill, stop, restart", pytest("tests/process")),

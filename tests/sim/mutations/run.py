@@ -68,19 +68,34 @@ def parse(path):
     return Mutation(path.stem, reason.strip(), breaks, changes, also, only)
 
 
-def apply(tree, mutation):
+def changed(tree, mutation):
+    """The files that it changes, by name, as they are then. ValueError when it does not apply."""
     if not mutation.breaks or set(mutation.breaks) - set(PROMISES):
         raise ValueError("a line is missing that says which promises it breaks, as in breaks: D1 D7")
+    texts = {}
     for name, old, new in mutation.changes:
-        path = tree / name
-        lines = path.read_text().splitlines()
+        lines = texts.get(name, (tree / name).read_text()).splitlines()
         bare = [line.strip() for line in lines]
         places = [i for i in range(len(bare)) if bare[i : i + len(old)] == old]
         if len(places) != 1:
             raise ValueError(f"{name}: {len(places)} places where these lines stand:\n  " + "\n  ".join(old))
         at = places[0]
         lines[at : at + len(old)] = new
-        path.write_text("\n".join(lines) + "\n")
+        texts[name] = "\n".join(lines) + "\n"
+    return texts
+
+
+def check(chosen):
+    """Whether all apply, which takes no time: the source moves, and mutations have to move with it."""
+    broken = 0
+    for mutation in chosen:
+        try:
+            changed(ROOT, mutation)
+        except (OSError, ValueError) as error:
+            print(f"{mutation.name}.mutation does not apply any more: {error}")
+            broken += 1
+    print(f"{len(chosen) - broken} passed, {broken} failed")
+    return broken == 0
 
 
 class Workshop:
@@ -137,7 +152,8 @@ class Workshop:
         began = time.time()
         by = told = None
         try:
-            apply(self.tree, mutation)
+            for name, text in changed(self.tree, mutation).items():
+                (self.tree / name).write_text(text)
             if not mutation.only:
                 by, told = "simulator", self.search(runs, start)
             if not told and (mutation.only or mutation.also):
@@ -208,10 +224,13 @@ def main():
     options.add_argument("--runs", type=int, default=6000, help="of the simulator for each, at most")
     options.add_argument("--start", type=int, default=1, help="seed to search from; 0: any")
     options.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8), help="how many at a time")
+    options.add_argument("--check", action="store_true", help="only see that they apply")
     options.add_argument("--json", help="file to write the verdicts to")
     options.add_argument("names", nargs="*", help="which ones (default: all)")
     given = options.parse_args()
     chosen = [m for m in map(parse, sorted(HERE.glob("*.mutation"))) if not given.names or m.name in given.names]
+    if given.check:
+        sys.exit(0 if check(chosen) else 1)
     began = time.time()
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="dkv-mutations-") as scratch:
