@@ -389,8 +389,10 @@ void sim_close(struct sim *sim)
         sim_fail(sim, "the engine says it closed badly, though nothing failed");
     sim_child_kill(&sim->child);
     sim_disk_process_ended(sim->disk);
-    /* A disk that is merely full loses nothing: what was admitted had its room. */
-    if (ok || (!sim->disk->dead && !sim->failed_at_us && sim->disk->faults_injected == 0))
+    /* A disk that is merely full loses nothing: what was admitted had its room. But no room is set aside for
+     * large values: then, what was not acknowledged may be lost. */
+    bool had_room = sim->config.value_threshold == 0;
+    if (ok || (had_room && !sim->disk->dead && !sim->failed_at_us && sim->disk->faults_injected == 0))
         model_promise_power(&sim->model, executed);
     if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0) {
         sim_check_record(sim, executed);
