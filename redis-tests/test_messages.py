@@ -318,3 +318,37 @@ def test_kill_by_type(server):
         assert boss.call("CLIENT", "KILL", "TYPE", "pubsub") == 1
         with pytest.raises((Closed, ConnectionResetError)):
             listener.read()
+
+
+# --- DEBUG -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.dkv("loads the log that is being written")
+def test_debug_reload(start_server):
+    """The same state comes back from the log, and what follows goes on in it."""
+    server = start_server(appendonly="yes")
+    with server.connect() as connection:
+        connection.call("SET", "a", "1", "EX", "1000")
+        assert connection.call("DEBUG", "POPULATE", "1000", "p", "50") == b"OK"
+        assert connection.call("DBSIZE") == 1001 and connection.call("GET", "p:7") == b"value:7".ljust(50, b"\0")
+        for how in ("RELOAD", "LOADAOF"):
+            before = connection.call("DEBUG", "DIGEST")
+            assert connection.call("DEBUG", how) == b"OK"
+            assert connection.call("DEBUG", "DIGEST") == before
+            connection.call("INCR", "a")
+        assert connection.call("GET", "a") == b"3" and 900 < connection.call("TTL", "a") <= 1000
+        digests = connection.call("DEBUG", "DIGEST-VALUE", "a", "p:1", "missing")
+        assert len(set(digests)) == 3 and digests[2] == b"0" * 40
+    server.restart()
+    with server.connect() as connection:
+        assert connection.call("GET", "a") == b"3" and connection.call("DBSIZE") == 1001
+
+
+@pytest.mark.dkv("words of its own")
+def test_debug_refusals(start_server, connection):
+    memory_only = start_server(appendonly="no")
+    with memory_only.connect() as other:
+        assert b"there is no log" in other.call("DEBUG", "RELOAD")
+    assert b"stream's id" in connection.call("DEBUG", "CHANGE-REPL-ID")
+    connection.pipeline([("MULTI",), ("SET", "k", "v"), ("DEBUG", "RELOAD")])
+    assert b"transaction" in connection.call("EXEC")[1]

@@ -27,6 +27,8 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
     engine->world->stream_database = -1;
     engine->host = options->host;
     engine->disk = options->journal.disk;
+    engine->folder = options->journal.folder;
+    engine->threaded = options->journal.threaded;
     rewrite_init(engine, &options->triggers);
     if (engine->disk) {
         struct journal_options journal_options = options->journal;

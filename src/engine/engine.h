@@ -79,6 +79,10 @@ const char *engine_rewrite_later(struct engine *engine);
 void engine_rewrite_cancel(struct engine *engine);
 void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers);
 
+/* Makes all that was executed durable, gives up what is in memory, and loads the log again. NULL, or why not,
+ * as an error to reply: then nothing was given up. Not within a unit that has written. */
+const char *engine_reload(struct engine *engine);
+
 /* From now on nothing is begun that was not asked for: no expiry, no rewrites. For a stop. */
 void engine_drain(struct engine *engine);
 /* Off: what has expired stays until it is written to (DEBUG SET-ACTIVE-EXPIRE). */

@@ -37,6 +37,8 @@ struct engine {
     struct world *world;
     struct journal *journal; /* NULL: memory only */
     struct disk *disk;
+    const char *folder; /* for messages */
+    bool threaded;      /* the journal has a thread of its own */
     struct engine_host host;
     struct rewrite rewrite;
     struct replay *replay; /* while recovering */

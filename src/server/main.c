@@ -352,6 +352,7 @@ static void add_families(struct server *server, const struct config_hooks *hooks
     info_commands_add(table);
     client_commands_add(table);
     admin_commands_add(table);
+    debug_commands_add(table);
     config_commands_add(table);
     config_set_hooks(server->config, hooks);
 }

@@ -60,6 +60,7 @@ struct server {
 void info_commands_add(struct command_table *table);
 void client_commands_add(struct command_table *table);
 void admin_commands_add(struct command_table *table);
+void debug_commands_add(struct command_table *table);
 
 static inline struct server *server_of(const struct world *world)
 {

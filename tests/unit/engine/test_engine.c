@@ -424,6 +424,52 @@ static void messages_wait_for_what_was_executed(void **state)
     receive(fixture, &fixture->client);
 }
 
+/* Flips a byte in the middle of the only segment. */
+static void harm_log(struct fixture *fixture)
+{
+    char command[256];
+    snprintf(command, sizeof(command),
+             "printf '\\377' | dd of=$(ls %s/log-*) bs=1 seek=120 conv=notrunc status=none", fixture->folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* Shows that a reload makes durable what was executed and comes to the same state, before and after a
+ * rewrite; that what follows goes on in the same log; and that it is refused, with everything as it was,
+ * within a transaction that has written, and when the log cannot be read. */
+static void reload_comes_to_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const lines[] = {"set a 1 px 100000", "select 2", "set b 2", "incr b", "multi",
+                                        "set c 3",           "select 1", "set d 4", "exec",   "append d x"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        send(fixture, &fixture->client, lines[i]);
+    for (int round = 0; round < 2; round++) {
+        uint64_t before = state_digest(fixture);
+        assert_null(engine_reload(fixture->engine));
+        assert_int_equal(state_digest(fixture), before);
+        assert_int_equal(journal_durable(fixture->world->journal), journal_executed(fixture->world->journal));
+        ask(fixture, "append d y");
+        assert_null(engine_rewrite(fixture->engine));
+        for (int i = 0; i < 10; i++) {
+            engine_begin_round(fixture->engine);
+            fixture->clock.now_us += 200000;
+            engine_tick(fixture->engine);
+            commit(fixture);
+        }
+    }
+    uint64_t before = state_digest(fixture);
+    crash_and_recover(fixture);
+    assert_int_equal(state_digest(fixture), before);
+    fixture->world->unit_open = true;
+    assert_non_null(engine_reload(fixture->engine));
+    fixture->world->unit_open = false;
+    ask(fixture, "set e 0123456789012345678901234567890123456789012345678901234567890123456789");
+    before = state_digest(fixture);
+    harm_log(fixture);
+    assert_non_null(engine_reload(fixture->engine));
+    assert_int_equal(state_digest(fixture), before);
+}
+
 /* Shows that a write that finds nothing to do is acknowledged no earlier than the write that left it so,
  * under every policy; and that reads wait for nothing where the policy does not ask for the disk. */
 static void writes_of_nothing_wait(void **state)
@@ -641,6 +687,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_of_nothing_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_watch_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_wait_for_what_was_executed, setup, teardown),
+        cmocka_unit_test_setup_teardown(reload_comes_to_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
