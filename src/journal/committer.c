@@ -316,9 +316,11 @@ static void note_full(struct journal *journal, enum task task, const struct jour
         want_note_full(&journal->want, journal->committer.room_tried);
     if (task == TASK_VALUE_ROOM)
         want_note_full(&journal->value_want, journal->committer.value_room_tried);
-    if (!atomic_exchange(&journal->is_full, true))
-        diag(DIAG_WARNING, "%s. Writes are refused until there is room; it is tried again ten times a second",
-             error->text);
+    if (atomic_exchange(&journal->is_full, true))
+        return;
+    journal->full_since_us = clock_monotonic_us(journal->clock);
+    diag(DIAG_WARNING, "%s. Writes are refused until there is room; it is tried again ten times a second",
+         error->text);
 }
 
 static void note_done(struct journal *journal, enum task task)

@@ -32,6 +32,8 @@
 #define CHANGE_SIZE_MAX ((uint64_t)1 << 50)
 /* When a full disk is tried again. */
 #define RETRY_US 100000
+/* How long writes are refused for want of room before a base that waits for room, too, is given up. */
+#define FULL_PATIENCE_US 500000
 /* Under SYNC_EVERYSEC: a sync is begun when the oldest unsynced write is this old; and when a write itself
  * took so long that it is this old already, what was written is synced before it is acknowledged. */
 #define SYNC_AGE_US      500000
@@ -217,8 +219,9 @@ struct journal {
     lsn_t sync_target; /* somebody asked for a sync up to here */
     struct want want;
     struct want value_want;
-    bool loop_waits;     /* journal_admit said ADMIT_WAIT since the last wake */
-    unsigned full_tasks; /* bits of those tasks that hold writes up because the disk is full */
+    bool loop_waits;       /* journal_admit said ADMIT_WAIT since the last wake */
+    unsigned full_tasks;   /* bits of those tasks that hold writes up because the disk is full */
+    int64_t full_since_us; /* when is_full was set */
     struct journal_error failure;
     enum rewrite_state rewrite;
     lsn_t rewrite_lsn;

@@ -237,19 +237,39 @@ static enum io_result take_base(struct journal *journal, const struct manifest_b
     manifest_add_base(&manifest, base);
     manifest_drop_history(&manifest,
                           history_surplus(&manifest, &committer->limits, clock_wall_ms(journal->clock)));
-    return replace_manifest(journal, &manifest, error);
+    enum io_result result = replace_manifest(journal, &manifest, error);
+    if (result != IO_DONE)
+        return result;
+    pthread_mutex_lock(&journal->lock);
+    journal->log_begin = journal->rewrite_position;
+    pthread_mutex_unlock(&journal->lock);
+    return IO_DONE;
+}
+
+/* Whether the segment that carries the stream on from the base is there. Then what lies before is durable. */
+static bool cut_is_done(const struct journal *journal)
+{
+    const struct manifest *manifest = &journal->committer.manifest;
+    return manifest_find_segment(manifest, journal->rewrite_lsn) < manifest->segment_count;
+}
+
+/* As long as writes are taken, a base can wait for room. */
+static bool out_of_patience(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    int64_t since_us = clock_monotonic_us(journal->clock) - journal->full_since_us;
+    pthread_mutex_unlock(&journal->lock);
+    return atomic_load(&journal->is_full) && since_us >= FULL_PATIENCE_US;
 }
 
 int64_t rewrite_due(const struct journal *journal, int64_t now_us)
 {
-    const struct manifest *manifest = &journal->committer.manifest;
     switch (journal->rewrite) {
     case REWRITE_GIVEN_UP: return now_us;
     case REWRITE_SUCCEEDED:
-        /* Not before the cut is done: the segment that carries the stream on from the base is there then, and
-         * what lies before it is durable. */
-        return manifest_find_segment(manifest, journal->rewrite_lsn) < manifest->segment_count ? now_us
-                                                                                               : NEVER_US;
+        if (cut_is_done(journal))
+            return now_us;
+        return journal->full_tasks & 1u << TASK_QUEUE ? journal->full_since_us + FULL_PATIENCE_US : NEVER_US;
     default: return NEVER_US;
     }
 }
@@ -261,14 +281,18 @@ enum io_result rewrite_run(struct journal *journal, struct journal_error *error)
     bool succeeded = journal->rewrite == REWRITE_SUCCEEDED;
     const struct manifest_base *in_use = manifest_base_in_use(&journal->committer.manifest);
     struct manifest_base base;
+    if (succeeded && !cut_is_done(journal)) {
+        /* It may be the base that took the room. */
+        diag(DIAG_WARNING,
+             "the rewrite is given up: the disk is full, and has no room for what follows the base");
+        succeeded = false;
+    }
     if (succeeded && (in_use->lsn != lsn || in_use->bytes == 0)) {
         if (inspect_base(journal, lsn, &base, error)) {
             enum io_result result = take_base(journal, &base, error);
-            if (result != IO_DONE)
+            if (result == IO_FAILED || (result == IO_FULL && !out_of_patience(journal)))
                 return result;
-            pthread_mutex_lock(&journal->lock);
-            journal->log_begin = journal->rewrite_position;
-            pthread_mutex_unlock(&journal->lock);
+            succeeded = result == IO_DONE;
         } else {
             diag(DIAG_WARNING, "the rewrite failed: %s", error->text);
             succeeded = false;

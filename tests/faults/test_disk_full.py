@@ -229,7 +229,6 @@ def test_no_inodes_left(new_disk, new_server):
         assert contents(connection) == expected
 
 
-@pytest.mark.xfail(reason="a cut that finds no room waits for ever, and the new base keeps the room that it needs")
 def test_rewrite_takes_the_last_room(new_disk, new_faulty):
     """The new base fits, and leaves no room for the segment that would follow it: the rewrite is given up, so that what
     it took is there again and writes resume."""

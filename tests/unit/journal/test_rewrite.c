@@ -340,6 +340,36 @@ static void a_base_waits_for_its_cut(void **state)
     fixture_free(&f);
 }
 
+/* It does not wait for ever: it may be the base that took the room. Then the rewrite is given up, and what it
+ * took is there for writes. */
+static void a_base_in_the_way_is_given_up(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_start(&f);
+    fixture_append(&f, 5, 100);
+    fixture_work(&f);
+    memory_disk_fail(f.memory, CALL_CREATE, 0, 100, -ENOSPC);
+    lsn_t lsn = journal_rewrite_begin(f.journal);
+    fixture_work(&f);
+    memory_disk_fail(f.memory, CALL_CREATE, 1, 100, -ENOSPC); /* the base itself finds room */
+    assert_int_equal(fixture_write_base(&f, lsn), 0);
+    journal_rewrite_end(f.journal, true);
+    fixture_pass(&f, 300000);
+    assert_true(journal_rewriting(f.journal));
+    assert_int_equal(fixture_count_files(&f, "base-"), 1);
+    fixture_pass(&f, 400000);
+    assert_false(journal_rewriting(f.journal));
+    assert_int_equal(fixture_count_files(&f, "base-"), 0);
+    assert_int_equal(stats_of(&f).base_lsn, 0);
+    assert_null(journal_full(f.journal));
+    assert_int_equal(journal_admit(f.journal, 100), ADMIT_YES);
+    fixture_append(&f, 5, 100);
+    recover_again(&f);
+    fixture_free(&f);
+}
+
 /* A base that cannot be put into MANIFEST for want of space is put there later. */
 static void a_manifest_without_room_is_replaced_later(void **state)
 {
@@ -375,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_cut_on_a_full_disk_is_undone),
         cmocka_unit_test(closing_finishes_a_rewrite),
         cmocka_unit_test(a_base_waits_for_its_cut),
+        cmocka_unit_test(a_base_in_the_way_is_given_up),
         cmocka_unit_test(a_manifest_without_room_is_replaced_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
