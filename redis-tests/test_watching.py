@@ -190,3 +190,24 @@ def test_output_limit_of_subscribers(start_server):
             while True:
                 assert listener.read()[0] == b"message"
         assert b"sub=1" not in speaker.call("CLIENT", "LIST")
+
+
+def test_memory_stats(server):
+    """The fields that redis-server has, in its order, and figures that fit together."""
+    with server.connect() as speaker:
+        speaker.call("MSET", "a", "1", "b", "2")
+        speaker.call("SELECT", "3")
+        speaker.call("SET", "c", "v" * 1000, "EX", "100")
+        told = speaker.call("MEMORY", "STATS")
+        names = told[::2]
+        assert names[:10] == [
+            b"peak.allocated", b"total.allocated", b"startup.allocated", b"replication.backlog", b"clients.slaves",
+            b"clients.normal", b"cluster.links", b"aof.buffer", b"lua.caches", b"functions.caches",
+        ]  # fmt: skip
+        assert names[10:12] == [b"db.0", b"db.3"] and names[-1] == b"fragmentation.bytes" and len(names) == 29
+        told = dict(zip(names, told[1::2]))
+        assert told[b"keys.count"] == 3 and pairs(told[b"db.3"])[b"overhead.hashtable.expires"] > 0
+        assert told[b"peak.allocated"] >= told[b"total.allocated"] > told[b"startup.allocated"] > 0
+        assert told[b"clients.normal"] > 0 and float(told[b"peak.percentage"]) <= 100
+        assert speaker.call("MEMORY", "PURGE") == b"OK" and speaker.call("MEMORY", "MALLOC-STATS")
+        assert speaker.call("MEMORY", "DOCTOR")

@@ -118,6 +118,13 @@ struct session_host {
     void (*peer)(const struct session *session, char out[SESSION_PEER_MAX]);
 };
 
+/* What the process takes beside the keyspace, for MEMORY STATS. */
+struct memory_parts {
+    size_t peak; /* of everything */
+    size_t startup;
+    size_t clients;
+};
+
 struct world {
     struct store *store;
     struct journal *journal; /* NULL: memory only */
@@ -173,6 +180,8 @@ struct world {
     bool evict_wanted; /* there may be more to evict: evict_step is due */
     /* Bytes in use; NULL: what the allocator counts. */
     size_t (*memory_used)(const struct world *world);
+    /* The upper floor's; NULL: it takes nothing. */
+    void (*memory_parts)(const struct world *world, struct memory_parts *parts);
 
     uint64_t ticks_begin; /* for world_ticks_to_us */
     int64_t ticks_begin_us;

@@ -1,4 +1,6 @@
 /* OBJECT and MEMORY: how values are kept, and what they take. */
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/call.h"
@@ -124,51 +126,92 @@ static int64_t difference(size_t a, size_t b)
     return (int64_t)a - (int64_t)b;
 }
 
+/* One figure of MEMORY STATS. */
+static void reply_amount(struct call *call, const char *name, int64_t value)
+{
+    reply_bulk_text(call->reply, name);
+    reply_int(call->reply, value);
+}
+
+static void reply_ratio(struct call *call, const char *name, double value)
+{
+    reply_bulk_text(call->reply, name);
+    reply_double(call->reply, value);
+}
+
+static void reply_database(struct call *call, int index, const struct database *db)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "db.%d", index);
+    reply_bulk_text(call->reply, name);
+    reply_map(call->reply, 3);
+    reply_amount(call, "overhead.hashtable.main", (int64_t)database_table_memory(db));
+    reply_amount(call, "overhead.hashtable.expires", (int64_t)database_expiry_memory(db));
+    reply_amount(call, "overhead.hashtable.slot-to-keys", 0);
+}
+
+/* Returns how many databases hold something. */
+static int64_t reply_databases(struct call *call)
+{
+    struct store *store = call->world->store;
+    int64_t count = 0;
+    for (int i = 0; i < store_database_count(store); i++) {
+        const struct database *db = store_database(store, i);
+        if (database_size(db) == 0)
+            continue;
+        reply_database(call, i, db);
+        count++;
+    }
+    return count;
+}
+
+/* In Redis's order; what is not there takes nothing. */
 static void memory_stats_command(struct call *call)
 {
+    enum { FIELDS = 27 };
+    const struct world *world = call->world;
     struct memory_stats memory;
+    struct memory_parts parts = {0};
     memory_stats_read(&memory);
-    size_t overhead = store_overhead(call->world->store);
+    if (world->memory_parts)
+        world->memory_parts(world, &parts);
+    size_t peak = memory.used > parts.peak ? memory.used : parts.peak;
+    size_t overhead = store_overhead(world->store) + parts.startup + parts.clients;
     size_t dataset = memory.used > overhead ? memory.used - overhead : 0;
-    uint64_t keys = keys_in_all(call->world);
-    const struct {
-        const char *name;
-        int64_t value;
-    } amounts[] = {
-        {"total.allocated", (int64_t)memory.used},
-        {"overhead.total", (int64_t)overhead},
-        {"keys.count", (int64_t)keys},
-        {"keys.bytes-per-key", keys ? (int64_t)(dataset / keys) : 0},
-        {"dataset.bytes", (int64_t)dataset},
-        {"allocator.allocated", (int64_t)memory.allocated},
-        {"allocator.active", (int64_t)memory.active},
-        {"allocator.resident", (int64_t)memory.resident},
-        {"allocator-fragmentation.bytes", difference(memory.active, memory.allocated)},
-        {"allocator-rss.bytes", difference(memory.resident, memory.active)},
-        {"rss-overhead.bytes", difference(memory.rss, memory.resident)},
-        {"fragmentation.bytes", difference(memory.rss, memory.used)},
-    };
-    const struct {
-        const char *name;
-        double value;
-    } ratios[] = {
-        {"dataset.percentage", ratio(dataset, memory.used) * 100},
-        {"allocator-fragmentation.ratio", ratio(memory.active, memory.allocated)},
-        {"allocator-rss.ratio", ratio(memory.resident, memory.active)},
-        {"rss-overhead.ratio", ratio(memory.rss, memory.resident)},
-        {"fragmentation", ratio(memory.rss, memory.used)},
-    };
-    size_t amount_count = sizeof(amounts) / sizeof(amounts[0]);
-    size_t ratio_count = sizeof(ratios) / sizeof(ratios[0]);
-    reply_map(call->reply, (int64_t)(amount_count + ratio_count));
-    for (size_t i = 0; i < amount_count; i++) {
-        reply_bulk_text(call->reply, amounts[i].name);
-        reply_int(call->reply, amounts[i].value);
-    }
-    for (size_t i = 0; i < ratio_count; i++) {
-        reply_bulk_text(call->reply, ratios[i].name);
-        reply_double(call->reply, ratios[i].value);
-    }
+    size_t beyond_start = memory.used > parts.startup ? memory.used - parts.startup : 0;
+    uint64_t unsynced =
+        world->journal ? journal_executed(world->journal) - journal_written(world->journal) : 0;
+    uint64_t keys = keys_in_all(world);
+    struct output_gap gap = reply_later(call->reply);
+    reply_amount(call, "peak.allocated", (int64_t)peak);
+    reply_amount(call, "total.allocated", (int64_t)memory.used);
+    reply_amount(call, "startup.allocated", (int64_t)parts.startup);
+    reply_amount(call, "replication.backlog", 0);
+    reply_amount(call, "clients.slaves", 0);
+    reply_amount(call, "clients.normal", (int64_t)parts.clients);
+    reply_amount(call, "cluster.links", 0);
+    reply_amount(call, "aof.buffer", (int64_t)unsynced);
+    reply_amount(call, "lua.caches", 0);
+    reply_amount(call, "functions.caches", 0);
+    int64_t databases = reply_databases(call);
+    reply_amount(call, "overhead.total", (int64_t)overhead);
+    reply_amount(call, "keys.count", (int64_t)keys);
+    reply_amount(call, "keys.bytes-per-key", keys ? (int64_t)(beyond_start / keys) : 0);
+    reply_amount(call, "dataset.bytes", (int64_t)dataset);
+    reply_ratio(call, "dataset.percentage", ratio(dataset, beyond_start) * 100);
+    reply_ratio(call, "peak.percentage", ratio(memory.used, peak) * 100);
+    reply_amount(call, "allocator.allocated", (int64_t)memory.allocated);
+    reply_amount(call, "allocator.active", (int64_t)memory.active);
+    reply_amount(call, "allocator.resident", (int64_t)memory.resident);
+    reply_ratio(call, "allocator-fragmentation.ratio", ratio(memory.active, memory.allocated));
+    reply_amount(call, "allocator-fragmentation.bytes", difference(memory.active, memory.allocated));
+    reply_ratio(call, "allocator-rss.ratio", ratio(memory.resident, memory.active));
+    reply_amount(call, "allocator-rss.bytes", difference(memory.resident, memory.active));
+    reply_ratio(call, "rss-overhead.ratio", ratio(memory.rss, memory.resident));
+    reply_amount(call, "rss-overhead.bytes", difference(memory.rss, memory.resident));
+    reply_ratio(call, "fragmentation", ratio(memory.rss, memory.used));
+    reply_amount(call, "fragmentation.bytes", difference(memory.rss, memory.used));
+    reply_map_at(call->reply, gap, FIELDS + databases);
 }
 
 static void memory_malloc_stats_command(struct call *call)

@@ -175,6 +175,16 @@ static void add_memory(void *context, struct connection *connection)
     memory->shared += info.output_shared;
 }
 
+void server_memory_parts(const struct world *world, struct memory_parts *parts)
+{
+    struct server *server = server_of(world);
+    struct clients_memory clients = {0};
+    net_each(server->net, add_memory, &clients);
+    *parts = (struct memory_parts){.peak = server->memory_peak,
+                                   .startup = server->memory_startup,
+                                   .clients = clients.all - clients.shared};
+}
+
 static void section_memory(struct server *server, struct buffer *out)
 {
     struct memory_stats memory;

@@ -320,6 +320,7 @@ static bool open_engine(struct server *server)
         return false;
     }
     server->world = engine_world(server->engine);
+    server->world->memory_parts = server_memory_parts;
     server->world->session_host =
         (struct session_host){.pushed = session_pushed, .subscribed = session_subscribed, .peer = peer_of};
     return true;

@@ -77,6 +77,8 @@ int64_t clients_evict(struct server *server);
 
 /* Zeroes what CONFIG RESETSTAT does, beyond the command table's own figures. */
 void server_reset_stats(struct server *server);
+/* The world's memory_parts. */
+void server_memory_parts(const struct world *world, struct memory_parts *parts);
 /* Ends CLIENT PAUSE: what was held back runs in the next round. */
 void server_unpause(struct server *server);
 /* Asks for a stop after this round; force: even when the log cannot be closed properly. */

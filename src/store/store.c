@@ -76,15 +76,23 @@ void store_index_volatile(struct store *store, bool on)
         database_index_volatile(&store->databases[i], on);
 }
 
+size_t database_table_memory(const struct database *db)
+{
+    return table_memory(&db->contents.table);
+}
+
+size_t database_expiry_memory(const struct database *db)
+{
+    const struct database_contents *contents = &db->contents;
+    size_t total = contents->volatile_index == NULL ? 0 : table_memory(contents->volatile_index);
+    return total + (contents->wheel == NULL ? 0 : wheel_memory(contents->wheel));
+}
+
 size_t store_overhead(const struct store *store)
 {
     size_t total = 0;
-    for (int i = 0; i < store->database_count; i++) {
-        const struct database_contents *contents = &store->databases[i].contents;
-        total += table_memory(&contents->table);
-        total += contents->volatile_index == NULL ? 0 : table_memory(contents->volatile_index);
-        total += contents->wheel == NULL ? 0 : wheel_memory(contents->wheel);
-    }
+    for (int i = 0; i < store->database_count; i++)
+        total += database_table_memory(&store->databases[i]) + database_expiry_memory(&store->databases[i]);
     return total;
 }
 

@@ -68,6 +68,9 @@ size_t database_size(const struct database *db);
 /* Bytes of all keys and values, without any overhead: about what writing them out takes (an integer counts as
  * 8 bytes). Kept up to date, O(1). */
 size_t database_payload(const struct database *db);
+/* Bytes that its table takes, and what keeps track of its keys' times to live: memory that is not entries. */
+size_t database_table_memory(const struct database *db);
+size_t database_expiry_memory(const struct database *db);
 /* Keys with a time to live, and an estimate of the mean time left in ms (0 when there is none). */
 size_t database_volatile_size(const struct database *db);
 int64_t database_mean_ttl_ms(const struct database *db, int64_t now_ms);
