@@ -75,27 +75,38 @@ static bool is_in_use(struct store *store, const char *name)
 
 /* Calls visit for the journal's records of files that no key has any more. */
 static bool any_dead(const struct journal *journal,
-                     bool (*visit)(const struct value_file *file, const char *name), const char *name)
+                     bool (*visit)(const struct journal *journal, const struct value_file *file,
+                                   const char *name),
+                     const char *name)
 {
     struct values *values = journal->values;
     const struct list *lists[] = {&values->dropped, &values->dead, &values->kept, &values->removable};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         for (struct list_node *node = list_first(lists[i]); node; node = list_next(lists[i], node))
-            if (visit(LIST_OWNER(node, struct value_file, node), name))
+            if (visit(journal, LIST_OWNER(node, struct value_file, node), name))
                 return true;
     return false;
 }
 
-static bool has_name(const struct value_file *file, const char *name)
+static bool has_name(const struct journal *journal, const struct value_file *file, const char *name)
 {
+    (void)journal;
     char own[SIM_NAME_SIZE];
     value_name(own, file->lsn, file->number);
     return strcmp(own, name) == 0;
 }
 
-static bool has_name_and_was_read(const struct value_file *file, const char *name)
+/* Its key was deleted or has expired a moment ago. */
+static bool has_name_and_died_lately(const struct journal *journal, const struct value_file *file,
+                                     const char *name)
 {
-    return file->pinned_lsn > 0 && has_name(file, name);
+    return file->dead_lsn > journal->committer.recorded && has_name(journal, file, name);
+}
+
+static bool has_name_and_was_read(const struct journal *journal, const struct value_file *file,
+                                  const char *name)
+{
+    return file->pinned_lsn > 0 && has_name(journal, file, name);
 }
 
 bool values_folder_is_right(const struct sim_disk *disk, struct store *store, const struct journal *journal,
@@ -110,7 +121,7 @@ bool values_folder_is_right(const struct sim_disk *disk, struct store *store, co
     for (size_t i = 0; i < disk->name_count; i++) {
         const char *each = disk->names[i].name;
         if (strncmp(each, "value-", 6) != 0 || is_in_use(store, each) ||
-            (!exactly && any_dead(journal, has_name, each)))
+            any_dead(journal, exactly ? has_name_and_died_lately : has_name, each))
             continue;
         snprintf(name, SIM_NAME_SIZE, "%s", each);
         return false;
