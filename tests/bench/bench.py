@@ -30,6 +30,7 @@ class Sizes:
     keys_1k: int = 100_000
     keys_16k: int = 10_000
     keys_16m: int = 8
+    requests_16m: int = 64
     keys_large: int = 2_000_000  # restarts, rewrites, memory
     keys_grown: int = 2_000_000  # growing, flushing
     keys_expiring: int = 1_000_000
@@ -38,8 +39,9 @@ class Sizes:
 
 
 FULL = {"keys_large": 8_000_000, "keys_grown": 10_000_000}
-SHORT = {"rounds": 1, "seconds": 0.03, "keys": 5000, "keys_1k": 2000, "keys_16k": 200, "keys_16m": 2, "keys_large": 20_000,
-         "keys_grown": 20_000, "keys_expiring": 5000, "idle_seconds": 0.2, "sync_seconds": 0.05}
+SHORT = {"rounds": 1, "seconds": 0.03, "keys": 5000, "keys_1k": 2000, "keys_16k": 200, "keys_16m": 2,
+         "requests_16m": 2, "keys_large": 20_000, "keys_grown": 20_000, "keys_expiring": 5000, "idle_seconds": 0.2,
+         "sync_seconds": 0.05}
 
 
 class Progress:

@@ -153,15 +153,15 @@ CASES += [
 ]
 
 # Few keys with large values. How often they are set is what value files are for.
-SET_16M = ("clients=1 requests=64 keys={keys} : 1 SET key:# $16777216",)
-GET_16M = ("clients=1 requests=200 keys={keys} : 1 GET key:#",)
+SET_16M = ("clients=1 requests={requests_16m} keys={keys} : 1 SET key:# $16777216",)
+GET_16M = ("clients=1 requests={requests_16m} keys={keys} : 1 GET key:#",)
 
 CASES += [
-    Case("set-16m", "64 SETs of 16 MB onto 8 keys, always", MIB16, mixed(SET_16M), (rate(3.33),)),
+    Case("set-16m", "SET of 16 MB onto 8 keys, one client, always", MIB16, mixed(SET_16M), (rate(3.33),)),
     Case("get-16m", "GET of 16 MB, one client", MIB16, mixed(GET_16M), (rate(1.5),)),
     Case("beside-16m", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16, measures.beside_streams,
          (at_most("p99", 0.25),)),
-    Case("set-16m-nolog", "64 SETs of 16 MB onto 8 keys, no log", MIB16_NO_LOG, mixed(SET_16M), (rate(1.5),)),
+    Case("set-16m-nolog", "SET of 16 MB onto 8 keys, one client, no log", MIB16_NO_LOG, mixed(SET_16M), (rate(1.5),)),
     Case("beside-16m-nolog", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16_NO_LOG, measures.beside_streams,
          (at_most("p99", 0.25),)),
 ]

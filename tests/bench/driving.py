@@ -65,7 +65,8 @@ def benchmark(words, pipeline=1, clients=CLIENTS, value=64):
     def measure(subject, sizes, keys, state):
         # The rate of the round before, or a quick look, tells how many requests the wanted seconds are.
         if "rate" not in state:
-            requests = max(clients * pipeline, PILOT_REQUESTS * (1 + pipeline) // (1 + value // 1024))
+            requests = PILOT_REQUESTS * (1 + pipeline) * clients // CLIENTS // (1 + value // 1024)
+            requests = max(clients * pipeline, requests)
             state["rate"] = _benchmark(subject, requests, clients, pipeline, keys, value, words)["rate"]
         requests = max(clients * pipeline, int(state["rate"] * sizes.seconds))
         figures = _benchmark(subject, requests, clients, pipeline, keys, value, words)
@@ -110,10 +111,10 @@ def fill(subject, keys, value, ending="", clients=10, pipeline=64, rate=0):
 
 
 def mixed(groups):
-    """A measurement by load.c: groups of it, with {seconds} and {keys} to be filled in."""
+    """A measurement by load.c: groups of it, with {keys} (of the stage) and the fields of the sizes to be filled in."""
 
     def measure(subject, sizes, keys, state):
-        return load(subject, *[group.format(seconds=sizes.seconds, keys=keys) for group in groups])
+        return load(subject, *[group.format(**{**vars(sizes), "keys": keys}) for group in groups])
 
     return measure
 
