@@ -269,14 +269,11 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
                                             .policy_epoch = sim->policy_epoch};
 }
 
-/* A message for a client outside of its own commands: it must not tell of anything that had been executed by
- * then and does not last. */
-void client_pushed(struct session *session)
+/* Messages were queued: they must not tell of anything that had been executed by then and does not last. */
+static void note_messages(struct sim *sim, struct client *client)
 {
-    struct client *client = session->owner;
-    struct sim *sim = session->world->owner;
     lsn_t executed = journal_executed(sim->journal);
-    if (session == sim->world->executing || client->output.queued == client->noted)
+    if (client->output.queued == client->noted)
         return;
     trace_line(&sim->trace, "client %d: is sent messages, executed %llu", client->number,
                (unsigned long long)executed);
@@ -288,6 +285,15 @@ void client_pushed(struct session *session)
                                             .policy = journal_policy(sim->journal),
                                             .policy_epoch = sim->policy_epoch};
     client->noted = client->output.queued;
+}
+
+/* For a client outside of its own commands. */
+void client_pushed(struct session *session)
+{
+    struct client *client = session->owner;
+    struct sim *sim = session->world->owner;
+    if (session != sim->world->executing)
+        note_messages(sim, client);
 }
 
 /* A command has ended, its unit too: messages that it caused may tell of that. */
@@ -339,6 +345,7 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
         trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
         if (!command.writes && !sim->world->has_unloaded)
             sim_fail(sim, "'%s', which only reads, has to wait for the journal", command.text);
+        note_messages(sim, client); /* of keys that were evicted for it */
         client->waits = true;
         *used = request->begin;
         return false;
