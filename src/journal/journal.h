@@ -24,7 +24,8 @@ struct journal;
 enum value_load {
     VALUE_LOAD_START,      /* before the first client is served */
     VALUE_LOAD_BACKGROUND, /* afterwards, those first that somebody waits for */
-    VALUE_LOAD_FIRST_USE   /* when somebody waits for them */
+    VALUE_LOAD_FIRST_USE,  /* when somebody waits for them */
+    VALUE_LOAD_NEVER       /* nor is looked whether they are there: for tools */
 };
 
 enum sync_policy {
@@ -178,6 +179,9 @@ const char *journal_value_load(struct journal *journal, struct blob *blob);
 const char *journal_value_request(struct journal *journal, struct blob *blob);
 /* Gives blobs the bytes that were read meanwhile. Call at the beginning of every round. */
 void journal_values_install(struct journal *journal);
+/* Calls visit with the name of each file that has still to be read, and is needed. */
+void journal_values_each(struct journal *journal, void (*visit)(void *context, const char *name),
+                         void *context);
 /* Whether there are any that have still to be read. */
 bool journal_has_unloaded(const struct journal *journal);
 /* Whether there are value files at all. */

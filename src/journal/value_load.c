@@ -287,6 +287,19 @@ void journal_values_install(struct journal *journal)
     pthread_mutex_unlock(&values->lock);
 }
 
+void journal_values_each(struct journal *journal, void (*visit)(void *context, const char *name),
+                         void *context)
+{
+    struct values *values = journal->values;
+    for (struct list_node *node = list_first(&values->unloaded); node;
+         node = list_next(&values->unloaded, node)) {
+        const struct value_file *file = LIST_OWNER(node, struct value_file, node);
+        char name[FILE_NAME_SIZE];
+        value_name(name, file->lsn, file->number);
+        visit(context, name);
+    }
+}
+
 bool journal_has_unloaded(const struct journal *journal)
 {
     return atomic_load_explicit(&journal->values->unloaded_count, memory_order_relaxed) > 0;
@@ -326,9 +339,9 @@ static enum recover_result refuse(const struct journal *journal, const char *wro
 {
     error_set(
         error,
-        "%s: %s. At stake: that value; all else is whole. To look: dkv-log verify %s; to give the value up "
-        "and go on without: dkv-log repair %s; to get an earlier state: dkv-log restore %s --to LSN "
-        "--into NEWFOLDER",
+        "%s: %s. At stake: that value; but if it is missing and nobody removed it, the log has lost its end, "
+        "which replaced the value. To look: dkv-log verify %s; to get out what is whole: dkv-log export "
+        "--skip-damaged %s; to get an earlier state: dkv-log restore %s --to LSN --into NEWFOLDER",
         journal->folder, wrong, journal->folder, journal->folder, journal->folder);
     return RECOVER_FAILED;
 }
@@ -405,7 +418,7 @@ enum recover_result values_recover_step(struct journal *journal, uint64_t bytes_
     struct values *values = journal->values;
     struct journal_error why;
     if (!values->is_checked) {
-        if (!check_files(journal, &why))
+        if (journal->value_load != VALUE_LOAD_NEVER && !check_files(journal, &why))
             return refuse(journal, why.text, error);
         values->is_checked = true;
         if (journal->value_load != VALUE_LOAD_START || values->unloaded_count == 0)

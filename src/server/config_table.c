@@ -209,7 +209,7 @@ const struct directive directives[] = {
     ROW("appendfsync", ENUM, "always", FIELD(appendfsync), CHOICES(sync_choices)),
     ROW("segment-size", SIZE, "64mb", FIELD(segment_size), RANGE(64 * KB, 64 * GB)),
     ROW("unsynced-max", SIZE, "64mb", FIELD(unsynced_max), RANGE(64 * KB, 64 * GB)),
-    ROW("value-file-threshold", SIZE, "0", FIELD(value_file_threshold), RANGE(0, 64 * GB)),
+    ROW("value-file-threshold", SIZE, "1mb", FIELD(value_file_threshold), RANGE(0, 64 * GB)),
     ROW("value-load", ENUM, "start", FIELD(value_load), CHOICES(load_choices), FLAGS(START_ONLY)),
 
     /* Rewrites and history. */

@@ -105,7 +105,8 @@ void new_folder_frame(struct new_folder *folder, const struct frame *frame)
         memcpy(block + FRAME_HEADER_SIZE, frame->payload.data, frame->payload.size);
     frame_seal(&sealed, folder->salt, block);
     folder->pending.size += size;
-    folder->lsn += frame->payload.size;
+    sealed.payload = slice_make(block + FRAME_HEADER_SIZE, frame->payload.size);
+    folder->lsn += frame_stream_size(&sealed);
     if (folder->pending.size >= PENDING_MAX)
         flush(folder);
 }

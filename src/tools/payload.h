@@ -4,13 +4,17 @@
 
 #include "journal/frame.h"
 #include "resp/parser.h"
+#include "resp/request.h"
 
 enum stream_command_kind { COMMAND_EFFECT, COMMAND_SELECT, COMMAND_MULTI, COMMAND_EXEC };
 
 struct stream_command {
     enum stream_command_kind kind;
-    const struct request *request; /* valid during the visit */
-    lsn_t lsn;                     /* of its first byte */
+    /* Valid during the visit. The data of an argument that lies in a file of its own is NULL, and value is
+     * the frame's first reference that is one of its arguments. */
+    const struct request *request;
+    uint32_t value;
+    lsn_t lsn; /* of its first byte */
     lsn_t lsn_end;
     int database;   /* selected when it runs; behind a SELECT, the one that it selects */
     bool in_unit;   /* between MULTI and EXEC, which are so too */
@@ -29,10 +33,10 @@ struct payload_reader {
 
 void payload_reader_open(struct payload_reader *reader);
 void payload_reader_close(struct payload_reader *reader);
-/* Visits every command of a payload that begins with this database selected, at this LSN. Returns NULL, or
- * what is wrong with the payload: then the commands before the bad place were visited. visit may be NULL. */
-const char *payload_each(struct payload_reader *reader, struct slice payload, lsn_t lsn, int database,
-                         payload_visit *visit, void *context);
+/* Visits every command of a frame. Returns NULL, or what is wrong with its payload: then the commands before
+ * the bad place were visited. visit may be NULL. */
+const char *payload_each(struct payload_reader *reader, const struct frame *frame, payload_visit *visit,
+                         void *context);
 /* The same for a frame of the log, which has to begin with the database that the one before it left selected.
  */
 const char *payload_each_of_log(struct payload_reader *reader, const struct frame *frame,

@@ -329,6 +329,12 @@ static int repair(struct tool *tool, const struct repair_plan *plan)
 
 /* --- the command -------------------------------------------------------------------------------------- */
 
+static void print_value_damage(void *context, const struct value_damage *damage)
+{
+    struct tool *tool = context;
+    fprintf(tool->out, "damage: %s\n", damage->what);
+}
+
 static int decide(struct tool *tool, const struct survey *survey)
 {
     struct repair_plan plan;
@@ -336,7 +342,15 @@ static int decide(struct tool *tool, const struct survey *survey)
     int status = STATUS_FINE;
     repair_plan_make(&plan, survey);
     print_damages(tool->out, survey);
-    if (!plan.changes) {
+    if (!plan.changes &&
+        values_check(survey->folder, tool->clock, &survey->values, print_value_damage, tool)) {
+        status =
+            tool_fail(tool,
+                      "the log is whole, and a repair of it does not bring a value back. Put its file back "
+                      "from a copy, or: dkv-log export --skip-damaged %s > FILE, then dkv-log import FILE "
+                      "--into NEWFOLDER",
+                      path);
+    } else if (!plan.changes) {
         fputs("nothing to repair\n", tool->out);
     } else if (!plan.possible) {
         status = tool_fail(

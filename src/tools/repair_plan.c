@@ -105,13 +105,13 @@ static bool count_frame(void *context, const char *name, uint64_t offset, const 
     struct repair_plan *plan = counter->plan;
     (void)name;
     (void)offset;
-    if (frame->lsn < plan->end || frame->kind != FRAME_DATA)
+    if (frame->lsn < plan->end || !frame_has_units(frame))
         return true;
-    payload_each(&counter->payload, frame->payload, frame->lsn, frame->database, count_command, plan);
+    payload_each(&counter->payload, frame, count_command, plan);
     if (plan->lost_frames++ == 0)
         plan->lost_first_ms = frame->time_ms;
     plan->lost_last_ms = frame->time_ms;
-    plan->lost_bytes += frame->payload.size;
+    plan->lost_bytes += frame_stream_size(frame);
     return true;
 }
 

@@ -105,29 +105,59 @@ static void read_result(struct engine *engine, struct replay_result *result)
     }
 }
 
-bool replay_folder(struct disk *disk, const char *name, struct clock *clock, int databases,
-                   struct replay_result *result, struct journal_error *error)
+static struct engine *recover(struct still_disk *still, const char *name, struct clock *clock, int databases,
+                              enum value_load load, struct journal_error *error)
 {
-    struct still_disk still = {{&still_operations}, disk};
     struct engine_options options = {
         .world = {.clock = clock,
                   .databases = databases,
                   .settings = {.bulk_max = 512 << 20, .query_max = UINT64_MAX / 4, .requirepass = ""}},
-        .journal = {.disk = &still.disk,
+        .journal = {.disk = &still->disk,
                     .folder = name,
                     .policy = SYNC_NO,
                     .segment_size = 64 << 20,
                     .unsynced_max = 64 << 20,
+                    .value_load = load,
                     .wake = no_wake}};
     struct engine *engine = engine_open(&options, error);
     if (!engine)
-        return false;
+        return NULL;
     enum recover_result recovered;
     do
         recovered = engine_recover_step(engine, STEP_BYTES, error);
     while (recovered == RECOVER_MORE);
     if (recovered == RECOVER_DONE)
-        read_result(engine, result);
+        return engine;
     engine_abandon(engine);
-    return recovered == RECOVER_DONE;
+    return NULL;
+}
+
+bool replay_folder(struct disk *disk, const char *name, struct clock *clock, int databases,
+                   struct replay_result *result, struct journal_error *error)
+{
+    struct still_disk still = {{&still_operations}, disk};
+    /* That large values are there has to do: they may be more than memory holds. */
+    struct engine *engine = recover(&still, name, clock, databases, VALUE_LOAD_FIRST_USE, error);
+    if (!engine)
+        return false;
+    read_result(engine, result);
+    engine_abandon(engine);
+    return true;
+}
+
+static void append_name(void *context, const char *name)
+{
+    buffer_append(context, name, strlen(name) + 1);
+}
+
+bool replay_values(struct disk *disk, const char *name, struct clock *clock, struct buffer *names,
+                   struct journal_error *error)
+{
+    struct still_disk still = {{&still_operations}, disk};
+    struct engine *engine = recover(&still, name, clock, REPLAY_DATABASES, VALUE_LOAD_NEVER, error);
+    if (!engine)
+        return false;
+    journal_values_each(engine_world(engine)->values, append_name, names);
+    engine_abandon(engine);
+    return true;
 }

@@ -21,4 +21,9 @@ struct replay_result {
 bool replay_folder(struct disk *disk, const char *name, struct clock *clock, int databases,
                    struct replay_result *result, struct journal_error *error);
 
+/* Appends to names those of the value files that the state needs, each ended by a NUL. False when recovery
+ * fails for another reason than one of these. */
+bool replay_values(struct disk *disk, const char *name, struct clock *clock, struct buffer *names,
+                   struct journal_error *error);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "tools/new_folder.h"
 #include "tools/payload.h"
+#include "tools/replay.h"
 #include "tools/survey.h"
 
 struct copier {
@@ -19,7 +20,8 @@ struct copier {
     lsn_t lsn;       /* copied so far */
     int64_t time_ms; /* of the last frame copied */
     uint64_t commands;
-    bool reached; /* the rest is behind the target */
+    size_t missing; /* values that could not be copied */
+    bool reached;   /* the rest is behind the target */
     bool damaged;
     struct damage damage;
 
@@ -101,16 +103,27 @@ static bool copy_wrong(struct copier *copier, enum journal_source source, const 
     return false;
 }
 
+/* Values come along in the frames: what a restored folder holds is one stream again. A file that is gone
+ * belongs to a value that was replaced; that it was replaced before the target is looked at in the end. */
+static void copy_part(struct copier *copier, const struct frame *frame, uint64_t stream_size)
+{
+    size_t missing;
+    struct buffer payload = {0};
+    struct frame part = frame_fill(copier->folder, frame, stream_size, &payload, &missing);
+    copier->missing += missing;
+    new_folder_frame(&copier->out, &part);
+    buffer_free(&payload);
+}
+
 static bool copy_base_frame(void *context, const char *name, uint64_t offset, const struct frame *frame)
 {
     struct copier *copier = context;
-    const char *wrong =
-        payload_each(&copier->payload, frame->payload, frame->lsn, frame->database, NULL, NULL);
+    const char *wrong = payload_each(&copier->payload, frame, NULL, NULL);
     if (wrong)
         return copy_wrong(copier, SOURCE_BASE, name, offset, wrong);
     /* The end is written when the file is ended. */
-    if (frame->kind == FRAME_DATA)
-        new_folder_frame(&copier->out, frame);
+    if (frame_has_units(frame))
+        copy_part(copier, frame, frame_stream_size(frame));
     return !copier->out.failed;
 }
 
@@ -136,21 +149,19 @@ static bool copy_frame(void *context, const char *name, uint64_t offset, const s
                       (target->kind == TARGET_TIME && frame->time_ms > target->time_ms);
     if (copier->reached)
         return false;
-    if (frame->kind != FRAME_DATA)
+    if (!frame_has_units(frame))
         return true;
-    struct frame part = *frame;
     copier->cut = 0;
     copier->unit_commands = 0;
     const char *wrong = payload_each_of_log(&copier->payload, frame, note_unit, copier);
     if (wrong)
         return copy_wrong(copier, SOURCE_LOG, name, offset, wrong);
-    part.payload.size = copier->cut;
-    if (part.payload.size > 0) {
-        new_folder_frame(&copier->out, &part);
+    if (copier->cut > 0) {
+        copy_part(copier, frame, copier->cut);
         copier->time_ms = frame->time_ms;
     }
-    copier->lsn += part.payload.size;
-    copier->reached = part.payload.size < frame->payload.size;
+    copier->lsn += copier->cut;
+    copier->reached = copier->cut < frame_stream_size(frame);
     return !copier->reached && !copier->out.failed;
 }
 
@@ -164,6 +175,7 @@ static void copy_from(struct copier *copier, size_t index)
     copier->damaged = false;
     copier->reached = false;
     copier->commands = 0;
+    copier->missing = 0;
     copier->lsn = base->lsn;
     copier->time_ms = base->time_ms;
     new_folder_begin(&copier->out, copier->tool->into, clock_wall_ms(copier->tool->clock));
@@ -216,6 +228,14 @@ static int finish(struct copier *copier)
         tool_fail(tool, "%s: %s", tool->options->into, copier->out.error.text);
         give_up(copier);
         return STATUS_PROBLEM;
+    }
+    struct replay_result state;
+    struct journal_error why;
+    if (copier->missing > 0 &&
+        !replay_folder(tool->into, tool->options->into, tool->clock, REPLAY_DATABASES, &state, &why)) {
+        give_up(copier);
+        return tool_fail(tool, "a value of that moment is no longer there, so it cannot be restored: %s",
+                         why.text);
     }
     new_folder_end(&copier->out);
     fprintf(tool->out,

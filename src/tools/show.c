@@ -13,6 +13,7 @@
 #include "tools/payload.h"
 #include "tools/scan.h"
 #include "tools/text.h"
+#include "tools/values.h"
 
 enum form { FORM_TEXT, FORM_RESP, FORM_JSON };
 
@@ -24,6 +25,7 @@ struct range {
 
 struct viewer {
     struct tool *tool;
+    const struct folder *folder;
     enum form form;
     const struct options *options;
     struct key_filter filter;
@@ -80,6 +82,50 @@ static bool choose(void *context, const struct stream_command *command)
 
 /* --- writing ------------------------------------------------------------------------------------------ */
 
+/* A value that lies in a file of its own. */
+static bool is_left_out(struct slice argument)
+{
+    return !argument.data && argument.size > 0;
+}
+
+static struct value_reference value_of_argument(const struct viewer *viewer,
+                                                const struct stream_command *command, int index)
+{
+    uint32_t value = command->value;
+    for (int i = 0; i < index; i++)
+        value += is_left_out(command->request->argv[i]);
+    return frame_value(viewer->frame, value);
+}
+
+static void append_file_name(struct viewer *viewer, const struct stream_command *command, int index)
+{
+    char name[FILE_NAME_SIZE];
+    struct value_reference value = value_of_argument(viewer, command, index);
+    value_name(name, value.lsn, value.number);
+    buffer_append_format(&viewer->scratch, "<%" PRIu64 " bytes in %s>", value.size, name);
+}
+
+/* Its bytes; none when the file went with the value, which a later command replaces then. */
+static void append_value(struct viewer *viewer, const struct stream_command *command, int index)
+{
+    struct journal_error error;
+    struct buffer bytes = {0};
+    struct value_reference value = value_of_argument(viewer, command, index);
+    char name[FILE_NAME_SIZE];
+    value_name(name, value.lsn, value.number);
+    if (!value_read(viewer->folder, &value, &bytes, &error)) {
+        bool is_gone = !folder_has_file(viewer->folder, name);
+        if (is_gone || viewer->options->skip_damaged)
+            tool_note(viewer->tool, "LSN %" PRIu64 ": %s: the value is left empty", command->lsn,
+                      is_gone ? "its file is gone, as files of replaced values are" : error.text);
+        else
+            viewer->status = tool_fail(viewer->tool, "LSN %" PRIu64 ": %s; --skip-damaged leaves it empty",
+                                       command->lsn, error.text);
+    }
+    request_append_argument(&viewer->scratch, buffer_slice(&bytes));
+    buffer_free(&bytes);
+}
+
 static void write_text(struct viewer *viewer, const struct stream_command *command)
 {
     const struct request *request = command->request;
@@ -96,10 +142,25 @@ static void write_text(struct viewer *viewer, const struct stream_command *comma
         buffer_append_text(&viewer->scratch, "   ");
     for (int i = 0; i < request->argc && !is_bracket; i++) {
         buffer_append_char(&viewer->scratch, ' ');
-        buffer_append_quoted(&viewer->scratch, request->argv[i]);
+        if (is_left_out(request->argv[i]))
+            append_file_name(viewer, command, i);
+        else
+            buffer_append_quoted(&viewer->scratch, request->argv[i]);
     }
     buffer_append_char(&viewer->scratch, '\n');
     fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->tool->out);
+}
+
+static void write_file_json(struct json *json, struct viewer *viewer, const struct stream_command *command,
+                            int index)
+{
+    char name[FILE_NAME_SIZE];
+    struct value_reference value = value_of_argument(viewer, command, index);
+    value_name(name, value.lsn, value.number);
+    json_object(json, NULL);
+    json_text(json, "file", name);
+    json_uint(json, "bytes", value.size);
+    json_object_end(json);
 }
 
 static void write_json(struct viewer *viewer, const struct stream_command *command)
@@ -119,7 +180,10 @@ static void write_json(struct viewer *viewer, const struct stream_command *comma
     json_int(&json, "db", command->database);
     json_array(&json, "command");
     for (int i = 0; i < request->argc; i++)
-        json_bytes(&json, NULL, request->argv[i]);
+        if (is_left_out(request->argv[i]))
+            write_file_json(&json, viewer, command, i);
+        else
+            json_bytes(&json, NULL, request->argv[i]);
     json_array_end(&json);
     json_object_end(&json);
     json_end(&json);
@@ -136,7 +200,12 @@ static void write_resp(struct viewer *viewer, const struct stream_command *comma
         request_append(&viewer->scratch, 2, (struct slice[]){SLICE_LITERAL("SELECT"), number});
         viewer->database = command->database;
     }
-    request_append(&viewer->scratch, command->request->argc, command->request->argv);
+    request_append_count(&viewer->scratch, command->request->argc);
+    for (int i = 0; i < command->request->argc; i++)
+        if (is_left_out(command->request->argv[i]))
+            append_value(viewer, command, i);
+        else
+            request_append_argument(&viewer->scratch, command->request->argv[i]);
     fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->tool->out);
 }
 
@@ -162,7 +231,7 @@ static bool show_frame(void *context, const char *name, uint64_t offset, const s
     const struct options *options = viewer->options;
     if (!viewer->in_base && options->has_to && frame->lsn >= options->to)
         return false;
-    if (!viewer->in_base && options->has_from && frame->lsn + frame->payload.size <= options->from)
+    if (!viewer->in_base && options->has_from && frame->lsn + frame_stream_size(frame) <= options->from)
         return true;
     if (options->has_since && frame->time_ms < options->since_ms && !viewer->in_base)
         return true;
@@ -170,9 +239,8 @@ static bool show_frame(void *context, const char *name, uint64_t offset, const s
     viewer->wanted_count = 0;
     viewer->next = 0;
     time_text(viewer->time, frame->time_ms);
-    const char *wrong =
-        payload_each(&viewer->payload, frame->payload, frame->lsn, frame->database, choose, viewer);
-    payload_each(&viewer->payload, frame->payload, frame->lsn, frame->database, write_command, viewer);
+    const char *wrong = payload_each(&viewer->payload, frame, choose, viewer);
+    payload_each(&viewer->payload, frame, write_command, viewer);
     if (wrong && options->skip_damaged)
         tool_note(viewer->tool, "%s at offset %" PRIu64 ": the rest of the frame is left out: %s", name,
                   offset, wrong);
@@ -234,6 +302,7 @@ static int show(struct tool *tool, const struct options *options, enum form form
     if (loaded) {
         if (folder.state != MANIFEST_GOOD)
             tool_note(tool, "%s: shown is what the files themselves say", folder.manifest_error.text);
+        viewer.folder = &folder;
         key_filter_open(&viewer.filter, options->key);
         payload_reader_open(&viewer.payload);
         show_stream(&viewer, &folder);

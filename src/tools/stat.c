@@ -26,8 +26,9 @@ struct statistics {
     struct group log;
     struct group history;
     struct group spare;
-    struct group other; /* neither named by MANIFEST nor spares */
-    bool has_state;     /* the folder was replayed */
+    struct group values; /* files of large values */
+    struct group other;  /* neither named by MANIFEST nor spares */
+    bool has_state;      /* the folder was replayed */
     struct replay_result state;
     struct journal_error why_not;
     uint64_t state_bytes; /* of base and log, without space prepared ahead */
@@ -58,7 +59,9 @@ static void add_up(struct statistics *statistics)
         const struct found_file *file = &folder->files[i];
         bool is_named = folder_names(folder, file->kind, file->number) ||
                         strcmp(file->name, LOCK_NAME) == 0 || strcmp(file->name, MANIFEST_NAME) == 0;
-        struct group *group = file->kind == NAME_SPARE ? &statistics->spare : &statistics->other;
+        struct group *group = file->kind == NAME_SPARE   ? &statistics->spare
+                              : file->kind == NAME_VALUE ? &statistics->values
+                                                         : &statistics->other;
         if (is_named)
             continue;
         group->files++;
@@ -155,6 +158,8 @@ static void print_text(struct tool *tool, struct statistics *statistics)
     if (manifest->base_count > 1)
         fprintf(out, "%-13s back to LSN %" PRIu64 ", %s\n", "", manifest->bases[0].lsn,
                 time_text(time, manifest->bases[0].time_ms));
+    if (statistics->values.files > 0)
+        print_group(out, "values", &statistics->values);
     print_group(out, "spare", &statistics->spare);
     if (statistics->other.files > 0)
         print_group(out, "other", &statistics->other);
@@ -214,6 +219,7 @@ static void print_json(struct tool *tool, const struct statistics *statistics)
     write_group(&json, "base", &statistics->base);
     write_group(&json, "log", &statistics->log);
     write_group(&json, "history", &statistics->history);
+    write_group(&json, "values", &statistics->values);
     write_group(&json, "spare", &statistics->spare);
     write_group(&json, "other", &statistics->other);
     json_uint(&json, "state_bytes", statistics->state_bytes);

@@ -42,8 +42,7 @@ static const char *check_payload(struct surveyor *surveyor, const struct frame *
 {
     if (surveyor->source == SOURCE_LOG)
         return payload_each_of_log(&surveyor->payload, frame, count_command, surveyor->file);
-    return payload_each(&surveyor->payload, frame->payload, frame->lsn, frame->database, count_command,
-                        surveyor->file);
+    return payload_each(&surveyor->payload, frame, count_command, surveyor->file);
 }
 
 static bool survey_frame(void *context, const char *name, uint64_t offset, const struct frame *frame)
@@ -59,20 +58,21 @@ static bool survey_frame(void *context, const char *name, uint64_t offset, const
                                 .offset = offset,
                                 .end = offset + size,
                                 .lsn = frame->lsn,
-                                .lsn_end = frame->lsn + frame->payload.size};
+                                .lsn_end = frame->lsn + frame_stream_size(frame)};
         snprintf(damage.name, sizeof(damage.name), "%s", name);
         snprintf(damage.what, sizeof(damage.what), "the frame is valid, but %s", wrong);
         add_damage(surveyor->survey, &damage);
     }
-    if (frame->kind == FRAME_DATA) {
+    value_list_add(&surveyor->survey->values, frame);
+    if (frame_has_units(frame)) {
         file->first_ms = file->payload == 0 ? frame->time_ms : file->first_ms;
         file->last_ms = frame->time_ms;
     }
     file->frames++;
     file->payload += frame->payload.size;
     if (surveyor->source == SOURCE_LOG)
-        file->lsn_end = frame->lsn + frame->payload.size;
-    if (surveyor->source == SOURCE_LOG && frame->kind == FRAME_DATA)
+        file->lsn_end = frame->lsn + frame_stream_size(frame);
+    if (surveyor->source == SOURCE_LOG && frame_has_units(frame))
         chart_add(&surveyor->survey->chart, frame->time_ms, frame->payload.size);
     progress_add(&surveyor->progress, size, name);
     return true;
@@ -141,6 +141,7 @@ void survey_take(struct survey *survey, struct tool *tool, const struct folder *
     payload_reader_open(&surveyor.payload);
     progress_begin(&surveyor.progress, tool, folder_bytes(folder));
     survey_files(&surveyor);
+    value_list_sort(&survey->values);
     progress_end(&surveyor.progress);
     payload_reader_close(&surveyor.payload);
 }
@@ -150,6 +151,8 @@ void survey_free(struct survey *survey)
     mem_free(survey->bases);
     mem_free(survey->segments);
     mem_free(survey->damages);
+    value_list_free(&survey->values);
+    mem_free(survey->value_damages);
 }
 
 bool survey_load(struct survey *survey, struct folder *folder, struct tool *tool, struct journal_error *error)

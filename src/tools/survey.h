@@ -5,6 +5,7 @@
 #include "tools/chart.h"
 #include "tools/scan.h"
 #include "tools/text.h"
+#include "tools/values.h"
 
 struct file_report {
     char name[FILE_NAME_SIZE]; /* empty: the beginning of the stream, which has no file */
@@ -28,6 +29,9 @@ struct survey {
     struct file_report *segments; /* the same */
     struct damage *damages;
     size_t damage_count;
+    struct value_list values; /* that frames refer to */
+    struct value_damage *value_damages;
+    size_t value_damage_count;
     struct scan_log log;
     struct chart chart; /* of the log's data frames */
 };

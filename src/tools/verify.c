@@ -1,6 +1,7 @@
 /* dkv-log verify: reads every frame of every file and tells each damage with what is at stake. */
 #include <inttypes.h>
 
+#include "base/memory.h"
 #include "tools/json.h"
 #include "tools/survey.h"
 
@@ -31,7 +32,7 @@ static const char *role(const struct file_report *file)
 static bool is_other(const struct folder *folder, const struct found_file *file)
 {
     return strcmp(file->name, LOCK_NAME) != 0 && strcmp(file->name, MANIFEST_NAME) != 0 &&
-           !folder_names(folder, file->kind, file->number);
+           file->kind != NAME_VALUE && !folder_names(folder, file->kind, file->number);
 }
 
 /* --- for people --------------------------------------------------------------------------------------- */
@@ -49,6 +50,21 @@ static void print_file(FILE *out, const struct file_report *file)
     if (file->source == SOURCE_LOG)
         fprintf(out, ", LSN %" PRIu64 " to %" PRIu64, file->lsn, file->lsn_end);
     fprintf(out, "%s\n", file->damages > 0 ? ", DAMAGED" : "");
+}
+
+static void print_values(FILE *out, const struct folder *folder)
+{
+    char size[SIZE_TEXT_SIZE];
+    uint64_t count = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < folder->file_count; i++)
+        if (folder->files[i].kind == NAME_VALUE) {
+            count++;
+            bytes += folder->files[i].size;
+        }
+    if (count > 0)
+        fprintf(out, "  %-8s  %" PRIu64 " file%s of one large value each  %8s\n", "values", count,
+                plural(count), size_text(size, bytes));
 }
 
 static void print_others(FILE *out, const struct folder *folder)
@@ -138,6 +154,7 @@ static void print_text(struct tool *tool, const struct survey *survey, size_t da
         print_file(out, &survey->bases[i]);
     for (size_t i = 0; i < folder->manifest.segment_count; i++)
         print_file(out, &survey->segments[i]);
+    print_values(out, folder);
     print_others(out, folder);
     if (manifest_is_bad(folder))
         fprintf(
@@ -145,6 +162,8 @@ static void print_text(struct tool *tool, const struct survey *survey, size_t da
             "damage: %s\n  at stake: which files hold the state. Above is what the files themselves say\n",
             folder->manifest_error.text);
     print_damages(out, survey);
+    for (size_t i = 0; i < survey->value_damage_count; i++)
+        fprintf(out, "damage: %s\n  at stake: that value\n", survey->value_damages[i].what);
     print_tail(out, survey);
     print_verdict(out, survey, damages);
 }
@@ -206,6 +225,15 @@ static void write_damages(struct json *json, const struct survey *survey)
     }
     for (size_t i = 0; i < survey->damage_count; i++)
         write_damage(json, survey, &survey->damages[i]);
+    for (size_t i = 0; i < survey->value_damage_count; i++) {
+        json_object(json, NULL);
+        json_text(json, "file", survey->value_damages[i].name);
+        json_text(json, "kind", "value");
+        json_uint(json, "offset", 0);
+        json_text(json, "what", survey->value_damages[i].what);
+        json_text(json, "at_stake", "that value");
+        json_object_end(json);
+    }
     json_array_end(json);
 }
 
@@ -263,6 +291,21 @@ static void print_json(struct tool *tool, const struct survey *survey, size_t da
     json_end(&json);
 }
 
+static void add_value_damage(void *context, const struct value_damage *damage)
+{
+    struct survey *survey = context;
+    size_t count = survey->value_damage_count + 1;
+    survey->value_damages = mem_realloc(survey->value_damages, count * sizeof(*survey->value_damages));
+    survey->value_damages[survey->value_damage_count++] = *damage;
+}
+
+/* A server that uses the folder removes files while we look. */
+static void check_values(struct tool *tool, struct survey *survey)
+{
+    if (!tool->in_use)
+        values_check(survey->folder, tool->clock, &survey->values, add_value_damage, survey);
+}
+
 int verify_run(struct tool *tool)
 {
     struct folder folder;
@@ -270,7 +313,8 @@ int verify_run(struct tool *tool)
     struct journal_error error;
     if (!survey_load(&survey, &folder, tool, &error))
         return json_fail(tool, error.text);
-    size_t damages = survey.damage_count + (manifest_is_bad(&folder) ? 1 : 0);
+    check_values(tool, &survey);
+    size_t damages = survey.damage_count + survey.value_damage_count + (manifest_is_bad(&folder) ? 1 : 0);
     if (tool->options->json)
         print_json(tool, &survey, damages);
     else

@@ -135,7 +135,8 @@ static const char *read_payload(struct slice payload)
 {
     struct payload_reader reader;
     payload_reader_open(&reader);
-    const char *wrong = payload_each(&reader, payload, 1000, 0, NULL, NULL);
+    const struct frame frame = {.kind = FRAME_DATA, .lsn = 1000, .payload = payload};
+    const char *wrong = payload_each(&reader, &frame, NULL, NULL);
     payload_reader_close(&reader);
     return wrong;
 }

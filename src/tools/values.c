@@ -1,0 +1,153 @@
+#include "tools/values.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "tools/replay.h"
+
+/* --- which files -------------------------------------------------------------------------------------- */
+
+void value_list_add(struct value_list *list, const struct frame *frame)
+{
+    for (uint32_t i = 0; i < frame_value_count(frame); i++) {
+        if (list->count == list->capacity) {
+            list->capacity = list->capacity ? 2 * list->capacity : 64;
+            list->values = mem_realloc(list->values, list->capacity * sizeof(*list->values));
+        }
+        list->values[list->count++] = frame_value(frame, i);
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct value_reference *x = a;
+    const struct value_reference *y = b;
+    if (x->lsn != y->lsn)
+        return x->lsn < y->lsn ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+void value_list_sort(struct value_list *list)
+{
+    size_t kept = 0;
+    if (list->count > 0)
+        qsort(list->values, list->count, sizeof(*list->values), compare);
+    for (size_t i = 0; i < list->count; i++)
+        if (i == 0 || compare(&list->values[i], &list->values[kept - 1]) != 0)
+            list->values[kept++] = list->values[i];
+    list->count = kept;
+}
+
+void value_list_free(struct value_list *list)
+{
+    mem_free(list->values);
+    *list = (struct value_list){0};
+}
+
+/* --- whether they are whole --------------------------------------------------------------------------- */
+
+static bool is_needed(const struct buffer *names, const char *name)
+{
+    for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1)
+        if (strcmp(names->data + at, name) == 0)
+            return true;
+    return false;
+}
+
+/* The files that are missing or damaged, whoever may need them. */
+static size_t find_bad(const struct folder *folder, const struct value_list *list, struct value_damage *bad)
+{
+    size_t count = 0;
+    struct buffer bytes = {0};
+    for (size_t i = 0; i < list->count; i++) {
+        struct journal_error error;
+        buffer_clear(&bytes);
+        if (value_read(folder, &list->values[i], &bytes, &error))
+            continue;
+        value_name(bad[count].name, list->values[i].lsn, list->values[i].number);
+        snprintf(bad[count].what, sizeof(bad[count].what), "%.255s", error.text);
+        count++;
+    }
+    buffer_free(&bytes);
+    return count;
+}
+
+size_t values_check(const struct folder *folder, struct clock *clock, const struct value_list *list,
+                    value_damage_visit *visit, void *context)
+{
+    if (list->count == 0)
+        return 0;
+    struct value_damage *bad = mem_alloc_zero(list->count * sizeof(*bad));
+    size_t count = find_bad(folder, list, bad);
+    struct buffer names = {0};
+    struct journal_error error;
+    size_t told = 0;
+    bool is_known = count > 0 && replay_values(folder->disk, folder->path, clock, &names, &error);
+    for (size_t i = 0; i < count; i++) {
+        bool counts = is_known ? is_needed(&names, bad[i].name) : folder_has_file(folder, bad[i].name);
+        if (!counts)
+            continue;
+        visit(context, &bad[i]);
+        told++;
+    }
+    buffer_free(&names);
+    mem_free(bad);
+    return told;
+}
+
+/* --- their bytes -------------------------------------------------------------------------------------- */
+
+bool value_read(const struct folder *folder, const struct value_reference *value, struct buffer *out,
+                struct journal_error *error)
+{
+    char name[FILE_NAME_SIZE];
+    value_name(name, value->lsn, value->number);
+    /* Before memory is taken for it: a reference may be any in a folder that somebody made up. */
+    if (folder_file_size(folder->disk, name) < value_file_size(value->size))
+        return error_set(error, "%s is missing, or it was cut short", name);
+    char *data = buffer_reserve(out, value->size);
+    if (!value_file_read(folder->disk, folder->manifest.stream_id, value, data, error))
+        return false;
+    out->size += value->size;
+    return true;
+}
+
+struct frame frame_fill(const struct folder *folder, const struct frame *frame, uint64_t stream_size,
+                        struct buffer *out, size_t *missing)
+{
+    struct slice text = frame_text(frame);
+    struct value_list left = {0};
+    uint64_t at = 0;       /* in the text */
+    uint64_t position = 0; /* in the stream */
+    buffer_clear(out);
+    *missing = 0;
+    for (uint32_t i = 0; i <= frame_value_count(frame) && position < stream_size; i++) {
+        bool is_value = i < frame_value_count(frame);
+        struct value_reference value = is_value ? frame_value(frame, i) : (struct value_reference){0};
+        uint64_t run = (is_value ? value.offset : text.size) - at;
+        run = run < stream_size - position ? run : stream_size - position;
+        buffer_append(out, text.data + at, run);
+        at += run;
+        position += run;
+        struct journal_error ignored;
+        if (!is_value || position == stream_size || at < value.offset)
+            continue;
+        position += value.size;
+        if (value_read(folder, &value, out, &ignored))
+            continue;
+        value.offset = out->size;
+        if (left.count == left.capacity) {
+            left.capacity = left.capacity ? 2 * left.capacity : 8;
+            left.values = mem_realloc(left.values, left.capacity * sizeof(*left.values));
+        }
+        left.values[left.count++] = value;
+    }
+    struct frame filled = *frame;
+    filled.kind = left.count > 0 ? FRAME_VALUES : FRAME_DATA;
+    if (left.count > 0)
+        frame_values_append(out, 0, left.values, (uint32_t)left.count);
+    *missing = left.count;
+    filled.payload = buffer_slice(out);
+    value_list_free(&left);
+    return filled;
+}
