@@ -65,6 +65,7 @@ static const struct {
     {1, COMMAND_PLAIN, ">bitop and K K K"},
     {2, COMMAND_PLAIN, ">bitfield K incrby i13 O N overflow fail set u5 O 3"},
     {1, COMMAND_PLAIN, ">bitfield K get u8 O"},
+    {2, COMMAND_PLAIN, ">bitfield K overflow fail incrby u1 O 3"}, /* nothing comes of it */
     {6, COMMAND_PLAIN, ">pfadd K V V V"},
     {2, COMMAND_PLAIN, ">pfadd K"},
     {3, COMMAND_PLAIN, ">pfmerge K K K"},
