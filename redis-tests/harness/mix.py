@@ -382,6 +382,11 @@ simple(5, "MOVE key database", "SELECT database")
 simple(2, "SUBSTR key offset offset", needs=b"substr")
 simple(2, "SWAPDB database database", "OBJECT IDLETIME key", "OBJECT FREQ key", "MEMORY USAGE key", "OBJECT key")
 simple(1, "PING", "PING value", "ECHO value", "TIME", "UNWATCH", "LASTSAVE", "ROLE", "AUTH value", "AUTH key value")
+# Nobody listens: confirmations come also where CLIENT REPLY says nothing is to, and pushes in between.
+simple(2, "PUBLISH key value", "SPUBLISH key value", "PUBSUB NUMSUB key key", "PUBSUB NUMPAT", "PUBSUB CHANNELS pattern")
+simple(1, "PUBSUB SHARDCHANNELS", "PUBSUB SHARDNUMSUB key", "PUBSUB NOSUCH", "SLOWLOG NOSUCH", "LATENCY HISTORY value")
+simple(1, "CLIENT TRACKINGINFO", "CLIENT GETREDIR", "CLIENT CACHING value", "CLIENT UNBLOCK value")
+simple(1, "LATENCY RESET value", spoil=False)
 simple(1, "COMMAND COUNT", "CONFIG RESETSTAT", spoil=False)
 simple(1, "EXEC", "DISCARD", "OBJECT", "OBJECT NOSUCH key", "MEMORY NOSUCH")
 

@@ -125,13 +125,13 @@ static bool debug_allowed(const struct world *world, const struct session *sessi
 
 /* Without out-of-band messages in the protocol, a subscriber's commands are few: their replies have to be
  * told from messages. */
-static bool allowed_to_subscribers(const struct command *command)
+static bool allowed_to_subscribers(const struct command_entry *entry)
 {
     static const char *const names[] = {"subscribe",    "unsubscribe", "psubscribe",
                                         "punsubscribe", "ssubscribe",  "sunsubscribe",
                                         "ping",         "quit",        "reset"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(command->name, names[i]) == 0)
+        if (strcmp(entry->full_name, names[i]) == 0)
             return true;
     return false;
 }
@@ -181,7 +181,7 @@ static bool check(struct world *world, struct session *session, struct command_e
         text = "ERR Command not allowed inside a transaction";
     else if (!acl_user_is_unrestricted(session->user) && !permitted(session, entry, request, error))
         return false;
-    else if (session->protocol < 3 && session_is_subscriber(session) && !allowed_to_subscribers(command))
+    else if (session->protocol < 3 && session_is_subscriber(session) && !allowed_to_subscribers(entry))
         buffer_append_format(error,
                              "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                              "RESET are allowed in this context",
@@ -336,11 +336,11 @@ static void run(struct world *world, struct session *session, struct command_ent
 }
 
 /* MULTI's own commands run at once; everything else is queued. */
-static bool runs_inside_multi(const struct command *command)
+static bool runs_inside_multi(const struct command_entry *entry)
 {
     static const char *const names[] = {"exec", "discard", "multi", "watch", "quit", "reset"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(command->name, names[i]) == 0)
+        if (strcmp(entry->full_name, names[i]) == 0)
             return true;
     return false;
 }
@@ -384,7 +384,7 @@ static enum dispatch_result execute(struct world *world, struct session *session
     }
     if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->command))
         return DISPATCH_WAIT;
-    bool queue = session->in_multi && !runs_inside_multi(entry->command);
+    bool queue = session->in_multi && !runs_inside_multi(entry);
     enum admit_result admitted = admit(world, session, entry->command, request);
     if (admitted == ADMIT_WAIT && !queue)
         return DISPATCH_WAIT;

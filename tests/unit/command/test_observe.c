@@ -26,10 +26,12 @@ static void test_monitor(void **state)
           "-WRONGPASS invalid username-password pair or user is disabled.\r\n"}},
         {"1 multi", {AT "[3 ] \"multi\"\r\n", "+OK\r\n"}},
         {"1 incr n", {NULL, "+QUEUED\r\n"}},
+        /* A container's subcommand is not the command of that name. */
+        {"1 slowlog reset", {NULL, "+QUEUED\r\n"}},
         {"1 monitor", {NULL, "+QUEUED\r\n"}},
         {"1 exec",
          {AT "[3 ] \"incr\" \"n\"\r\n" AT "[3 ] \"exec\"\r\n",
-          "*2\r\n:1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n"}},
+          "*3\r\n:1\r\n+OK\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n"}},
         {"0 ping", {"+PONG\r\n" AT "[0 ] \"ping\"\r\n"}},
         {"0 get a", {"-ERR Replica can't interact with the keyspace\r\n"}},
         {"0 set a 1", {"-ERR Replica can't interact with the keyspace\r\n"}},
