@@ -188,7 +188,7 @@ static void favour_one_line(struct workload *workload)
 void workload_init(struct workload *workload, struct random *random)
 {
     static const unsigned char favours[] = {0, 1, 1, 1, 1, 2, 4, 10};
-    static const unsigned medium_chances[] = {0, 0, 1000, 10000, 40000};
+    static const unsigned medium_chances[] = {0, 0, 500, 3000, 10000};
     static const unsigned large_chances[] = {0, 0, 100, 600, 3000};
     static_assert(LINE_COUNT <= sizeof(workload->weights), "a weight for each line");
     *workload = (struct workload){.random = random};
