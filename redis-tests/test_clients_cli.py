@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -165,6 +166,7 @@ class Terminal:
 
     def __exit__(self, *exception):
         os.close(self.terminal)
+        os.kill(self.pid, signal.SIGKILL)  # the hangup may be ignored, as under nohup
         os.waitpid(self.pid, 0)
 
 
