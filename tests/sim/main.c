@@ -4,13 +4,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/random.h"
 #include "sim.h"
 
-/* A run takes some milliseconds; one that takes this long hangs. */
+/* A run takes some milliseconds of a processor; one that takes this long hangs. */
 #define HANG_SECONDS 60
 /* One run in so many is done twice, to see that it is the same. */
 #define TWICE_EVERY 50
@@ -43,7 +44,7 @@ void sim_fail(struct sim *sim, const char *format, ...)
 static void on_abort(int number)
 {
     fail_header();
-    if (number == SIGALRM)
+    if (number == SIGPROF)
         printf("it hangs\n");
     else
         printf("it ended by signal %d: %s\n", number, last_log);
@@ -70,6 +71,13 @@ static void to_trace(void *context, enum diag_level level, const char *text)
 /* --- running ----------------------------------------------------------------------------------------------
  */
 
+/* How busy the machine is does not count. 0: no limit. */
+static void limit_processor_time(int seconds)
+{
+    const struct itimerval limit = {.it_value.tv_sec = seconds};
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 static double now_seconds(void)
 {
     struct timespec now;
@@ -80,9 +88,9 @@ static double now_seconds(void)
 static uint64_t run(uint64_t seed, bool print, struct sim_counts *counts)
 {
     seed_running = seed;
-    alarm(HANG_SECONDS);
+    limit_processor_time(HANG_SECONDS);
     uint64_t hash = sim_run(seed, print, counts);
-    alarm(0);
+    limit_processor_time(0);
     return hash;
 }
 
@@ -186,7 +194,7 @@ int main(int argc, char **argv)
     int option;
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
-    signal(SIGALRM, on_abort);
+    signal(SIGPROF, on_abort);
     diag_set_sink(to_trace, NULL);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
