@@ -71,11 +71,11 @@ void values_found(struct journal *journal, lsn_t lsn, uint32_t number)
     struct values *values = journal->values;
     struct value_name name = {lsn, number};
     buffer_append(&values->found, &name, sizeof(name));
-    if (lsn > values->last_lsn) {
+    /* Recovery may end before the highest LSN of them: what is named until the stream is past that must be
+     * new for every LSN. */
+    if (lsn > values->last_lsn)
         values->last_lsn = lsn;
-        values->next_number = 0;
-    }
-    if (lsn == values->last_lsn && number >= values->next_number)
+    if (number >= values->next_number)
         values->next_number = number + 1;
 }
 

@@ -139,9 +139,9 @@ static bool run(struct client *client, size_t sent)
 }
 
 /* The whole outcome as text, with the bytes arriving in pieces of the given sizes, over and over. */
-static struct buffer transcribe(struct slice bytes, struct slice pieces, size_t blob_min)
+static struct buffer transcribe(struct slice bytes, struct slice pieces, size_t min_size)
 {
-    struct client client = {.parser = parser_new(), .blob_min = blob_min};
+    struct client client = {.parser = parser_new(), .blob_min = min_size};
     bool going_on = true;
     for (size_t i = 0, sent = 0; going_on && sent < bytes.size; i++) {
         size_t piece = pieces.size == 0 ? bytes.size : (uint8_t)pieces.data[i % pieces.size];
