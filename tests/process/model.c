@@ -94,8 +94,8 @@ static size_t filler_size(uint64_t *state)
     uint64_t chance = random_next(state) % 1000;
     uint64_t most = chance < 600   ? 100
                     : chance < 900 ? 1000
-                    : chance < 995 ? 5000
-                    : chance < 999 ? 70000
+                    : chance < 980 ? 5000
+                    : chance < 998 ? 150000
                                    : 300000;
     return (size_t)(random_next(state) % most);
 }
