@@ -93,6 +93,9 @@ static ssize_t posix_read(struct disk_file *file, void *data, size_t size, uint6
     return (ssize_t)done;
 }
 
+/* Writes from here on are begun to be written out at once: pieces of a large value, of a base. */
+#define WRITE_OUT_SIZE ((size_t)512 << 10)
+
 static int posix_write(struct disk_file *file, const void *data, size_t size, uint64_t offset)
 {
     size_t done = 0;
@@ -106,6 +109,9 @@ static int posix_write(struct disk_file *file, const void *data, size_t size, ui
             return -EIO;
         done += (size_t)put;
     }
+    /* The device begins while more is copied; whether it ends well, the sync tells. */
+    if (size >= WRITE_OUT_SIZE)
+        sync_file_range(posix_fd(file), (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
     return 0;
 }
 
