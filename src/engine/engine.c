@@ -267,20 +267,23 @@ static uint64_t live_bytes(const struct world *world)
 void engine_stats_read(struct engine *engine, struct engine_stats *stats)
 {
     const struct rewrite *rewrite = &engine->rewrite;
-    *stats = (struct engine_stats){.recovering = engine->replay != NULL,
-                                   .recovery_us = engine->recovery_us,
-                                   .recovered_commands = engine->recovered_commands,
-                                   .rewriting = rewrite->child_running || rewrite->placing,
-                                   .rewrite_began_ms = rewrite->began_ms,
-                                   .rewrite_keys_total = rewrite->keys_total,
-                                   .rewrites = rewrite->succeeded,
-                                   .rewrites_failed = rewrite->failed,
-                                   .rewrites_failed_in_row = rewrite->failed_in_row,
-                                   .last_rewrite_ok = rewrite->last_ok,
-                                   .last_rewrite_seconds = rewrite->last_seconds,
-                                   .last_rewrite_ms = rewrite->last_ended_ms,
-                                   .last_fork_us = rewrite->last_fork_us,
-                                   .live_bytes = live_bytes(engine->world)};
+    *stats =
+        (struct engine_stats){.recovering = engine->replay != NULL,
+                              .recovery_us = engine->recovery_us,
+                              .recovered_commands = engine->recovered_commands,
+                              .rewriting = rewrite->child_running || rewrite->placing,
+                              .rewrite_began_ms = rewrite->began_ms,
+                              .rewrite_keys_total = rewrite->keys_total,
+                              .rewrites = rewrite->succeeded,
+                              .rewrites_failed = rewrite->failed,
+                              .rewrites_failed_in_row = rewrite->failed_in_row,
+                              .last_rewrite_ok = rewrite->last_ok,
+                              .last_rewrite_seconds = rewrite->last_us < 0 ? -1 : rewrite->last_us / 1000000,
+                              .last_rewrite_us = rewrite->last_us,
+                              .rewrite_us_total = rewrite->us_total,
+                              .last_rewrite_ms = rewrite->last_ended_ms,
+                              .last_fork_us = rewrite->last_fork_us,
+                              .live_bytes = live_bytes(engine->world)};
     if (engine->journal) {
         journal_recover_progress(engine->journal, &stats->recovery);
         struct journal_stats journal_stats;

@@ -104,6 +104,8 @@ struct engine_stats {
     uint64_t rewrites_failed_in_row; /* since the last that succeeded */
     bool last_rewrite_ok;
     int64_t last_rewrite_seconds; /* -1: none yet */
+    int64_t last_rewrite_us;      /* the same, exactly */
+    uint64_t rewrite_us_total;    /* of all that have ended, failed ones included */
     int64_t last_rewrite_ms; /* wall clock at which the last good one ended, or the start of the server */
     int64_t last_fork_us;
 

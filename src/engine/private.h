@@ -25,7 +25,8 @@ struct rewrite {
     uint64_t failed;
     uint64_t failed_in_row;
     bool last_ok;
-    int64_t last_seconds;
+    int64_t last_us; /* how long its child took; -1: there was none yet */
+    uint64_t us_total;
     int64_t last_ended_ms;
     int64_t last_fork_us;
     uint64_t bytes_after_last; /* base and log right after the last one: what growth is measured from */

@@ -102,7 +102,7 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
 {
     engine->rewrite = (struct rewrite){.triggers = *triggers,
                                        .last_ok = true,
-                                       .last_seconds = -1,
+                                       .last_us = -1,
                                        .last_ended_ms = engine->world->now_ms,
                                        .retry_wait_ms = REWRITE_RETRY_MS_MIN};
 }
@@ -136,7 +136,8 @@ static void child_gone(struct engine *engine, bool ok)
     rewrite->child_running = false;
     engine->world->child_active = false;
     store_freeze_tables(engine->world->store, false);
-    rewrite->last_seconds = (engine->world->monotonic_us - rewrite->began_us) / 1000000;
+    rewrite->last_us = engine->world->monotonic_us - rewrite->began_us;
+    rewrite->us_total += (uint64_t)rewrite->last_us;
     journal_rewrite_end(engine->journal, ok);
     rewrite->placing = ok;
     if (!ok)

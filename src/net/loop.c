@@ -38,6 +38,8 @@ struct loop {
     atomic_bool stopped;
     atomic_bool woken;
     atomic_bool asleep;
+    bool in_round; /* one has begun, so that the time until the next sleep is its */
+    struct loop_stats stats;
     struct epoll_event fetched[EVENTS_MAX];
 };
 
@@ -294,11 +296,11 @@ static int hooks_end(struct loop *loop, int wait_ms)
 /* --- running ----------------------------------------------------------------------------------------- */
 
 /* Rounded up: waking before a timer is due would be a round for nothing. */
-static int timers_sleep_ms(const struct loop *loop)
+static int timers_sleep_ms(const struct loop *loop, int64_t now_us)
 {
     if (loop->timer_count == 0)
         return -1;
-    int64_t left_us = timer_at(loop, 1)->due_us - clock_monotonic_us(loop->clock);
+    int64_t left_us = timer_at(loop, 1)->due_us - now_us;
     if (left_us <= 0)
         return 0;
     int64_t left_ms = left_us / 1000 + (left_us % 1000 != 0);
@@ -318,10 +320,27 @@ static int loop_sleep(struct loop *loop, int wait_ms)
     return count > 0 ? count : 0;
 }
 
+static void count_round(struct loop *loop, int64_t took_us)
+{
+    struct loop_stats *stats = &loop->stats;
+    uint64_t us = took_us > 0 ? (uint64_t)took_us : 0;
+    int bucket = us > 0 ? 63 - __builtin_clzll(us) : 0;
+    stats->rounds++;
+    stats->busy_us += us;
+    if (us > stats->round_us_max)
+        stats->round_us_max = us;
+    stats->durations[bucket < LOOP_BUCKETS ? bucket : LOOP_BUCKETS - 1]++;
+}
+
 void loop_round(struct loop *loop, int wait_ms)
 {
     wait_ms = hooks_end(loop, wait_ms); /* first: an end may set timers */
-    wait_ms = sleep_shorter(wait_ms, timers_sleep_ms(loop));
+    /* One look at the clock serves both the timers and the figures: a round is as little as one command. */
+    int64_t now_us = clock_monotonic_us(loop->clock);
+    if (loop->in_round)
+        count_round(loop, now_us - loop->time_us);
+    loop->in_round = true;
+    wait_ms = sleep_shorter(wait_ms, timers_sleep_ms(loop, now_us));
     int count = loop_sleep(loop, wait_ms);
     loop->time_us = clock_monotonic_us(loop->clock);
     if (atomic_load_explicit(&loop->woken, memory_order_relaxed) && atomic_exchange(&loop->woken, false))
@@ -360,6 +379,11 @@ void loop_wake(struct loop *loop)
     ssize_t size = write(loop->wake_fd, &one, sizeof(one));
     (void)size; /* full means that it is readable, which is all that is wanted */
     errno = saved_errno;
+}
+
+void loop_stats_read(const struct loop *loop, struct loop_stats *stats)
+{
+    *stats = loop->stats;
 }
 
 int64_t loop_time_us(const struct loop *loop)

@@ -84,6 +84,22 @@ bool loop_stopped(const struct loop *loop);
  * caller wrote before is seen there. Cheap while the loop is awake. */
 void loop_wake(struct loop *loop);
 
+/* --- knowing ----------------------------------------------------------------------------------------- */
+
+/* Durations in powers of two of microseconds: bucket i counts those in [2^i, 2^(i+1)), the first one those of
+ * 0, too, the last one all that are longer. */
+#define LOOP_BUCKETS 32
+
+/* How long rounds took, from waking up to the next sleep: what happens meanwhile has to wait so long at the
+ * most, which is the loop's lag. Their sum is the time that the loop was busy. */
+struct loop_stats {
+    uint64_t rounds;
+    uint64_t busy_us;
+    uint64_t round_us_max;
+    uint64_t durations[LOOP_BUCKETS];
+};
+void loop_stats_read(const struct loop *loop, struct loop_stats *stats);
+
 /* Monotonic time as of the beginning of this round. */
 int64_t loop_time_us(const struct loop *loop);
 struct clock *loop_clock(const struct loop *loop);

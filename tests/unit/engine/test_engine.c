@@ -325,6 +325,34 @@ static void a_rewrite_keeps_the_state(void **state)
     assert_string_equal(ask(fixture, "get counter"), "$3\r\n500\r\n");
 }
 
+/* Shows that how long rewrites take is told, of the last one and of all, failed ones included. */
+static void rewrites_are_timed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_stats stats;
+    ask(fixture, "set a 1");
+    engine_stats_read(fixture->engine, &stats);
+    assert_int_equal(stats.last_rewrite_us, -1);
+    assert_int_equal(stats.last_rewrite_seconds, -1);
+    assert_null(engine_rewrite(fixture->engine));
+    fixture->clock.now_us += 1500000;
+    finish_rewrite(fixture);
+    engine_stats_read(fixture->engine, &stats);
+    assert_in_range(stats.last_rewrite_us, 1500000, 1999999);
+    assert_int_equal(stats.last_rewrite_seconds, 1);
+    assert_int_equal(stats.rewrite_us_total, stats.last_rewrite_us);
+    uint64_t first_us = stats.rewrite_us_total;
+    ask(fixture, "set a 2");
+    assert_null(engine_rewrite(fixture->engine));
+    fixture->clock.now_us += 2500000;
+    engine_begin_round(fixture->engine);
+    engine_rewrite_cancel(fixture->engine);
+    finish_rewrite(fixture);
+    engine_stats_read(fixture->engine, &stats);
+    assert_in_range(stats.last_rewrite_us, 2500000, 2999999);
+    assert_int_equal(stats.rewrite_us_total, first_us + (uint64_t)stats.last_rewrite_us);
+}
+
 /* Adds keys to a database, with values of size bytes. */
 static void add_keys(struct fixture *fixture, int database, int count, int size)
 {
@@ -426,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(rewrites_are_timed, setup, teardown),
         cmocka_unit_test_setup_teardown(room_made_for_a_base_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),

@@ -131,6 +131,36 @@ static void test_sleep_until_timer(void **state)
     loop_free(loop);
 }
 
+static void take_3_ms(void *context)
+{
+    (void)context;
+    clock_owner.clock_ahead_us += 3000;
+}
+
+/* Shows: a round's duration, from waking to the next sleep, is counted once it is over, in the bucket of its
+ * power of two; and the time before the first round is nobody's. */
+static void test_durations(void **state)
+{
+    (void)state;
+    struct loop *loop = test_loop_new(&test_clock);
+    struct loop_stats stats;
+    clock_owner.clock_ahead_us += 700000;
+    struct loop_timer timer = {.callback = take_3_ms};
+    loop_timer_set(loop, &timer, clock_owner.clock_ahead_us);
+    loop_round(loop, 0);
+    loop_stats_read(loop, &stats);
+    assert_int_equal(stats.rounds, 0);
+    loop_round(loop, 0);
+    loop_round(loop, 0);
+    loop_stats_read(loop, &stats);
+    assert_int_equal(stats.rounds, 2);
+    assert_int_equal(stats.busy_us, 3000);
+    assert_int_equal(stats.round_us_max, 3000);
+    assert_int_equal(stats.durations[0], 1);
+    assert_int_equal(stats.durations[11], 1); /* 2048 to 4095 */
+    loop_free(loop);
+}
+
 /* --- descriptors ------------------------------------------------------------------------------------- */
 
 struct pair {
@@ -391,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_timers),
         cmocka_unit_test(test_timer_sets_itself),
         cmocka_unit_test(test_sleep_until_timer),
+        cmocka_unit_test(test_durations),
         cmocka_unit_test(test_remove_in_round),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_timer_set_at_end),
