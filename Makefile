@@ -2,7 +2,7 @@
 #
 # Every floor of src/ becomes a library; a floor links only floors listed before it (see src/README.md).
 
-FLOORS  := base store journal resp command engine net server tools
+FLOORS  := base store journal resp command engine net http server tools
 BUILD   ?= build
 PREFIX  ?= /usr/local
 # Where dkv.conf is installed.
@@ -30,7 +30,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-pr
 WARNINGS += -Wno-missing-field-initializers
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc -D_GNU_SOURCE $(CFLAGS)
-LIBS       := -llzf -lcrypto -lm
+LIBS       := -llzf -lcrypto -lm -lmicrohttpd
 ifneq ($(SANITIZE),)
 ALL_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DDKV_SYSTEM_MALLOC
 else ifeq ($(MALLOC),libc)

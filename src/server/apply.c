@@ -73,6 +73,17 @@ struct net_limits net_limits_from(const struct server *server)
     return limits;
 }
 
+struct http_limits http_limits_from(const struct server *server)
+{
+    const struct config *config = server->config;
+    return (struct http_limits){.clients_max = config->maxclients,
+                                .value_max = config->http_max_value,
+                                .any_key = config->http_any_key,
+                                .protect =
+                                    config->protected_mode && acl_default_needs_none(server->world->acl),
+                                .tcp_keepalive_seconds = (int)config->tcp_keepalive};
+}
+
 struct log_options log_options_from(const struct config *config)
 {
     return (struct log_options){.file = config->logfile,
@@ -117,12 +128,41 @@ bool server_listen(struct server *server, struct listen_error *error)
     return true;
 }
 
+bool server_listen_http(struct server *server, struct listen_error *error)
+{
+    const struct config *config = server->config;
+    struct listeners *listeners = listeners_new(server->loop, http_accept, server->http);
+    listeners_inherit(listeners, server->http_listeners);
+    if (config->http_port &&
+        !listeners_add_tcp(listeners, (const char *const *)config->http_bind.items, config->http_bind.count,
+                           config->http_port, config->tcp_backlog, error)) {
+        listeners_free(listeners);
+        return false;
+    }
+    listeners_free(server->http_listeners);
+    server->http_listeners = listeners;
+    return true;
+}
+
 /* --- what CONFIG SET can change ------------------------------------------------------------------------ */
 
 static const char *apply_listen(struct server *server)
 {
     static struct listen_error error;
     return server_listen(server, &error) ? NULL : error.text;
+}
+
+static const char *apply_http_listen(struct server *server)
+{
+    static struct listen_error error;
+    return server_listen_http(server, &error) ? NULL : error.text;
+}
+
+static const char *apply_http_limits(struct server *server)
+{
+    struct http_limits limits = http_limits_from(server);
+    http_set_limits(server->http, &limits);
+    return NULL;
 }
 
 static const char *apply_settings(struct server *server)
@@ -139,7 +179,7 @@ static const char *apply_limits(struct server *server)
     struct net_limits limits = net_limits_from(server);
     apply_settings(server);
     net_set_limits(server->net, &limits);
-    return NULL;
+    return apply_http_limits(server);
 }
 
 static const char *apply_password(struct server *server)
@@ -227,6 +267,10 @@ static const struct application {
     {"bind", apply_listen},
     {"unixsocket", apply_listen},
     {"unixsocketperm", apply_listen},
+    {"http-port", apply_http_listen},
+    {"http-bind", apply_http_listen},
+    {"http-max-value", apply_http_limits},
+    {"http-any-key", apply_http_limits},
     {"maxclients", apply_maxclients},
     {"timeout", apply_limits},
     {"tcp-keepalive", apply_limits},

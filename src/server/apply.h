@@ -10,6 +10,7 @@ struct rewrite_triggers triggers_from(const struct config *config);
 struct acl_settings acl_settings_from(const struct config *config);
 /* Those of the configuration, and of who needs a password. */
 struct net_limits net_limits_from(const struct server *server);
+struct http_limits http_limits_from(const struct server *server);
 struct log_options log_options_from(const struct config *config);
 /* disk, clock and wake stay for the caller to fill in. */
 struct journal_options journal_options_from(const struct config *config);
@@ -17,6 +18,8 @@ struct journal_options journal_options_from(const struct config *config);
 /* Listens where the configuration says; what was listened on before, and is not wanted any
  * more, is closed once that works, and goes on being served if it does not. */
 bool server_listen(struct server *server, struct listen_error *error);
+/* The same for HTTP. */
+bool server_listen_http(struct server *server, struct listen_error *error);
 
 /* Gives the journal the values in force: those that CONFIG SET changed while it was being recovered, too. */
 void server_apply_journal(struct server *server);

@@ -47,6 +47,12 @@ struct config {
     int tcp_backlog;
     bool protected_mode;
 
+    /* HTTP. */
+    int http_port; /* 0: none */
+    struct config_words http_bind;
+    uint64_t http_max_value;
+    bool http_any_key;
+
     /* Clients. */
     const char *requirepass; /* "": none */
     uint64_t maxclients;

@@ -185,6 +185,10 @@ const struct directive directives[] = {
     ROW("unixsocket", STRING, "", FIELD(unixsocket), FLAGS(IMMUTABLE)),
     ROW("unixsocketperm", OCTAL, "0", FIELD(unixsocketperm), RANGE(0, 0777), FLAGS(IMMUTABLE)),
     ROW("tcp-backlog", INT, "511", FIELD(tcp_backlog), RANGE(0, INT_MAX), FLAGS(IMMUTABLE)),
+    ROW("http-port", INT, "0", FIELD(http_port), RANGE(0, 65535)),
+    ROW("http-bind", WORDS, "127.0.0.1 -::1", FIELD(http_bind), CHECK(check_bind)),
+    ROW("http-max-value", SIZE, "10mb", FIELD(http_max_value), RANGE(1, 64 * GB)),
+    ROW("http-any-key", BOOL, "no", FIELD(http_any_key)),
     ROW("protected-mode", BOOL, "yes", FIELD(protected_mode)),
 
     /* Clients. */

@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "command/observe.h"
+#include "http/metrics.h"
 #include "server/apply.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
@@ -326,6 +327,30 @@ static bool open_engine(struct server *server)
     return true;
 }
 
+/* What /metrics and /stats tell. */
+static void http_snapshot(void *context, struct metrics_source *source)
+{
+    struct server *server = context;
+    http_stats_read(server->http, &source->http);
+}
+
+static bool open_http(struct server *server)
+{
+    struct http_options options = {.loop = server->loop,
+                                   .world = server->world,
+                                   .limits = http_limits_from(server),
+                                   .context = server,
+                                   .snapshot = http_snapshot};
+    server->http = http_new(&options);
+    if (!server->http)
+        return false;
+    struct listen_error error;
+    if (server_listen_http(server, &error))
+        return true;
+    diag(DIAG_WARNING, "%s", error.text);
+    return false;
+}
+
 static bool open_net(struct server *server)
 {
     struct net_options options = {
@@ -343,7 +368,7 @@ static bool open_net(struct server *server)
         diag(DIAG_WARNING, "%s", error.text);
         return false;
     }
-    return true;
+    return open_http(server);
 }
 
 static void add_families(struct server *server, const struct config_hooks *hooks)
@@ -431,6 +456,11 @@ static void announce(struct server *server)
         listeners_text(server->listeners, i, text);
         buffer_append_format(&where, "%s%s", where.size ? ", " : "", text);
     }
+    for (int i = 0; i < listeners_count(server->http_listeners); i++) {
+        char text[ADDRESS_TEXT_MAX];
+        listeners_text(server->http_listeners, i, text);
+        buffer_append_format(&where, "%shttp://%s", where.size ? ", " : "", text);
+    }
     diag(DIAG_NOTICE, "listening on %.*s", (int)where.size, where.data);
     buffer_free(&where);
     if (config->appendonly)
@@ -455,6 +485,7 @@ static void let_finish(struct server *server)
     struct journal *journal = server->world->journal;
     int64_t now_us = clock_monotonic_us(clock_system());
     net_drain(server->net);
+    http_drain(server->http);
     engine_drain(server->engine);
     if (journal) {
         int64_t deadline_us = now_us + STOP_COMMIT_US;
@@ -464,7 +495,9 @@ static void let_finish(struct server *server)
             loop_round(server->loop, 10);
         }
     }
-    net_flush(server->net, clock_monotonic_us(clock_system()) + STOP_FLUSH_US);
+    int64_t deadline_us = clock_monotonic_us(clock_system()) + STOP_FLUSH_US;
+    net_flush(server->net, deadline_us);
+    http_flush(server->http, deadline_us);
 }
 
 /* The exit status. A start that was cut short by a request to stop is no failure. */
@@ -475,9 +508,13 @@ static int stop(struct server *server, bool served)
         process_notify(server->supervised_by, "STOPPING=1");
         listeners_free(server->listeners);
         server->listeners = NULL;
+        listeners_free(server->http_listeners);
+        server->http_listeners = NULL;
         let_finish(server);
     }
     listeners_free(server->listeners);
+    listeners_free(server->http_listeners);
+    http_free(server->http);
     net_free(server->net);
     if (server->engine) {
         if (served)

@@ -4,6 +4,7 @@
 #define DKV_SERVER_SERVER_H
 
 #include "engine/engine.h"
+#include "http/http.h"
 #include "net/loop.h"
 #include "net/net.h"
 #include "server/child.h"
@@ -33,6 +34,8 @@ struct server {
     struct net *net;
     struct loop *loop;
     struct listeners *listeners;
+    struct http *http;
+    struct listeners *http_listeners;
     struct loop_hook hook;
     struct child *child;
     struct disk *disk; /* NULL: memory only */

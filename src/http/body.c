@@ -1,0 +1,89 @@
+/* Bodies: small ones are collected in a buffer, large ones in a blob that becomes the value. Memory is taken
+ * for bytes that are there, and address space for those that were announced. */
+#include "base/memory.h"
+#include "http/internal.h"
+
+/* What a connection keeps for its next request. */
+#define BODY_KEPT_MAX 4096
+
+static void untouched_change(const struct blob *blob, size_t old_size, size_t old_capacity)
+{
+    int64_t before = (int64_t)(old_capacity - old_size);
+    memory_untouched_change((int64_t)(blob->capacity - blob->size) - before);
+}
+
+void body_begin(struct http_body *body, uint64_t size)
+{
+    ASSERT(body->blob == NULL && body->size == 0);
+    body->announced = size;
+}
+
+/* What is in the buffer goes into a blob with room for all that is to come. */
+static bool blob_begin(struct http_body *body, size_t more)
+{
+    size_t size = body->size + more;
+    struct blob *blob = blob_new(body->announced > size ? (size_t)body->announced : size);
+    if (blob == NULL)
+        return false;
+    memory_untouched_change((int64_t)blob->capacity);
+    if (body->bytes.size > 0)
+        memcpy(blob->data, body->bytes.data, body->bytes.size);
+    blob->size = body->bytes.size;
+    memory_untouched_change(-(int64_t)blob->size);
+    buffer_clear(&body->bytes);
+    buffer_shrink(&body->bytes, BODY_KEPT_MAX);
+    body->blob = blob;
+    return true;
+}
+
+static bool blob_append(struct blob *blob, const char *data, size_t size)
+{
+    size_t old_size = blob->size;
+    size_t old_capacity = blob->capacity;
+    if (size > blob->capacity - blob->size) {
+        size_t wanted = blob->size + size;
+        if (!blob_reserve(blob, wanted > 2 * blob->capacity ? wanted : 2 * blob->capacity))
+            return false;
+    }
+    memcpy(blob->data + blob->size, data, size);
+    blob->size += size;
+    untouched_change(blob, old_size, old_capacity);
+    return true;
+}
+
+bool body_append(struct http_body *body, const char *data, size_t size)
+{
+    bool large = body->announced >= BLOB_MIN || body->size + size >= BLOB_MIN;
+    if (body->blob == NULL && large && !blob_begin(body, size))
+        return false;
+    if (body->blob == NULL)
+        buffer_append(&body->bytes, data, size);
+    else if (!blob_append(body->blob, data, size))
+        return false;
+    body->size += size;
+    return true;
+}
+
+struct slice body_slice(const struct http_body *body)
+{
+    return body->blob != NULL ? blob_slice(body->blob) : buffer_slice(&body->bytes);
+}
+
+void body_complete(struct http_body *body)
+{
+    if (body->blob == NULL)
+        return;
+    memory_untouched_change(-(int64_t)(body->blob->capacity - body->blob->size));
+    blob_fit(body->blob);
+    body->is_complete = true;
+}
+
+void body_clear(struct http_body *body)
+{
+    if (body->blob != NULL && !body->is_complete)
+        memory_untouched_change(-(int64_t)(body->blob->capacity - body->blob->size));
+    blob_drop(body->blob);
+    buffer_clear(&body->bytes);
+    buffer_shrink(&body->bytes, BODY_KEPT_MAX);
+    *body = (struct http_body){.bytes = body->bytes};
+}

@@ -1,0 +1,309 @@
+#include "http/http.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "http/internal.h"
+
+/* What libmicrohttpd has for a connection: a request's head and, in turns, pieces of its body, and the head
+ * of the answer. */
+#define CONNECTION_MEMORY 16384
+
+/* --- connections --------------------------------------------------------------------------------------- */
+
+void connection_set_state(struct http_connection *connection, enum request_state state)
+{
+    struct http *http = connection->http;
+    connection->state = state;
+    list_remove(&connection->state_node);
+    if (state == REQUEST_PUT_OFF)
+        list_append(&http->put_off, &connection->state_node);
+    else if (state == REQUEST_HELD)
+        list_append(&http->held, &connection->state_node);
+}
+
+static struct http_connection *connection_new(struct http *http)
+{
+    struct http_connection *connection = mem_alloc_zero(sizeof(*connection));
+    connection->http = http;
+    connection->fd = http->accepting_fd;
+    connection->peer = http->accepting_peer;
+    connection->session = session_new(http->options.world, &connection->output, NULL);
+    connection->session->is_local = address_is_local(&connection->peer);
+    connection->session->is_unix = connection->peer.any.sa_family == AF_UNIX;
+    connection->request.connection = connection;
+    list_append(&http->all, &connection->all_node);
+    http->stats.connected++;
+    return connection;
+}
+
+static void connection_free(struct http_connection *connection)
+{
+    connection->http->stats.connected--;
+    request_clear(&connection->request);
+    list_remove(&connection->state_node);
+    list_remove(&connection->all_node);
+    session_free(connection->session);
+    output_free(&connection->output);
+    buffer_free(&connection->request.target);
+    buffer_free(&connection->request.key);
+    buffer_free(&connection->request.body.bytes);
+    mem_free(connection);
+}
+
+static void connection_notice(void *context, struct MHD_Connection *mhd, void **socket_context,
+                              enum MHD_ConnectionNotificationCode code)
+{
+    (void)mhd;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = connection_new(context);
+    } else if (*socket_context != NULL) {
+        connection_free(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
+static void option_set(int fd, int level, int name, int value)
+{
+    /* None of these is worth refusing a client for. */
+    if (setsockopt(fd, level, name, &value, sizeof(value)) != 0)
+        diag(DIAG_DEBUG, "setsockopt %d/%d on descriptor %d: %s", level, name, fd, strerror(errno));
+}
+
+static void refuse(struct http *http, int fd, const char *why)
+{
+    char answer[512];
+    int size = snprintf(answer, sizeof(answer),
+                        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
+                        strlen(why), why);
+    ASSERT(size > 0 && (size_t)size < sizeof(answer));
+    http->stats.rejected++;
+    /* A new socket has room for this; if it does not, the client learns it from the closing. */
+    if (send(fd, answer, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        diag(DIAG_DEBUG, "An HTTP client was refused and could not be told.");
+    close(fd);
+}
+
+void http_accept(void *context, int fd, const struct address *peer)
+{
+    struct http *http = context;
+    const struct http_limits *limits = &http->options.limits;
+    if (http->draining) {
+        close(fd);
+        return;
+    }
+    if (http->stats.connected >= limits->clients_max) {
+        refuse(http, fd, "max number of clients reached\n");
+        return;
+    }
+    if (limits->protect && !address_is_local(peer)) {
+        refuse(http, fd,
+               "protected mode: no password is set, so only clients on the server's own machine are let "
+               "in (protected-mode, requirepass)\n");
+        return;
+    }
+    if (peer->any.sa_family != AF_UNIX) {
+        option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        option_set(fd, SOL_SOCKET, SO_KEEPALIVE, limits->tcp_keepalive_seconds > 0);
+    }
+    http->accepting_fd = fd;
+    http->accepting_peer = *peer;
+    struct sockaddr_storage name = {.ss_family = peer->any.sa_family};
+    if (MHD_add_connection(http->daemon, fd, (const struct sockaddr *)&name, sizeof(name)) == MHD_YES)
+        http->stats.accepted++;
+    else
+        http->stats.rejected++;
+    http->due = true;
+}
+
+/* --- a round ------------------------------------------------------------------------------------------- */
+
+static void http_run_daemon(struct http *http)
+{
+    ASSERT(!http->running);
+    http->running = true;
+    MHD_run(http->daemon);
+    http->running = false;
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    http->due = MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+}
+
+static void epoll_ready(void *context, uint32_t events)
+{
+    (void)events;
+    http_run_daemon(context);
+}
+
+static void http_woken(void *context)
+{
+    struct http *http = context;
+    http->woken = true;
+}
+
+static void http_begin(void *context)
+{
+    struct http *http = context;
+    struct list_node *node;
+    if (http->woken && !http->draining) {
+        while ((node = list_first(&http->put_off)) != NULL) {
+            struct http_connection *connection = LIST_OWNER(node, struct http_connection, state_node);
+            connection_set_state(connection, REQUEST_READY);
+            MHD_resume_connection(connection->request.mhd);
+            http->due = true;
+        }
+    }
+    http->woken = false;
+    if (http->due)
+        http_run_daemon(http);
+}
+
+/* Lets those go whose LSNs are acknowledged by now. */
+static void held_release(struct http *http)
+{
+    struct journal *journal = http->options.world->journal;
+    lsn_t acknowledged = journal != NULL ? journal_acknowledged(journal) : 0;
+    if (acknowledged == http->acknowledged)
+        return;
+    http->acknowledged = acknowledged;
+    struct list held;
+    list_init(&held);
+    list_splice(&held, &http->held);
+    struct list_node *node;
+    while ((node = list_take_first(&held)) != NULL) {
+        struct http_connection *connection = LIST_OWNER(node, struct http_connection, state_node);
+        if (!request_is_free(&connection->request)) {
+            list_append(&http->held, &connection->state_node);
+            continue;
+        }
+        connection_set_state(connection, REQUEST_READY);
+        MHD_resume_connection(connection->request.mhd);
+        http->due = true;
+    }
+}
+
+static int http_end(void *context)
+{
+    struct http *http = context;
+    uint64_t commands = http->stats.commands;
+    held_release(http);
+    if (http->due)
+        http_run_daemon(http);
+    /* What was run just now is submitted by the next round. */
+    return http->due || http->stats.commands != commands ? 0 : -1;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+static void daemon_log(void *context, const char *format, va_list arguments)
+{
+    (void)context;
+    char text[512];
+    int size = vsnprintf(text, sizeof(text), format, arguments);
+    while (size > 0 && (size_t)size < sizeof(text) && text[size - 1] == '\n')
+        text[--size] = '\0';
+    diag(DIAG_VERBOSE, "HTTP: %s", text);
+}
+
+static struct MHD_Daemon *daemon_start(struct http *http)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    /* The listeners are ours: they apply the limits, and move when the configuration does. */
+    return MHD_start_daemon(flags, 0, NULL, NULL, request_advance, http, MHD_OPTION_EXTERNAL_LOGGER,
+                            daemon_log, http, MHD_OPTION_URI_LOG_CALLBACK, request_begin, http,
+                            MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
+                            MHD_OPTION_NOTIFY_CONNECTION, connection_notice, http,
+                            MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+}
+
+struct http *http_new(const struct http_options *options)
+{
+    struct http *http = mem_alloc_zero(sizeof(*http));
+    http->options = *options;
+    list_init(&http->all);
+    list_init(&http->put_off);
+    list_init(&http->held);
+    http->daemon = daemon_start(http);
+    if (http->daemon == NULL) {
+        diag(DIAG_WARNING, "cannot serve HTTP: libmicrohttpd does not start: %s", strerror(errno));
+        mem_free(http);
+        return NULL;
+    }
+    http->epoll_fd = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    int error = loop_add(options->loop, http->epoll_fd, EPOLLIN, epoll_ready, http);
+    if (error != 0) {
+        diag(DIAG_WARNING, "cannot serve HTTP: epoll_ctl: %s", strerror(-error));
+        MHD_stop_daemon(http->daemon);
+        mem_free(http);
+        return NULL;
+    }
+    loop_hook_add(
+        options->loop,
+        &(struct loop_hook){.context = http, .woken = http_woken, .begin = http_begin, .end = http_end});
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    if (http == NULL)
+        return;
+    struct list_node *node;
+    /* libmicrohttpd does not stop while some are suspended. */
+    struct list *suspended[] = {&http->held, &http->put_off};
+    for (int i = 0; i < 2; i++) {
+        while ((node = list_take_first(suspended[i])) != NULL)
+            MHD_resume_connection(LIST_OWNER(node, struct http_connection, state_node)->request.mhd);
+    }
+    loop_hook_remove(http->options.loop, http);
+    loop_remove(http->options.loop, http->epoll_fd);
+    MHD_stop_daemon(http->daemon);
+    ASSERT(list_empty(&http->all));
+    mem_free(http);
+}
+
+void http_set_limits(struct http *http, const struct http_limits *limits)
+{
+    http->options.limits = *limits;
+}
+
+void http_stats_read(const struct http *http, struct http_stats *stats)
+{
+    *stats = http != NULL ? http->stats : (struct http_stats){0};
+}
+
+/* --- shutting down ------------------------------------------------------------------------------------- */
+
+void http_drain(struct http *http)
+{
+    if (http != NULL)
+        http->draining = true;
+}
+
+uint64_t http_flush(struct http *http, int64_t deadline_us)
+{
+    if (http == NULL)
+        return 0;
+    for (;;) {
+        held_release(http);
+        http_run_daemon(http);
+        uint64_t open = 0;
+        for (struct list_node *node = list_first(&http->all); node != NULL;
+             node = list_next(&http->all, node)) {
+            enum request_state state = LIST_OWNER(node, struct http_connection, all_node)->state;
+            open += state == REQUEST_HELD || state == REQUEST_READY || state == REQUEST_ANSWERED;
+        }
+        int64_t left_us = deadline_us - clock_monotonic_us(loop_clock(http->options.loop));
+        if (open == 0 || left_us <= 0)
+            return open;
+        struct pollfd polled = {.fd = http->epoll_fd, .events = POLLIN};
+        poll(&polled, 1, (int)(left_us / 1000 + 1));
+    }
+}

@@ -1,0 +1,249 @@
+/* The life of a request: its target, its fields, its body, what it runs, and when its answer may go. */
+#include "base/memory.h"
+#include "base/number.h"
+#include "command/acl.h"
+#include "http/internal.h"
+#include "http/text.h"
+
+/* What a connection keeps of a target and of output for the next request. */
+#define TARGET_KEPT_MAX 1024
+#define OUTPUT_KEPT_MAX 2048
+
+struct http *http_of(const struct http_request *request)
+{
+    return request->connection->http;
+}
+
+static struct http_connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info->socket_context;
+}
+
+/* --- what is asked ------------------------------------------------------------------------------------- */
+
+void *request_begin(void *http, const char *target, struct MHD_Connection *mhd)
+{
+    (void)http;
+    struct http_connection *connection = connection_of(mhd);
+    struct http_request *request = &connection->request;
+    request->connection = connection;
+    request->mhd = mhd;
+    buffer_clear(&request->target);
+    buffer_append_text(&request->target, target);
+    connection_set_state(connection, REQUEST_HEAD);
+    return request;
+}
+
+static void target_split(struct http_request *request)
+{
+    struct slice target = buffer_slice(&request->target);
+    const char *mark = memchr(target.data, '?', target.size);
+    size_t size = mark != NULL ? (size_t)(mark - target.data) : target.size;
+    request->path = slice_make(target.data, size);
+    request->query = size < target.size ? slice_make(target.data + size + 1, target.size - size - 1)
+                                        : slice_make(target.data, 0);
+}
+
+static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                  const char *value, size_t value_size)
+{
+    static const struct slice names[FIELD_COUNT] = {[FIELD_AUTHORIZATION] = SLICE_LITERAL("Authorization"),
+                                                    [FIELD_IF_MATCH] = SLICE_LITERAL("If-Match"),
+                                                    [FIELD_IF_NONE_MATCH] = SLICE_LITERAL("If-None-Match"),
+                                                    [FIELD_IF_RANGE] = SLICE_LITERAL("If-Range"),
+                                                    [FIELD_RANGE] = SLICE_LITERAL("Range"),
+                                                    [FIELD_ORIGIN] = SLICE_LITERAL("Origin"),
+                                                    [FIELD_LENGTH] = SLICE_LITERAL("Content-Length")};
+    struct http_request *request = context;
+    (void)kind;
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (slice_equal_nocase(slice_make(name, name_size), names[i]))
+            request->fields[i] = slice_make(value, value_size);
+    return MHD_YES;
+}
+
+/* --- checks before the body is read -------------------------------------------------------------------- */
+
+static bool key_byte_is_plain(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+           byte == ':' || byte == '_' || byte == '.' || byte == '-';
+}
+
+/* The key in the path. NULL, or what is wrong with it. */
+static const char *key_read(struct http_request *request)
+{
+    size_t prefix = strlen(request->route->path);
+    struct slice text = slice_make(request->path.data + prefix, request->path.size - prefix);
+    buffer_clear(&request->key);
+    if (text.size == 0)
+        return "key cannot be empty\n";
+    if (!percent_decode(text, &request->key))
+        return "key contains invalid characters\n";
+    bool any = http_of(request)->options.limits.any_key;
+    for (size_t i = 0; !any && i < request->key.size; i++)
+        if (!key_byte_is_plain(request->key.data[i]))
+            return "key contains invalid characters\n";
+    return NULL;
+}
+
+static void refuse_method(struct http_request *request)
+{
+    struct buffer methods = {0};
+    route_methods(request->path, &methods);
+    buffer_append_char(&methods, '\0');
+    http_answer_text(request, 405, "method not allowed\n");
+    http_answer_field(request, "Allow", methods.data);
+    buffer_free(&methods);
+}
+
+/* Answers what can be answered from the head alone: errors. */
+static void head_check(struct http_request *request)
+{
+    bool known;
+    request->route = route_find(request->method, request->path, &known);
+    if (request->route == NULL) {
+        if (known)
+            refuse_method(request);
+        else
+            http_answer_text(request, 404, "not found\n");
+        return;
+    }
+    const char *wrong = route_has_key(request->route) ? key_read(request) : NULL;
+    if (wrong != NULL)
+        http_answer_text(request, 400, wrong);
+    else if (request->body.announced > http_of(request)->options.limits.value_max)
+        http_answer_text(request, 413, "value is too large\n");
+}
+
+/* --- answering ----------------------------------------------------------------------------------------- */
+
+bool request_is_free(struct http_request *request)
+{
+    struct output *output = &request->connection->output;
+    return output_sendable(output, http_of(request)->acknowledged) == output_pending(output);
+}
+
+/* Hands the answer over if it may go, or suspends until it may. */
+static enum MHD_Result request_send(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    if (!request_is_free(request)) {
+        connection_set_state(connection, REQUEST_HELD);
+        MHD_suspend_connection(request->mhd);
+        return MHD_YES;
+    }
+    connection_set_state(connection, REQUEST_ANSWERED);
+    enum MHD_Result result = MHD_queue_response(request->mhd, request->status, request->response);
+    MHD_destroy_response(request->response);
+    request->response = NULL;
+    return result;
+}
+
+/* Has its route's handler run what it runs. */
+static enum MHD_Result request_run(struct http_request *request)
+{
+    struct http *http = http_of(request);
+    enum http_result result = http->draining ? HTTP_AGAIN : request->route->handler(request);
+    if (result == HTTP_DONE)
+        return request_send(request);
+    connection_set_state(request->connection, REQUEST_PUT_OFF);
+    MHD_suspend_connection(request->mhd);
+    return MHD_YES;
+}
+
+/* The head is there. */
+static enum MHD_Result request_head(struct http_request *request, const char *method)
+{
+    request->method = http_method_find(method);
+    target_split(request);
+    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, field_take, request);
+    uint64_t size = 0;
+    struct slice length = request->fields[FIELD_LENGTH];
+    if (length.data != NULL && !uint64_parse(length, &size))
+        size = UINT64_MAX;
+    body_begin(&request->body, size);
+    connection_set_state(request->connection, REQUEST_BODY);
+    head_check(request);
+    return request->response != NULL ? request_send(request) : MHD_YES;
+}
+
+static void body_take(struct http_request *request, const char *data, size_t size)
+{
+    if (request->response != NULL)
+        return;
+    if (size > http_of(request)->options.limits.value_max - request->body.size)
+        http_answer_text(request, 413, "value is too large\n");
+    else if (!body_append(&request->body, data, size))
+        http_answer_text(request, 503, "no memory for the value\n");
+}
+
+enum MHD_Result request_advance(void *http, struct MHD_Connection *mhd, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_size, void **context)
+{
+    struct http_request *request = *context;
+    (void)http, (void)mhd, (void)url, (void)version;
+    if (request->connection->state == REQUEST_HEAD)
+        return request_head(request, method);
+    if (*upload_size > 0) {
+        body_take(request, upload, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (request->response != NULL)
+        return request_send(request);
+    if (request->connection->state == REQUEST_BODY)
+        body_complete(&request->body);
+    return request_run(request);
+}
+
+void request_clear(struct http_request *request)
+{
+    struct output *output = &request->connection->output;
+    if (request->response != NULL)
+        MHD_destroy_response(request->response);
+    request->response = NULL;
+    output_sent(output, output_pending(output));
+    if (output_memory(output) > OUTPUT_KEPT_MAX)
+        output_trim(output);
+    body_clear(&request->body);
+    memset(request->fields, 0, sizeof(request->fields));
+    buffer_clear(&request->target);
+    buffer_shrink(&request->target, TARGET_KEPT_MAX);
+    request->route = NULL;
+}
+
+void request_completed(void *http, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode code)
+{
+    struct http_request *request = *context;
+    (void)http, (void)mhd, (void)code;
+    if (request == NULL)
+        return;
+    request_clear(request);
+    connection_set_state(request->connection, REQUEST_NONE);
+}
+
+/* --- running commands ---------------------------------------------------------------------------------- */
+
+enum http_result http_run(struct http_request *request, int argc, const struct slice *argv, int body,
+                          struct reply_reader *reader)
+{
+    struct http_connection *connection = request->connection;
+    struct http *http = connection->http;
+    struct world *world = http->options.world;
+    struct request_blob blob = {.index = body, .blob = request->body.blob};
+    const struct request command = {
+        .argc = argc, .argv = argv, .blobs = &blob, .blob_count = body > 0 && blob.blob != NULL ? 1 : 0};
+    const struct request *commands[] = {&command};
+    struct prepared prepared;
+    uint64_t before = output_pending(&connection->output);
+    dispatch_prepare(world, connection->session, commands, &prepared, 1);
+    enum dispatch_result result = dispatch(world, connection->session, &command, &prepared);
+    if (result == DISPATCH_WAIT)
+        return HTTP_AGAIN;
+    http->stats.commands++;
+    reply_reader_begin(reader, &connection->output, before);
+    return HTTP_DONE;
+}
