@@ -202,7 +202,8 @@ static int http_end(void *context)
 
 /* --- life ---------------------------------------------------------------------------------------------- */
 
-static void daemon_log(void *context, const char *format, va_list arguments)
+static __attribute__((format(printf, 2, 0))) void daemon_log(void *context, const char *format,
+                                                             va_list arguments)
 {
     (void)context;
     char text[512];
