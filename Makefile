@@ -76,6 +76,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC   $<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The live page's parts are within that object.
+$(BUILD)/src/http/page.o: $(wildcard src/http/page/*)
+
 define floor_library
 $(call library,$(1)): $(filter-out $(BUILD)/src/$(1)/main.o,$(call objects,$(1)))
 	@mkdir -p $$(@D)

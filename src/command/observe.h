@@ -12,6 +12,23 @@ void slowlog_free(struct slowlog *slowlog);
 /* Keeps a command that took long, as the settings have it. */
 void slowlog_add(struct call *call, int64_t duration_us);
 
+/* The number that the next one will have. */
+int64_t slowlog_next_id(const struct slowlog *slowlog);
+
+/* One that was kept; its bytes are the log's. */
+struct slow_command {
+    int64_t id;
+    int64_t time_s; /* wall clock */
+    int64_t duration_us;
+    const char *peer;
+    const char *client; /* its name; "" for none */
+    int argc;
+    const struct buffer *argv;
+};
+/* Visits those that are kept, newest first, until visit returns false. */
+typedef bool slowlog_visit(void *context, const struct slow_command *command);
+void slowlog_each(const struct slowlog *slowlog, slowlog_visit *visit, void *context);
+
 /* A command has run and took so many ticks; somebody may be interested. Use observe. */
 void observe_call(struct call *call, uint64_t ticks);
 

@@ -92,6 +92,28 @@ void slowlog_add(struct call *call, int64_t duration_us)
     trim(slowlog, call->world->settings.slowlog_count);
 }
 
+int64_t slowlog_next_id(const struct slowlog *slowlog)
+{
+    return slowlog->next_id;
+}
+
+void slowlog_each(const struct slowlog *slowlog, slowlog_visit *visit, void *context)
+{
+    struct list_node *node = slowlog->entries.head.previous;
+    for (int64_t left = slowlog->count; left > 0; left--, node = node->previous) {
+        const struct slow_entry *entry = LIST_OWNER(node, struct slow_entry, node);
+        struct slow_command command = {.id = entry->id,
+                                       .time_s = entry->time_s,
+                                       .duration_us = entry->duration_us,
+                                       .peer = entry->peer,
+                                       .client = entry->name ? entry->name : "",
+                                       .argc = entry->argc,
+                                       .argv = entry->argv};
+        if (!visit(context, &command))
+            return;
+    }
+}
+
 /* --- SLOWLOG ------------------------------------------------------------------------------------------- */
 
 static void reply_entry(struct reply *reply, const struct slow_entry *entry)

@@ -225,6 +225,34 @@ static struct MHD_Daemon *daemon_start(struct http *http)
                             (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
+static void routes_new(struct http *http)
+{
+    size_t count = route_count();
+    http->routes = mem_alloc_zero((count + 1) * sizeof(*http->routes));
+    for (size_t i = 0; i < count; i++) {
+        const struct route *route = route_at(i);
+        http->routes[i].method = http_method_name(route->method);
+        snprintf(http->routes[i].route, sizeof(http->routes[i].route), "%s%s", route->path,
+                 route_has_key(route) ? "{key}" : "");
+    }
+    http->routes[count] = (struct route_stats){.method = "any", .route = "other"};
+}
+
+static void state_free(struct http *http)
+{
+    for (size_t i = 0; i <= route_count(); i++)
+        route_stats_reset(&http->routes[i]);
+    mem_free(http->routes);
+    page_free(&http->page);
+    mem_free(http);
+}
+
+const struct route_stats *http_routes(const struct http *http, size_t *count)
+{
+    *count = http ? route_count() + 1 : 0;
+    return http ? http->routes : NULL;
+}
+
 struct http *http_new(const struct http_options *options)
 {
     struct http *http = mem_alloc_zero(sizeof(*http));
@@ -232,10 +260,12 @@ struct http *http_new(const struct http_options *options)
     list_init(&http->all);
     list_init(&http->put_off);
     list_init(&http->held);
+    routes_new(http);
+    page_make(&http->page);
     http->daemon = daemon_start(http);
     if (http->daemon == NULL) {
         diag(DIAG_WARNING, "cannot serve HTTP: libmicrohttpd does not start: %s", strerror(errno));
-        mem_free(http);
+        state_free(http);
         return NULL;
     }
     http->epoll_fd = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -243,7 +273,7 @@ struct http *http_new(const struct http_options *options)
     if (error != 0) {
         diag(DIAG_WARNING, "cannot serve HTTP: epoll_ctl: %s", strerror(-error));
         MHD_stop_daemon(http->daemon);
-        mem_free(http);
+        state_free(http);
         return NULL;
     }
     loop_hook_add(
@@ -267,7 +297,7 @@ void http_free(struct http *http)
     loop_remove(http->options.loop, http->epoll_fd);
     MHD_stop_daemon(http->daemon);
     ASSERT(list_empty(&http->all));
-    mem_free(http);
+    state_free(http);
 }
 
 void http_set_limits(struct http *http, const struct http_limits *limits)

@@ -16,6 +16,7 @@
 struct http;
 struct http_connection;
 struct metrics_source;
+struct route_stats;
 
 /* What can be changed while running. */
 struct http_limits {
@@ -53,6 +54,9 @@ struct http_stats {
 };
 /* NULL: all zero. */
 void http_stats_read(const struct http *http, struct http_stats *stats);
+
+/* What was counted by route, and of requests for what there is not; *count of them, the http's. */
+const struct route_stats *http_routes(const struct http *http, size_t *count);
 
 /* --- shutting down ----------------------------------------------------------------------------------- */
 

@@ -9,7 +9,9 @@
 
 #include "base/list.h"
 #include "http/http.h"
+#include "http/page.h"
 #include "http/request.h"
+#include "http/route_stats.h"
 
 enum request_state {
     REQUEST_NONE,     /* none has begun */
@@ -49,6 +51,8 @@ struct http {
     int accepting_fd;
     struct address accepting_peer;
     struct http_stats stats;
+    struct route_stats *routes; /* as many as there are routes, and one for what is none */
+    struct page page;
 };
 
 /* --- http.c -------------------------------------------------------------------------------------------- */

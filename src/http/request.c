@@ -29,6 +29,7 @@ void *request_begin(void *http, const char *target, struct MHD_Connection *mhd)
     struct http_request *request = &connection->request;
     request->connection = connection;
     request->mhd = mhd;
+    request->begin_ticks = world_ticks();
     buffer_clear(&request->target);
     buffer_append_text(&request->target, target);
     connection_set_state(connection, REQUEST_HEAD);
@@ -214,13 +215,21 @@ void request_clear(struct http_request *request)
     request->route = NULL;
 }
 
+static void request_count(struct http *http, const struct http_request *request)
+{
+    size_t index = request->route ? (size_t)(request->route - route_at(0)) : route_count();
+    route_stats_add(&http->routes[index], (int)request->status, world_ticks() - request->begin_ticks);
+}
+
 void request_completed(void *http, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code)
 {
     struct http_request *request = *context;
-    (void)http, (void)mhd, (void)code;
+    (void)mhd, (void)code;
     if (request == NULL)
         return;
+    if (request->connection->state == REQUEST_ANSWERED)
+        request_count(http, request);
     request_clear(request);
     connection_set_state(request->connection, REQUEST_NONE);
 }

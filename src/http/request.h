@@ -44,6 +44,7 @@ struct http_request {
     struct http_body body;
     struct MHD_Response *response; /* NULL: not answered yet */
     unsigned status;
+    uint64_t begin_ticks; /* when its first line was there */
 };
 
 struct http;

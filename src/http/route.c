@@ -15,7 +15,7 @@ static const struct route routes[] = {
     {"/stats", HTTP_GET, stats_get, .command = "info"},
     {"/healthz", HTTP_GET, healthz_get, .is_open = true},
     {"/readyz", HTTP_GET, readyz_get, .is_open = true},
-    {"/", HTTP_GET, page_get},
+    {"/", HTTP_GET, page_get, .is_open = true},
 };
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
@@ -44,6 +44,16 @@ static bool route_is_at(const struct route *route, struct slice path)
     size_t size = strlen(route->path);
     bool size_fits = route_has_key(route) ? path.size >= size : path.size == size;
     return size_fits && memcmp(path.data, route->path, size) == 0;
+}
+
+size_t route_count(void)
+{
+    return ROUTE_COUNT;
+}
+
+const struct route *route_at(size_t index)
+{
+    return &routes[index];
 }
 
 const struct route *route_find(enum http_method method, struct slice path, bool *known)

@@ -31,6 +31,9 @@ struct route {
     const char *command; /* that the user must be permitted to run; NULL: the handler runs some itself */
 };
 
+/* All of them, by index: a route's place in the array that they are. */
+size_t route_count(void);
+const struct route *route_at(size_t index);
 /* GET's answer to HEAD too. *known: there is something at that path, if for another method. */
 const struct route *route_find(enum http_method method, struct slice path, bool *known);
 /* Whether something follows the path: a key. */

@@ -10,7 +10,6 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "command/observe.h"
-#include "http/metrics.h"
 #include "server/apply.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
@@ -122,6 +121,7 @@ static void sample_rates(struct server *server)
     if (used > server->memory_peak)
         server->memory_peak = used;
     sample_latencies(server);
+    keyspace_view_update(&server->keyspace_view);
     server->next_sample_us = now_us + SAMPLE_US;
 }
 
@@ -322,16 +322,10 @@ static bool open_engine(struct server *server)
     }
     server->world = engine_world(server->engine);
     server->world->memory_parts = server_memory_parts;
+    server->keyspace_view.world = server->world;
     server->world->session_host =
         (struct session_host){.pushed = session_pushed, .subscribed = session_subscribed, .peer = peer_of};
     return true;
-}
-
-/* What /metrics and /stats tell. */
-static void http_snapshot(void *context, struct metrics_source *source)
-{
-    struct server *server = context;
-    http_stats_read(server->http, &source->http);
 }
 
 static bool open_http(struct server *server)
@@ -340,7 +334,7 @@ static bool open_http(struct server *server)
                                    .world = server->world,
                                    .limits = http_limits_from(server),
                                    .context = server,
-                                   .snapshot = http_snapshot};
+                                   .snapshot = server_snapshot};
     server->http = http_new(&options);
     if (!server->http)
         return false;
@@ -511,10 +505,12 @@ static int stop(struct server *server, bool served)
         listeners_free(server->http_listeners);
         server->http_listeners = NULL;
         let_finish(server);
+        server_log_summary(server);
     }
     listeners_free(server->listeners);
     listeners_free(server->http_listeners);
     http_free(server->http);
+    keyspace_view_free(&server->keyspace_view);
     net_free(server->net);
     if (server->engine) {
         if (served)

@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "http/http.h"
+#include "http/keyspace_view.h"
 #include "net/loop.h"
 #include "net/net.h"
 #include "server/child.h"
@@ -36,6 +37,7 @@ struct server {
     struct listeners *listeners;
     struct http *http;
     struct listeners *http_listeners;
+    struct keyspace_view keyspace_view;
     struct loop_hook hook;
     struct child *child;
     struct disk *disk; /* NULL: memory only */
@@ -82,6 +84,10 @@ int64_t clients_evict(struct server *server);
 void server_reset_stats(struct server *server);
 /* The world's memory_parts. */
 void server_memory_parts(const struct world *world, struct memory_parts *parts);
+/* Fills in what /metrics and /stats tell; context is the server. */
+void server_snapshot(void *context, struct metrics_source *source);
+/* Tells in the log what was asked for, and how long it took. */
+void server_log_summary(struct server *server);
 /* Ends CLIENT PAUSE: what was held back runs in the next round. */
 void server_unpause(struct server *server);
 /* Asks for a stop after this round; force: even when the log cannot be closed properly. */
