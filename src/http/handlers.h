@@ -7,6 +7,12 @@
 /* kv.c: a key and its value. */
 http_handler kv_get, kv_put, kv_delete, clear_delete;
 
+/* Reads "ttl" of the query: nothing is appended when there is none. False, answered, when it is wrong. */
+bool http_ttl(struct http_request *request, struct buffer *ttl);
+
+/* many.c: many keys at once. */
+http_handler mget_post, mset_post, list_get;
+
 /* watch.c: what operators look at. */
 http_handler metrics_get, stats_get, healthz_get, readyz_get, page_get;
 

@@ -67,6 +67,8 @@ enum MHD_Result request_advance(void *http, struct MHD_Connection *mhd, const ch
                                 const char *version, const char *upload, size_t *upload_size, void **context);
 void request_completed(void *http, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
+/* NULL, or what is wrong with a key; any: it may hold any bytes. */
+const char *key_check(struct slice key, bool any);
 /* Gives back all that a request has. */
 void request_clear(struct http_request *request);
 /* Whether what its commands replied may be told. */

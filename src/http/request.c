@@ -72,21 +72,24 @@ static bool key_byte_is_plain(char byte)
            byte == ':' || byte == '_' || byte == '.' || byte == '-';
 }
 
+const char *key_check(struct slice key, bool any)
+{
+    if (key.size == 0)
+        return "key cannot be empty\n";
+    for (size_t i = 0; !any && i < key.size; i++)
+        if (!key_byte_is_plain(key.data[i]))
+            return "key contains invalid characters\n";
+    return NULL;
+}
+
 /* The key in the path. NULL, or what is wrong with it. */
 static const char *key_read(struct http_request *request)
 {
     size_t prefix = strlen(request->route->path);
-    struct slice text = slice_make(request->path.data + prefix, request->path.size - prefix);
     buffer_clear(&request->key);
-    if (text.size == 0)
-        return "key cannot be empty\n";
-    if (!percent_decode(text, &request->key))
+    if (!percent_decode(slice_make(request->path.data + prefix, request->path.size - prefix), &request->key))
         return "key contains invalid characters\n";
-    bool any = http_of(request)->options.limits.any_key;
-    for (size_t i = 0; !any && i < request->key.size; i++)
-        if (!key_byte_is_plain(request->key.data[i]))
-            return "key contains invalid characters\n";
-    return NULL;
+    return key_check(buffer_slice(&request->key), http_of(request)->options.limits.any_key);
 }
 
 static void refuse_method(struct http_request *request)
@@ -149,6 +152,9 @@ static enum MHD_Result request_run(struct http_request *request)
     enum http_result result = http->draining ? HTTP_AGAIN : request->route->handler(request);
     if (result == HTTP_DONE)
         return request_send(request);
+    /* What it has run already is run once more, too. */
+    struct output *output = &request->connection->output;
+    output_rewind(output, output->queued - output_pending(output));
     connection_set_state(request->connection, REQUEST_PUT_OFF);
     MHD_suspend_connection(request->mhd);
     return MHD_YES;
@@ -205,6 +211,10 @@ void request_clear(struct http_request *request)
     if (request->response != NULL)
         MHD_destroy_response(request->response);
     request->response = NULL;
+    if (output_overflowed(output)) {
+        output_free(output);
+        *output = (struct output){0};
+    }
     output_sent(output, output_pending(output));
     if (output_memory(output) > OUTPUT_KEPT_MAX)
         output_trim(output);
