@@ -5,7 +5,7 @@
 #include "base/version.h"
 #include "command/observe.h"
 #include "http/figures.h"
-#include "http/json.h"
+#include "http/json_writer.h"
 
 /* Buckets of a command's histogram that are told as one: 8 are left of each power of two. */
 #define BUCKETS_MERGED 8
@@ -23,7 +23,7 @@ struct writer {
 
 static void json_literal(struct buffer *out, const char *name, const char *text)
 {
-    json_text(out, name, slice_of(text));
+    json_write_text(out, name, slice_of(text));
 }
 
 /* --- plain figures ------------------------------------------------------------------------------------- */
@@ -31,10 +31,10 @@ static void json_literal(struct buffer *out, const char *name, const char *text)
 static void write_figure(struct buffer *out, const struct figure *figure, const void *value)
 {
     switch (figure->kind) {
-    case FIGURE_BOOL: json_bool(out, figure->name, *(const bool *)value); return;
-    case FIGURE_REAL: json_real(out, figure->name, *(const double *)value); return;
-    case FIGURE_INT: json_int(out, figure->name, *(const int64_t *)value); return;
-    case FIGURE_UINT: json_uint(out, figure->name, *(const uint64_t *)value); return;
+    case FIGURE_BOOL: json_write_bool(out, figure->name, *(const bool *)value); return;
+    case FIGURE_REAL: json_write_real(out, figure->name, *(const double *)value); return;
+    case FIGURE_INT: json_write_int(out, figure->name, *(const int64_t *)value); return;
+    case FIGURE_UINT: json_write_uint(out, figure->name, *(const uint64_t *)value); return;
     }
 }
 
@@ -49,13 +49,13 @@ static void write_figures(struct writer *writer)
             continue;
         if (!section || strcmp(section, figure->section) != 0) {
             section = figure->section;
-            json_object(writer->out, section);
+            json_write_object(writer->out, section);
         }
         write_figure(writer->out, figure, figure_at(figure, writer->source));
         bool is_last = i + 1 == figure_count || strcmp(section, figures[i + 1].section) != 0;
         if (is_last) {
             write_extra(writer, section);
-            json_object_end(writer->out);
+            json_write_object_end(writer->out);
         }
     }
 }
@@ -67,29 +67,29 @@ static void write_bucket(struct buffer *out, size_t bucket, double end_ns, uint6
 {
     if (count == 0)
         return;
-    json_array(out, NULL);
-    json_uint(out, NULL, bucket);
-    json_uint(out, NULL, (uint64_t)end_ns);
-    json_uint(out, NULL, count);
-    json_array_end(out);
+    json_write_array(out, NULL);
+    json_write_uint(out, NULL, bucket);
+    json_write_uint(out, NULL, (uint64_t)end_ns);
+    json_write_uint(out, NULL, count);
+    json_write_array_end(out);
 }
 
 static void write_merged(struct buffer *out, const char *name, const uint64_t *merged, double ns_per_tick)
 {
-    json_array(out, name);
+    json_write_array(out, name);
     for (size_t i = 0; i < MERGED_COUNT; i++) {
         uint64_t end = histogram_bucket_end((unsigned)((i + 1) * BUCKETS_MERGED - 1));
         write_bucket(out, i, (double)(end + 1) * ns_per_tick, merged[i]);
     }
-    json_array_end(out);
+    json_write_array_end(out);
 }
 
 static void write_powers(struct buffer *out, const char *name, const uint64_t *buckets, size_t count)
 {
-    json_array(out, name);
+    json_write_array(out, name);
     for (size_t i = 0; i < count; i++)
         write_bucket(out, i, (double)(UINT64_C(2) << i) * 1e3, buckets[i]);
-    json_array_end(out);
+    json_write_array_end(out);
 }
 
 static void merge(uint64_t *merged, const struct latency_histogram *histogram)
@@ -107,7 +107,7 @@ static void write_percentiles(struct buffer *out, const struct latency_histogram
     } percentiles[] = {{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}, {"max_us", 1}};
     for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]) && histogram; i++) {
         uint64_t ticks = histogram_percentile(histogram, percentiles[i].share);
-        json_real(out, percentiles[i].name, (double)ticks * ns_per_tick / 1e3);
+        json_write_real(out, percentiles[i].name, (double)ticks * ns_per_tick / 1e3);
     }
 }
 
@@ -122,34 +122,34 @@ static void write_command(void *context, const struct command_entry *entry)
         writer->writes += stats->calls;
     else if (entry->command->flags & CMD_READONLY)
         writer->reads += stats->calls;
-    json_object(out, NULL);
+    json_write_object(out, NULL);
     json_literal(out, "name", entry->full_name);
-    json_uint(out, "calls", stats->calls);
-    json_uint(out, "failed", stats->failed);
-    json_uint(out, "rejected", stats->rejected);
-    json_real(out, "us", (double)stats->ticks * writer->ns_per_tick / 1e3);
+    json_write_uint(out, "calls", stats->calls);
+    json_write_uint(out, "failed", stats->failed);
+    json_write_uint(out, "rejected", stats->rejected);
+    json_write_real(out, "us", (double)stats->ticks * writer->ns_per_tick / 1e3);
     write_percentiles(out, stats->histogram, writer->ns_per_tick);
-    json_object_end(out);
+    json_write_object_end(out);
     if (stats->histogram)
         merge(writer->merged, stats->histogram);
 }
 
 static void write_error(void *context, const char *code, uint64_t count)
 {
-    json_uint(context, code, count);
+    json_write_uint(context, code, count);
 }
 
 static void write_commands(struct writer *writer)
 {
-    json_array(writer->out, "by_name");
+    json_write_array(writer->out, "by_name");
     commands_each(writer->source->world, write_command, writer);
-    json_array_end(writer->out);
-    json_uint(writer->out, "reads", writer->reads);
-    json_uint(writer->out, "writes", writer->writes);
+    json_write_array_end(writer->out);
+    json_write_uint(writer->out, "reads", writer->reads);
+    json_write_uint(writer->out, "writes", writer->writes);
     write_merged(writer->out, "durations", writer->merged, writer->ns_per_tick);
-    json_object(writer->out, "errors_by_code");
+    json_write_object(writer->out, "errors_by_code");
     error_stats_each(writer->source->world, write_error, writer->out);
-    json_object_end(writer->out);
+    json_write_object_end(writer->out);
 }
 
 /* --- the other sections -------------------------------------------------------------------------------- */
@@ -165,19 +165,19 @@ static void write_server(struct writer *writer)
 static void write_keyspace(struct writer *writer)
 {
     const struct keyspace_sample *sample = &writer->source->keyspace->shown;
-    json_uint(writer->out, "keys", sample->keys);
-    json_uint(writer->out, "volatile_keys", sample->volatile_keys);
-    json_array(writer->out, "databases");
+    json_write_uint(writer->out, "keys", sample->keys);
+    json_write_uint(writer->out, "volatile_keys", sample->volatile_keys);
+    json_write_array(writer->out, "databases");
     for (size_t i = 0; i < sample->count; i++) {
         const struct database_figures *database = &sample->databases[i];
-        json_object(writer->out, NULL);
-        json_int(writer->out, "db", database->database);
-        json_uint(writer->out, "keys", database->keys);
-        json_uint(writer->out, "volatile_keys", database->volatile_keys);
-        json_int(writer->out, "mean_ttl_ms", database->mean_ttl_ms);
-        json_object_end(writer->out);
+        json_write_object(writer->out, NULL);
+        json_write_int(writer->out, "db", database->database);
+        json_write_uint(writer->out, "keys", database->keys);
+        json_write_uint(writer->out, "volatile_keys", database->volatile_keys);
+        json_write_int(writer->out, "mean_ttl_ms", database->mean_ttl_ms);
+        json_write_object_end(writer->out);
     }
-    json_array_end(writer->out);
+    json_write_array_end(writer->out);
 }
 
 static void write_memory(struct writer *writer)
@@ -188,8 +188,8 @@ static void write_memory(struct writer *writer)
 static void write_log(struct writer *writer)
 {
     const struct journal_stats *journal = &writer->source->journal;
-    json_uint(writer->out, "syncs", journal->syncs);
-    json_uint(writer->out, "sync_us_total", journal->sync_us_total);
+    json_write_uint(writer->out, "syncs", journal->syncs);
+    json_write_uint(writer->out, "sync_us_total", journal->sync_us_total);
     write_powers(writer->out, "sync_durations", journal->sync_latency, LATENCY_BUCKETS);
 }
 
@@ -214,26 +214,26 @@ static void write_routes(struct writer *writer)
 {
     const struct metrics_source *source = writer->source;
     struct buffer *out = writer->out;
-    json_array(out, "http");
+    json_write_array(out, "http");
     for (size_t i = 0; i < source->route_count; i++) {
         const struct route_stats *route = &source->routes[i];
         if (route->requests == 0)
             continue;
-        json_object(out, NULL);
+        json_write_object(out, NULL);
         json_literal(out, "method", route->method);
         json_literal(out, "route", route->route);
-        json_uint(out, "requests", route->requests);
-        json_object(out, "statuses");
+        json_write_uint(out, "requests", route->requests);
+        json_write_object(out, "statuses");
         for (size_t j = 0; j < route->status_count; j++) {
             char status[16];
             snprintf(status, sizeof(status), "%d", route->statuses[j].status);
-            json_uint(out, status, route->statuses[j].count);
+            json_write_uint(out, status, route->statuses[j].count);
         }
-        json_object_end(out);
+        json_write_object_end(out);
         write_percentiles(out, route->histogram, writer->ns_per_tick);
-        json_object_end(out);
+        json_write_object_end(out);
     }
-    json_array_end(out);
+    json_write_array_end(out);
 }
 
 /* --- the slow log -------------------------------------------------------------------------------------- */
@@ -250,17 +250,17 @@ static bool write_slow_command(void *context, const struct slow_command *command
     struct buffer *out = writer->out;
     if (command->id >= writer->id_end)
         return true;
-    json_object(out, NULL);
-    json_int(out, "id", command->id);
-    json_int(out, "time_s", command->time_s);
-    json_int(out, "us", command->duration_us);
+    json_write_object(out, NULL);
+    json_write_int(out, "id", command->id);
+    json_write_int(out, "time_s", command->time_s);
+    json_write_int(out, "us", command->duration_us);
     json_literal(out, "peer", command->peer);
     json_literal(out, "client", command->client);
-    json_array(out, "words");
+    json_write_array(out, "words");
     for (int i = 0; i < command->argc; i++)
-        json_text(out, NULL, buffer_slice(&command->argv[i]));
-    json_array_end(out);
-    json_object_end(out);
+        json_write_text(out, NULL, buffer_slice(&command->argv[i]));
+    json_write_array_end(out);
+    json_write_object_end(out);
     return --writer->left > 0;
 }
 
@@ -268,20 +268,20 @@ static void write_slow(struct writer *writer)
 {
     const struct world *world = writer->source->world;
     struct slow_writer slow = {writer->out, writer->source->keyspace->shown.slow_id, SLOW_MAX};
-    json_int(writer->out, "slower_than_us", world->settings.slowlog_us);
-    json_array(writer->out, "slow");
+    json_write_int(writer->out, "slower_than_us", world->settings.slowlog_us);
+    json_write_array(writer->out, "slow");
     slowlog_each(world->slowlog, write_slow_command, &slow);
-    json_array_end(writer->out);
+    json_write_array_end(writer->out);
 }
 
 void stats_json_write(const struct metrics_source *source, bool with_slow, struct buffer *out)
 {
     struct writer writer = {.source = source, .out = out, .ns_per_tick = world_ns_per_tick(source->world)};
-    json_object(out, NULL);
+    json_write_object(out, NULL);
     write_figures(&writer);
     write_routes(&writer);
     if (with_slow)
         write_slow(&writer);
-    json_object_end(out);
+    json_write_object_end(out);
     buffer_append_char(out, '\n');
 }

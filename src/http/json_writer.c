@@ -1,4 +1,4 @@
-#include "http/json.h"
+#include "http/json_writer.h"
 
 #include <math.h>
 
@@ -13,42 +13,42 @@ static void begin(struct buffer *out, const char *name)
         buffer_append_format(out, "\"%s\":", name);
 }
 
-void json_object(struct buffer *out, const char *name)
+void json_write_object(struct buffer *out, const char *name)
 {
     begin(out, name);
     buffer_append_char(out, '{');
 }
 
-void json_object_end(struct buffer *out)
+void json_write_object_end(struct buffer *out)
 {
     buffer_append_char(out, '}');
 }
 
-void json_array(struct buffer *out, const char *name)
+void json_write_array(struct buffer *out, const char *name)
 {
     begin(out, name);
     buffer_append_char(out, '[');
 }
 
-void json_array_end(struct buffer *out)
+void json_write_array_end(struct buffer *out)
 {
     buffer_append_char(out, ']');
 }
 
-void json_uint(struct buffer *out, const char *name, uint64_t value)
+void json_write_uint(struct buffer *out, const char *name, uint64_t value)
 {
     char text[INT64_TEXT_MAX];
     begin(out, name);
     buffer_append(out, text, uint64_format(text, value));
 }
 
-void json_int(struct buffer *out, const char *name, int64_t value)
+void json_write_int(struct buffer *out, const char *name, int64_t value)
 {
     begin(out, name);
     buffer_append_int(out, value);
 }
 
-void json_real(struct buffer *out, const char *name, double value)
+void json_write_real(struct buffer *out, const char *name, double value)
 {
     begin(out, name);
     if (isfinite(value))
@@ -57,13 +57,13 @@ void json_real(struct buffer *out, const char *name, double value)
         buffer_append_text(out, "null");
 }
 
-void json_bool(struct buffer *out, const char *name, bool value)
+void json_write_bool(struct buffer *out, const char *name, bool value)
 {
     begin(out, name);
     buffer_append_text(out, value ? "true" : "false");
 }
 
-void json_null(struct buffer *out, const char *name)
+void json_write_null(struct buffer *out, const char *name)
 {
     begin(out, name);
     buffer_append_text(out, "null");
@@ -108,7 +108,7 @@ static void append_byte(struct buffer *out, unsigned char byte)
         buffer_append_char(out, (char)byte);
 }
 
-void json_text(struct buffer *out, const char *name, struct slice value)
+void json_write_text(struct buffer *out, const char *name, struct slice value)
 {
     const unsigned char *text = (const unsigned char *)value.data;
     begin(out, name);
