@@ -288,7 +288,9 @@ void journal_value_used(struct journal *journal, struct blob_origin *origin)
     pthread_mutex_unlock(&values->lock);
 }
 
-/* What was dropped since the last call was replaced by units that have ended by now. */
+/* What was dropped since the last call was replaced by units that have ended by now; or by none, where a
+ * command took a value apart from its file and left every byte as it was. Then it was said to be used, and
+ * the unit to come is the first whose end no longer needs the file: a base of this very LSN may name it. */
 bool values_collect(struct journal *journal)
 {
     struct values *values = journal->values;
@@ -299,7 +301,8 @@ bool values_collect(struct journal *journal)
     struct list_node *node;
     while ((node = list_take_first(&values->dropped)) != NULL) {
         struct value_file *file = LIST_OWNER(node, struct value_file, node);
-        file->dead_lsn = journal_executed(journal);
+        lsn_t executed = journal_executed(journal);
+        file->dead_lsn = file->pinned_lsn > executed ? file->pinned_lsn : executed;
         value_bury(file, &values->dead);
     }
     atomic_store(&values->has_dropped, false);
