@@ -1,1 +1,266 @@
 
+/* --- asking the server ---------------------------------------------------------------------------------------- */
+
+/* The Authorization field, once somebody has signed in. Kept here and nowhere else. */
+let credentials = null;
+
+/* As fetch, with what the server wants to know; never the browser's own prompt for a password. */
+async function ask(path, options = {}) {
+  const headers = Object.assign({}, options.headers);
+  if (credentials) headers.Authorization = credentials;
+  const settings = { credentials: "omit", cache: "no-store", redirect: "error", signal: AbortSignal.timeout(10000) };
+  const response = await fetch(path, Object.assign(settings, options, { headers }));
+  if (response.status === 401) askForLogin();
+  return response;
+}
+
+/* The server's own words for what went wrong. */
+async function wordsOf(response) {
+  const text = (await response.text()).trim().slice(0, 300);
+  return text || `the server answered ${response.status}`;
+}
+
+/* --- the key browser ------------------------------------------------------------------------------------------ */
+
+const PAGE_KEYS = 100;         /* that are shown more at a time */
+const SHOWN_BYTES = 64 * 1024; /* of a value; of a larger one that much is fetched */
+
+const found = { keys: new Map(), cursor: "0", prefix: "", run: 0 };
+/* What the editor holds: the value as it was got, to be put back as it is when only its time to live changes. */
+const open = { key: null, etag: null, bytes: null, expires: null, overwrite: false };
+
+/* A key as /kv lists it: text, or {"base64": ...} for what is no text. */
+function keyOf(listed) {
+  if (typeof listed === "string") return { text: listed, path: encodeURIComponent(listed), isText: true };
+  const bytes = Array.from(atob(listed.base64), (letter) => letter.charCodeAt(0));
+  const hex = (byte) => byte.toString(16).padStart(2, "0");
+  const text = bytes.map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${hex(byte)}`)).join("");
+  return { text, path: bytes.map((byte) => `%${hex(byte)}`).join(""), isText: false };
+}
+
+function note(id, text, kind) {
+  const node = element(id);
+  setText(node, text);
+  node.className = `note${kind ? ` ${kind}` : ""}`;
+}
+
+function showKeys() {
+  const items = [...found.keys.values()].sort((a, b) => (a.text < b.text ? -1 : 1)).map((key) => {
+    const button = make("button", { type: "button" }, key.text === "" ? "(the empty key)" : key.text);
+    if (open.key && open.key.path === key.path) button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => getKey(key));
+    return make("li", {}, button);
+  });
+  element("key-list").replaceChildren(...items);
+  element("more").hidden = found.cursor === "0";
+  const which = found.prefix ? ` that begin with “${found.prefix}”` : "";
+  if (found.keys.size === 0 && found.cursor === "0") note("key-note", found.prefix ? `No keys${which}.` : "There are no keys in database 0 yet.");
+  else note("key-note", `${whole.format(found.keys.size)} ${found.cursor === "0" ? "in all" : "shown, there are more"}`);
+}
+
+/* Fetches until there is a page more to show, or nothing is left. */
+async function findMore() {
+  const run = found.run;
+  const wanted = found.keys.size + PAGE_KEYS;
+  try {
+    do {
+      const query = new URLSearchParams({ prefix: found.prefix, cursor: found.cursor, count: "1000" });
+      const response = await ask(`kv?${query}`);
+      if (run !== found.run) return;
+      if (!response.ok) {
+        note("key-note", response.status === 401 ? "Sign in to see keys." : await wordsOf(response), "error");
+        return;
+      }
+      const answer = await response.json();
+      found.cursor = String(answer.cursor);
+      for (const listed of answer.keys) {
+        const key = keyOf(listed);
+        found.keys.set(key.path, key);
+      }
+    } while (found.cursor !== "0" && found.keys.size < wanted);
+    showKeys();
+  } catch {
+    if (run === found.run) note("key-note", "The server does not answer.", "error");
+  }
+}
+
+function find() {
+  Object.assign(found, { keys: new Map(), cursor: "0", prefix: element("prefix").value, run: found.run + 1 });
+  return findMore();
+}
+
+/* --- the editor ----------------------------------------------------------------------------------------------- */
+
+function resetSure() {
+  const button = element("delete");
+  button.classList.remove("sure");
+  setText(button, "Delete");
+}
+
+/* Sets what can be done with what the editor holds. */
+function showEditor() {
+  const isOpen = open.key !== null;
+  const isWhole = isOpen && open.bytes !== null;
+  setText(element("editor-title"), isOpen ? "Key" : "New key");
+  element("key").readOnly = isOpen;
+  element("reload").disabled = !isOpen;
+  element("delete").disabled = !isOpen;
+  element("set-ttl").disabled = !isWhole;
+  resetSure();
+  showKeys();
+}
+
+function newKey() {
+  Object.assign(open, { key: null, etag: null, bytes: null, expires: null, overwrite: false });
+  for (const id of ["key", "value", "ttl"]) element(id).value = "";
+  element("value").readOnly = false;
+  element("save").disabled = false;
+  setText(element("value-note"), "");
+  note("editor-note", "");
+  showEditor();
+}
+
+/* Sixteen bytes a line. */
+function hexadecimal(bytes) {
+  const lines = [];
+  for (let i = 0; i < bytes.length; i += 16) {
+    const line = bytes.subarray(i, i + 16);
+    const hex = Array.from(line, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const text = Array.from(line, (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
+    lines.push(`${i.toString(16).padStart(6, "0")}  ${hex.padEnd(47)}  ${text}`);
+  }
+  return lines.join("\n");
+}
+
+/* As text if it is some that can be edited without changing what it does not show. */
+function showValue(bytes, size) {
+  const isPart = bytes.length < size;
+  let text = null;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isPart });
+    if (/[\0\r]/.test(text)) text = null; /* a text field does not keep these */
+  } catch {
+    /* not UTF-8 */
+  }
+  const isEditable = text !== null && !isPart;
+  element("value").value = text !== null ? text : hexadecimal(bytes.subarray(0, 8192));
+  element("value").readOnly = !isEditable;
+  element("save").disabled = !isEditable;
+  const about = [asBytes(size)];
+  if (isPart) about.push(`the first ${asBytes(bytes.length)} are shown, too large to edit here`);
+  if (text === null) about.push("no plain text, shown in hexadecimal");
+  setText(element("value-note"), about.join(", "));
+}
+
+function showTtl(response) {
+  const ttl = response.headers.get("X-TTL");
+  open.expires = ttl === null ? null : Date.now() + Number(ttl) * 1000;
+  element("ttl").value = ttl === null ? "" : ttl;
+}
+
+/* What is left, as it passes. */
+function showLeft() {
+  if (open.key === null || open.expires === null) return;
+  const left = Math.ceil((open.expires - Date.now()) / 1000);
+  note("editor-note", left > 0 ? `Expires in ${asSpan(left)}.` : "Its time to live has passed.", left > 0 ? "" : "error");
+}
+
+async function getKey(key) {
+  try {
+    const response = await ask(`kv/${key.path}`, { headers: { Range: `bytes=0-${SHOWN_BYTES - 1}` } });
+    if (!response.ok) {
+      note("editor-note", response.status === 404 ? `“${key.text}” is not there any more.` : await wordsOf(response), "error");
+      return;
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const range = response.headers.get("Content-Range");
+    const size = range ? Number(range.split("/")[1]) : bytes.length;
+    Object.assign(open, { key, etag: response.headers.get("ETag"), bytes: bytes.length < size ? null : bytes, overwrite: false });
+    element("key").value = key.text;
+    showValue(bytes, size);
+    note("editor-note", "");
+    showTtl(response);
+    showLeft();
+    showEditor();
+  } catch {
+    note("editor-note", "The server does not answer.", "error");
+  }
+}
+
+/* A put that does not silently undo what somebody else did meanwhile; the second press says that it is meant. */
+async function put(key, body, words) {
+  const ttl = element("ttl").value.trim();
+  const condition = open.overwrite ? {} : open.etag ? { "If-Match": open.etag } : { "If-None-Match": "*" };
+  try {
+    const response = await ask(`kv/${key.path}${ttl ? `?ttl=${encodeURIComponent(ttl)}` : ""}`, { method: "PUT", body, headers: condition });
+    if (response.status === 412) {
+      open.overwrite = true;
+      note("editor-note", open.etag ? "Somebody changed it meanwhile. Get shows how it is now; pressed again, this overwrites it." :
+        "There is such a key already. Pressed again, Put overwrites it.", "error");
+      return;
+    }
+    if (!response.ok) {
+      note("editor-note", await wordsOf(response), "error");
+      return;
+    }
+    await getKey(key);
+    note("editor-note", words, "done");
+    if (key.text.startsWith(found.prefix)) found.keys.set(key.path, key);
+    showKeys();
+  } catch {
+    note("editor-note", "The server does not answer; whether it was done is not known.", "error");
+  }
+}
+
+async function deleteKey() {
+  const button = element("delete");
+  if (!button.classList.contains("sure")) {
+    button.classList.add("sure");
+    setText(button, "Really delete?");
+    setTimeout(resetSure, 4000);
+    return;
+  }
+  const key = open.key;
+  try {
+    const response = await ask(`kv/${key.path}`, { method: "DELETE" });
+    if (!response.ok) {
+      note("editor-note", await wordsOf(response), "error");
+      return;
+    }
+    found.keys.delete(key.path);
+    newKey();
+    note("editor-note", `“${key.text}” is deleted, durably.`, "done");
+  } catch {
+    note("editor-note", "The server does not answer; whether it was done is not known.", "error");
+  }
+}
+
+function keysBegin() {
+  element("find").addEventListener("submit", (event) => {
+    event.preventDefault();
+    find();
+  });
+  let waiting = 0;
+  element("prefix").addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(find, 300);
+  });
+  element("more").addEventListener("click", findMore);
+  element("new-key").addEventListener("click", () => {
+    newKey();
+    element("key").focus();
+  });
+  element("editor").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = element("key").value;
+    const key = open.key || { text, path: encodeURIComponent(text), isText: true };
+    put(key, new TextEncoder().encode(element("value").value), "Put, and durable.");
+  });
+  element("set-ttl").addEventListener("click", () => put(open.key, open.bytes, element("ttl").value.trim() ? "It has that time to live now." : "It stays for ever now."));
+  element("reload").addEventListener("click", () => getKey(open.key));
+  element("delete").addEventListener("click", deleteKey);
+  element("key").addEventListener("input", () => {
+    open.overwrite = false;
+  });
+  setInterval(showLeft, 1000);
+}
