@@ -8,10 +8,11 @@ import pytest
 from harness.resp import Closed, wait_until
 
 # What the interposer stands in for, and what is no way of changing a file in the data folder: descriptors of other
-# kinds (sockets, eventfd), and the log's lines, which go to standard output here.
+# kinds (sockets, eventfd), the log's lines, which go to standard output here, and sync_file_range, which only has the
+# kernel begin early with what fdatasync then waits for.
 INTERPOSED = {"open", "openat", "write", "pread", "pwrite", "fdatasync", "fsync", "fallocate", "ftruncate"}
 INTERPOSED |= {"rename", "renameat", "unlink", "unlinkat", "mkdir", "flock", "fork"}
-HARMLESS = {"read", "writev", "close", "fopen", "readdir", "fdopendir"}
+HARMLESS = {"read", "writev", "close", "fopen", "readdir", "fdopendir", "sync_file_range"}
 FILE_CALLS = HARMLESS | {
     f"{name}{suffix}"
     for name in ["open", "openat", "creat", "fopen", "freopen", "read", "pread", "readv", "preadv", "preadv2", "write"]
