@@ -1,7 +1,8 @@
 """A real browser to test the live page with: Debian's chromium, headless, driven over its DevTools protocol.
 
-The protocol goes over a pair of pipes: no port, no driver, no library. Everything that the page says on its console or
-throws is kept in `complaints`, and so is what its Content-Security-Policy stops.
+The protocol goes over a pair of pipes: no port, no driver, no library. A test gets a tab of its own, which shares
+nothing with the others; everything that the page says on its console or throws is kept in its `complaints`, and so is
+what its Content-Security-Policy stops.
 """
 
 import base64
@@ -54,15 +55,7 @@ class Browser:
         os.close(from_browser)
         self.pending = b""
         self.next_id = 0
-        self.session = None
-        self.complaints = []
-        self.requested = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    # --- the protocol ---
+        self.tabs = {}
 
     def _read(self, deadline):
         while b"\0" not in self.pending:
@@ -76,7 +69,54 @@ class Browser:
         message, self.pending = self.pending.split(b"\0", 1)
         return json.loads(message)
 
-    def _note(self, event):
+    def call(self, method, parameters, session=None, timeout=30):
+        self.next_id += 1
+        message = {"id": self.next_id, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self.output, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = self._read(deadline)
+            if answer.get("id") != self.next_id:
+                if answer.get("sessionId") in self.tabs:
+                    self.tabs[answer["sessionId"]].note(answer)
+                continue
+            if "error" in answer:
+                raise PageError(f"{method}: {answer['error']['message']}")
+            return answer["result"]
+
+    def close(self):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        os.close(self.output)
+        os.close(self.input)
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+
+class Tab:
+    def __init__(self, browser):
+        self.browser = browser
+        self.complaints = []
+        self.requested = []
+        self.context = browser.call("Target.createBrowserContext", {})["browserContextId"]
+        target = browser.call("Target.createTarget", {"url": "about:blank", "browserContextId": self.context})["targetId"]
+        self.session = browser.call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        browser.tabs[self.session] = self
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def close(self):
+        del self.browser.tabs[self.session]
+        self.browser.call("Target.disposeBrowserContext", {"browserContextId": self.context})
+
+    def call(self, method, **parameters):
+        return self.browser.call(method, parameters, self.session)
+
+    def note(self, event):
         method, what = event.get("method"), event.get("params", {})
         if method == "Runtime.exceptionThrown":
             detail = what["exceptionDetails"]
@@ -87,24 +127,6 @@ class Browser:
             self.complaints.append(f"{what['entry']['text']} {what['entry'].get('url', '')}")
         elif method == "Network.requestWillBeSent":
             self.requested.append(what["request"]["url"])
-
-    def call(self, method, timeout=30, **parameters):
-        self.next_id += 1
-        message = {"id": self.next_id, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.output, json.dumps(message).encode() + b"\0")
-        deadline = time.monotonic() + timeout
-        while True:
-            answer = self._read(deadline)
-            if answer.get("id") != self.next_id:
-                self._note(answer)
-                continue
-            if "error" in answer:
-                raise PageError(f"{method}: {answer['error']['message']}")
-            return answer["result"]
-
-    # --- the page ---
 
     def run(self, expression):
         """The value of an expression in the page; promises are waited for."""
@@ -166,13 +188,3 @@ class Browser:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
             options["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         Path(path).write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **options)["data"]))
-
-    def close(self):
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-        os.close(self.output)
-        os.close(self.input)
-        shutil.rmtree(self.profile, ignore_errors=True)

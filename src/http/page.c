@@ -53,7 +53,7 @@ void page_make(struct page *page)
     struct buffer script = {0};
     char style_digest[DIGEST_TEXT_MAX];
     char script_digest[DIGEST_TEXT_MAX];
-    /* One scope of their own for all of them. */
+    /* A scope of their own, the same for all of them. */
     buffer_append_text(&script, "\"use strict\";\n{\n");
     for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
         buffer_append_slice(&script, scripts[i]);

@@ -1,8 +1,9 @@
 
 /* --- charts ------------------------------------------------------------------------------------------------ */
 
-/* What all charts show: the samples (samples.js), how many seconds of them, and the moment that is pointed at. */
-const view = { samples: [], seconds: 120, pointed: null };
+/* What all charts show: the samples (samples.js), how many seconds of them, as chosen and as there are, and the moment
+ * that is pointed at. */
+const view = { samples: [], chosen: 120, seconds: 30, pointed: null };
 const charts = [];
 
 const GAP_SECONDS = 3.5; /* between samples; beyond, no line joins them */
@@ -29,8 +30,17 @@ function decadeTicks(least, most) {
   return ticks;
 }
 
+/* Seconds that can be seen at once, and how far apart they are told on the axis. */
+const SPANS = [[30, 10], [60, 15], [120, 30], [300, 60], [600, 120], [1800, 300], [3600, 900]];
+
+/* A page that was opened just now shows no empty hour. */
+function fitSpan() {
+  const there = view.samples.length > 0 ? now() - view.samples[0].t : 0;
+  view.seconds = Math.min(view.chosen, (SPANS.find(([seconds]) => seconds >= there) || [view.chosen])[0]);
+}
+
 function timeTicks(seconds) {
-  const step = { 120: 30, 600: 120, 3600: 900 }[seconds];
+  const step = SPANS.find(([span]) => span === seconds)[1];
   const ticks = [];
   for (let ago = seconds; ago >= 0; ago -= step) {
     const text = ago === 0 ? "now" : ago % 60 === 0 ? `−${ago / 60} min` : `−${ago} s`;
@@ -334,6 +344,7 @@ function requestDraw() {
   drawRequested = true;
   requestAnimationFrame(() => {
     drawRequested = false;
+    fitSpan();
     for (const chart of charts) chart.draw();
   });
 }

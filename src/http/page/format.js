@@ -34,7 +34,7 @@ function scaled(value, base, units) {
 
 /* Each gives [number, unit]. */
 function countParts(value) {
-  if (value < 10000) return [value < 10 && value % 1 ? value.toFixed(1) : whole.format(value), ""];
+  if (value < 10000) return [value < 9.95 ? String(Number(value.toFixed(1))) : whole.format(value), ""];
   const [number, unit] = scaled(value, 1000, ["", "k", "M", "G", "T"]);
   return [digits(number), unit];
 }

@@ -64,7 +64,7 @@ async function findMore() {
   const wanted = found.keys.size + PAGE_KEYS;
   try {
     do {
-      const query = new URLSearchParams({ prefix: found.prefix, cursor: found.cursor, count: "1000" });
+      const query = new URLSearchParams({ prefix: found.prefix, cursor: found.cursor, count: found.prefix ? "1000" : String(PAGE_KEYS) });
       const response = await ask(`kv?${query}`);
       if (run !== found.run) return;
       if (!response.ok) {

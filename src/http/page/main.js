@@ -12,15 +12,15 @@ let loginWanted = false;
 
 const TILES = [
   { label: "Commands", parts: countParts, unit: "/s", value: (s) => s.ops,
-    more: (s) => (s.ops > 0 ? `${asShare(s.reads / s.ops)} reads, ${asShare(s.writes / s.ops)} writes` : "none in the last second") },
+    more: (s) => (s.ops > 0 ? `${asShare(s.writes / s.ops)} writes` : "none just now") },
   { label: "Command, p99", parts: microsecondsParts, value: (s) => s.p99,
-    more: (s) => (s.p99 === null ? "none in the last second" : `p50 ${asMicroseconds(s.p50)}, p99.9 ${asMicroseconds(s.p999)}`) },
+    more: (s) => (s.p99 === null ? "none just now" : `p50 ${asMicroseconds(s.p50)}`) },
   { label: "Sync to disk, p99", parts: microsecondsParts, value: (s) => s.syncP99,
-    more: (s) => (s.syncs > 0 ? `p50 ${asMicroseconds(s.syncP50)}, ${asCount(s.syncs)} a second` : stats.log ? "none in the last second" : "memory only, no log") },
+    more: (s) => (s.syncs > 0 ? `p50 ${asMicroseconds(s.syncP50)}, ${asCount(s.syncs)}/s` : stats.log ? "none just now" : "memory only, no log") },
   { label: "Memory", parts: bytesParts, value: (s) => s.memory,
-    more: (s) => (s.limit ? `of ${asBytes(s.limit)}, ${stats.memory.policy}` : `no limit, ${asBytes(s.resident)} resident`) },
-  { label: "Keys", parts: countParts, value: (s) => s.keys, more: (s) => `${asCount(s.volatileKeys)} with a time to live` },
-  { label: "Clients", parts: countParts, value: (s) => s.clients, more: (s) => `and ${asCount(s.http)} over HTTP, ${asCount(s.blocked)} blocked` },
+    more: (s) => (s.limit ? `of ${asBytes(s.limit)} allowed` : `${asBytes(s.resident)} resident`) },
+  { label: "Keys", parts: countParts, value: (s) => s.keys, more: (s) => `${asCount(s.volatileKeys)} will expire` },
+  { label: "Clients", parts: countParts, value: (s) => s.clients, more: (s) => `and ${asCount(s.http)} over HTTP` },
 ];
 
 function tilesBegin() {
@@ -46,20 +46,20 @@ function showTiles(sample) {
 
 function chartsBegin() {
   const parent = element("charts");
-  const byPercentile = (p50, p99, most, label) => [
-    { label: "p50", key: p50, ink: "b" }, { label: "p99", key: p99, ink: "a" }, { label, key: most, ink: "c", dash: [5, 3] }];
+  const byPercentile = (p50, p99, p999) => [
+    { label: "p50", key: p50, ink: "b" }, { label: "p99", key: p99, ink: "a" }, { label: "p99.9", key: p999, ink: "c", dash: [5, 3] }];
   new Chart(parent, { title: "Throughput", unit: "commands per second", format: asCount, empty: 100,
     series: [{ label: "all", key: "ops", ink: "a", area: true, mean: true }, { label: "reads", key: "reads", ink: "b", mean: true },
       { label: "writes", key: "writes", ink: "c", dash: [5, 3], mean: true }] });
   new Chart(parent, { title: "Command latency", unit: "time to run, without the wait for the disk", format: asMicroseconds, log: true,
-    series: byPercentile("p50", "p99", "p999", "p99.9") });
+    series: byPercentile("p50", "p99", "p999") });
   new Chart(parent, { title: "Sync latency", unit: "time of an fsync of the log", format: asMicroseconds, log: true,
-    detail: (s) => (s.syncs > 0 ? `, ${asCount(s.syncs)} a second` : ""), series: byPercentile("syncP50", "syncP99", "syncMost", "longest") });
+    detail: (s) => (s.syncs > 0 ? `, ${asCount(s.syncs)} a second` : ""), series: byPercentile("syncP50", "syncP99", "syncP999") });
   new Chart(parent, { title: "Log", unit: "on disk, against what of it is live", format: asBytes, base: 1024, marks: true, empty: 1024,
     series: [{ label: "on disk", key: "disk", ink: "a", area: true }, { label: "live", key: "live", ink: "b" }] });
   new Chart(parent, { title: "Memory", unit: "bytes", format: asBytes, base: 1024,
     series: [{ label: "used", key: "memory", ink: "a", area: true }, { label: "resident", key: "resident", ink: "b" },
-      { label: "limit", key: "limit", ink: "c", dash: [5, 3] }] });
+      { label: "limit", key: "limit", ink: "c", dash: [5, 3], optional: true }] });
   new Chart(parent, { title: "Keys", unit: "in all databases", format: asCount, whole: true,
     series: [{ label: "all", key: "keys", ink: "a", area: true }, { label: "with a time to live", key: "volatileKeys", ink: "c", dash: [5, 3] }] });
   new Chart(parent, { title: "Connections", unit: "clients", format: asCount, whole: true,
@@ -87,25 +87,29 @@ function showCommands(before) {
   element("commands").replaceChildren(...rows.slice(0, ROWS_MAX).map(({ command, rate }) => cells([command.name, "name"],
     [asCount(rate === null ? null : Math.round(rate)), "number"], [asCount(command.calls), "number"],
     [asCount(command.failed + command.rejected), "number"], [asMicroseconds(command.p50_us), "number"], [asMicroseconds(command.p99_us), "number"])));
+  element("commands").parentElement.hidden = rows.length === 0;
   const others = rows.length - ROWS_MAX;
   setText(element("commands-note"), rows.length === 0 ? "Nothing was asked for yet." : others > 0 ? `and ${others} more. Calls and percentiles since the server started.` :
     "Calls and percentiles since the server started.");
 }
 
-/* A word of a command as redis-cli would take it. */
+/* A word of a command as redis-cli would take it; what is no text came from the server as \xHH. */
 function quoted(word) {
-  return /^[^\s"'\\]+$/.test(word) ? word : JSON.stringify(word);
+  const hex = (letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  if (/^[^\s"'\x00-\x1f]+$/.test(word)) return word;
+  return `"${word.replace(/"/g, '\\"').replace(/[\x00-\x1f]/g, hex)}"`;
 }
 
 function showSlow() {
   const rows = (stats.slow || []).map((slow) => {
     const words = slow.words.map(quoted).join(" ");
-    const row = cells([clockTime(slow.time_s * 1000)], [asMicroseconds(slow.us), "number"], [words, "words"],
+    const row = cells([clockTime(slow.time_s * 1000)], [slow.us < 1 ? "under 1\u202fµs" : asMicroseconds(slow.us), "number"], [words, "words"],
       [slow.client ? `${slow.client}, ${slow.peer}` : slow.peer]);
     row.children[2].setAttribute("title", words);
     return row;
   });
   element("slow").replaceChildren(...rows);
+  element("slow").parentElement.hidden = rows.length === 0;
   const limit = stats.slower_than_us;
   let text = "";
   if (stats.slow === undefined) text = "This user may not see slow commands (SLOWLOG GET).";
@@ -223,6 +227,9 @@ async function poll() {
   }
 }
 
+/* For whoever looks from the browser's console. */
+globalThis.dkv = { view, charts, now };
+
 function begin() {
   tilesBegin();
   chartsBegin();
@@ -232,10 +239,10 @@ function begin() {
   note("key-note", "");
   for (const input of document.getElementsByName("range")) {
     input.addEventListener("change", () => {
-      view.seconds = Number(input.value);
+      view.chosen = Number(input.value);
       requestDraw();
     });
-    if (input.checked) view.seconds = Number(input.value);
+    if (input.checked) view.chosen = Number(input.value);
   }
   setInterval(poll, POLL_MS);
   poll().then(find);

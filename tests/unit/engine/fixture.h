@@ -192,7 +192,7 @@ static inline void crash_and_recover(struct fixture *fixture)
 }
 
 /* Runs an inline command line, and leaves the reply queued. */
-static inline void send(struct fixture *fixture, struct client *client, const char *line)
+static inline void send_line(struct fixture *fixture, struct client *client, const char *line)
 {
     struct buffer input = {0};
     struct parser_limits limits = {.bulk_max = 512 << 20, .query_max = 1 << 30};
@@ -232,7 +232,7 @@ static inline const char *receive(struct fixture *fixture, struct client *client
 
 static inline const char *ask(struct fixture *fixture, const char *line)
 {
-    send(fixture, &fixture->client, line);
+    send_line(fixture, &fixture->client, line);
     commit(fixture);
     return receive(fixture, &fixture->client);
 }

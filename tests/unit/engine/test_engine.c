@@ -66,7 +66,7 @@ static void random_command(struct fixture *fixture, struct random *random)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(line, sizeof(line), forms[form], first, second);
 #pragma GCC diagnostic pop
-    send(fixture, &fixture->client, line);
+    send_line(fixture, &fixture->client, line);
 }
 
 /* Shows that random histories with expiry, transactions, rewrites and crashes come back as they were. */
@@ -84,10 +84,10 @@ static void random_histories_replay(void **state)
         for (int i = 0; i < 200; i++) {
             bool multi = !fixture->client.session->in_multi && random_below(&random, 10) == 0;
             if (multi)
-                send(fixture, &fixture->client, "multi");
+                send_line(fixture, &fixture->client, "multi");
             random_command(fixture, &random);
             if (fixture->client.session->in_multi && random_below(&random, 3) == 0)
-                send(fixture, &fixture->client, "exec");
+                send_line(fixture, &fixture->client, "exec");
             fixture->clock.now_us += (int64_t)random_below(&random, 20000);
             engine_begin_round(fixture->engine);
             engine_tick(fixture->engine);
@@ -110,27 +110,27 @@ static void replies_wait_for_what_they_tell_of(void **state)
 {
     struct fixture *fixture = *state;
     ask(fixture, "set quiet 1");
-    send(fixture, &fixture->client, "set a 1");
+    send_line(fixture, &fixture->client, "set a 1");
     assert_int_equal(sendable(fixture, &fixture->client), 0);
-    send(fixture, &fixture->other, "get quiet");
+    send_line(fixture, &fixture->other, "get quiet");
     assert_string_equal(receive(fixture, &fixture->other), "$1\r\n1\r\n");
     static const char *const telling[] = {"get a",        "exists a",          "dbsize",     "setnx a 2",
                                           "ttl a",        "strlen a",          "keys *",     "scan 0",
                                           "mget quiet a", "object encoding a", "incrby a x", "type a"};
     for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++) {
-        send(fixture, &fixture->other, telling[i]);
+        send_line(fixture, &fixture->other, telling[i]);
         if (sendable(fixture, &fixture->other) != 0)
             fail_msg("answered before the write was durable: %s", telling[i]);
         commit(fixture);
         assert_true(sendable(fixture, &fixture->other) > 0);
         receive(fixture, &fixture->other);
         receive(fixture, &fixture->client);
-        send(fixture, &fixture->client, "append a 1");
+        send_line(fixture, &fixture->client, "append a 1");
     }
     commit(fixture);
     receive(fixture, &fixture->client);
-    send(fixture, &fixture->client, "flushall");
-    send(fixture, &fixture->other, "get quiet");
+    send_line(fixture, &fixture->client, "flushall");
+    send_line(fixture, &fixture->other, "get quiet");
     assert_int_equal(sendable(fixture, &fixture->other), 0);
     commit(fixture);
     assert_string_equal(receive(fixture, &fixture->other), "$-1\r\n");
@@ -143,27 +143,27 @@ static void messages_wait_for_what_was_executed(void **state)
 {
     struct fixture *fixture = *state;
     struct client *reader = &fixture->other;
-    send(fixture, reader, "hello 3");
-    send(fixture, reader, "subscribe ch");
+    send_line(fixture, reader, "hello 3");
+    send_line(fixture, reader, "subscribe ch");
     commit(fixture);
     receive(fixture, reader);
-    send(fixture, &fixture->client, "publish ch now");
+    send_line(fixture, &fixture->client, "publish ch now");
     assert_string_equal(receive(fixture, reader), ">3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$3\r\nnow\r\n");
-    send(fixture, &fixture->client, "set a 1");
-    send(fixture, &fixture->client, "publish ch a");
-    send(fixture, reader, "ping");
+    send_line(fixture, &fixture->client, "set a 1");
+    send_line(fixture, &fixture->client, "publish ch a");
+    send_line(fixture, reader, "ping");
     assert_int_equal(sendable(fixture, reader), 0);
     commit(fixture);
     assert_string_equal(receive(fixture, reader), ">3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$1\r\na\r\n+PONG\r\n");
     static const char *const transaction[] = {"multi", "publish ch t", "set a 2", "exec"};
     for (size_t i = 0; i < 4; i++)
-        send(fixture, &fixture->client, transaction[i]);
+        send_line(fixture, &fixture->client, transaction[i]);
     assert_int_equal(sendable(fixture, reader), 0);
     commit(fixture);
     assert_true(strlen(receive(fixture, reader)) > 0);
     journal_set_policy(fixture->world->journal, SYNC_EVERYSEC);
-    send(fixture, &fixture->client, "set a 3");
-    send(fixture, &fixture->client, "publish ch e");
+    send_line(fixture, &fixture->client, "set a 3");
+    send_line(fixture, &fixture->client, "publish ch e");
     assert_true(strlen(receive(fixture, reader)) > 0);
     commit(fixture);
     receive(fixture, &fixture->client);
@@ -187,7 +187,7 @@ static void reload_comes_to_the_same(void **state)
     static const char *const lines[] = {"set a 1 px 100000", "select 2", "set b 2", "incr b", "multi",
                                         "set c 3",           "select 1", "set d 4", "exec",   "append d x"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-        send(fixture, &fixture->client, lines[i]);
+        send_line(fixture, &fixture->client, lines[i]);
     for (int round = 0; round < 2; round++) {
         uint64_t before = state_digest(fixture);
         assert_null(engine_reload(fixture->engine));
@@ -228,8 +228,8 @@ static void writes_of_nothing_wait(void **state)
         journal_set_policy(fixture->world->journal, policies[p]);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
             ask(fixture, "set a 1");
-            send(fixture, &fixture->client, rows[i][0]);
-            send(fixture, &fixture->other, rows[i][1]);
+            send_line(fixture, &fixture->client, rows[i][0]);
+            send_line(fixture, &fixture->other, rows[i][1]);
             if (sendable(fixture, &fixture->other) != 0)
                 fail_msg("answered before %s was acknowledged: %s", rows[i][0], rows[i][1]);
             commit(fixture);
@@ -237,8 +237,8 @@ static void writes_of_nothing_wait(void **state)
             assert_true(strlen(receive(fixture, &fixture->other)) > 0);
         }
     }
-    send(fixture, &fixture->client, "set a 1");
-    send(fixture, &fixture->other, "get a");
+    send_line(fixture, &fixture->client, "set a 1");
+    send_line(fixture, &fixture->other, "get a");
     assert_string_equal(receive(fixture, &fixture->other), "$1\r\n1\r\n");
     commit(fixture);
     receive(fixture, &fixture->client);
@@ -250,11 +250,11 @@ static void a_failed_watch_waits(void **state)
 {
     struct fixture *fixture = *state;
     ask(fixture, "set a 1");
-    send(fixture, &fixture->other, "watch a");
-    send(fixture, &fixture->other, "multi");
+    send_line(fixture, &fixture->other, "watch a");
+    send_line(fixture, &fixture->other, "multi");
     receive(fixture, &fixture->other);
-    send(fixture, &fixture->client, "set a 2");
-    send(fixture, &fixture->other, "exec");
+    send_line(fixture, &fixture->client, "set a 2");
+    send_line(fixture, &fixture->other, "exec");
     assert_int_equal(sendable(fixture, &fixture->other), 0);
     commit(fixture);
     assert_string_equal(receive(fixture, &fixture->other), "*-1\r\n");
@@ -266,11 +266,11 @@ static void a_transaction_is_one_unit(void **state)
 {
     struct fixture *fixture = *state;
     ask(fixture, "mset a 0 b 0");
-    send(fixture, &fixture->client, "multi");
-    send(fixture, &fixture->client, "set a 1");
-    send(fixture, &fixture->client, "set b 1");
+    send_line(fixture, &fixture->client, "multi");
+    send_line(fixture, &fixture->client, "set a 1");
+    send_line(fixture, &fixture->client, "set b 1");
     lsn_t before = journal_executed(fixture->world->journal);
-    send(fixture, &fixture->client, "exec");
+    send_line(fixture, &fixture->client, "exec");
     lsn_t after = journal_executed(fixture->world->journal);
     assert_true(after > before);
     crash_and_recover(fixture);
@@ -358,10 +358,10 @@ static void add_keys(struct fixture *fixture, int database, int count, int size)
 {
     char line[512];
     snprintf(line, sizeof(line), "select %d", database);
-    send(fixture, &fixture->client, line);
+    send_line(fixture, &fixture->client, line);
     for (int i = 0; i < count; i++) {
         snprintf(line, sizeof(line), "set key:%d %0*d", i, size, i);
-        send(fixture, &fixture->client, line);
+        send_line(fixture, &fixture->client, line);
         if (i % 4 == 0)
             ask(fixture, "ping");
     }
@@ -432,8 +432,8 @@ static void waitaof_waits_for_the_disk(void **state)
 {
     struct fixture *fixture = *state;
     journal_set_policy(fixture->world->journal, SYNC_NO);
-    send(fixture, &fixture->client, "set a 1");
-    send(fixture, &fixture->client, "waitaof 1 0 0");
+    send_line(fixture, &fixture->client, "set a 1");
+    send_line(fixture, &fixture->client, "waitaof 1 0 0");
     assert_int_equal(fixture->client.session->blocked, BLOCK_WAIT_DURABLE);
     assert_false(session_unblock(fixture->client.session));
     commit(fixture);

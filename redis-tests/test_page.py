@@ -1,0 +1,347 @@
+"""The live page in a real browser: it loads, moves, and its key browser does what it says."""
+
+import base64
+import hashlib
+import re
+import threading
+import time
+
+import pytest
+from harness.browser import Browser, Tab, find_browser
+from harness.web import Web, web_directives
+
+pytestmark = pytest.mark.dkv("HTTP")
+
+HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+
+@pytest.fixture(scope="module")
+def program():
+    found = find_browser()
+    if found is None:
+        pytest.skip("NO BROWSER: chromium is not installed, so NOTHING OF THE LIVE PAGE IS TESTED (deps/install.sh test)")
+    opened = Browser(found)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def browser(program):
+    opened = Tab(program)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def watched(start_server):
+    return start_server(**web_directives())
+
+
+def is_good(browser):
+    browser.wait("document.querySelector('#status').dataset.state === 'good'")
+
+
+def tile(browser, label):
+    """Its value as it is shown, unit included."""
+    return browser.run(
+        f"""[...document.querySelectorAll('.tile')].find(tile => tile.querySelector('dt').textContent === '{label}')
+            .querySelector('.value').textContent"""
+    )
+
+
+def chart_label(browser, title):
+    return browser.run(
+        f"""[...document.querySelectorAll('.chart')].find(chart => chart.querySelector('h3').textContent === '{title}')
+            .querySelector('canvas').getAttribute('aria-label')"""
+    )
+
+
+def write_key(browser, key, value, ttl=""):
+    browser.click("#new-key")
+    for selector, text in (("#key", key), ("#value", value), ("#ttl", ttl)):
+        browser.type(selector, text)
+    browser.click("#save")
+
+
+def wait_note(browser, words):
+    browser.wait(f"document.querySelector('#editor-note').textContent.includes({words!r})")
+
+
+def key_names(browser):
+    return browser.run("[...document.querySelectorAll('#key-list button')].map(button => button.textContent)")
+
+
+class Load(threading.Thread):
+    """Sets and gets in pipelines until it is told to stop."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server = server
+        self.ended = threading.Event()
+
+    def run(self):
+        with self.server.connect() as connection:
+            while not self.ended.is_set():
+                connection.pipeline([(name, f"load:{i}", *value) for i in range(50) for name, *value in (("SET", "x" * 100), ("GET",))])
+
+    def stop(self):
+        self.ended.set()
+        self.join(30)
+
+
+# --- the document -----------------------------------------------------------------------------------------------------
+
+
+def test_policy_names_style_and_script(watched):
+    """Shows: what the policy allows is exactly the page's own style and script, and nothing on it comes from
+    elsewhere. A browser would refuse to run a script whose digest is not the policy's."""
+    status, fields, body = Web(watched).ask("GET", "/")
+    assert (status, fields["Content-Type"]) == (200, "text/html; charset=utf-8")
+    policy = dict(part.strip().split(" ", 1) for part in fields["Content-Security-Policy"].split(";"))
+    for directive, tag in (("style-src", b"style"), ("script-src", b"script")):
+        inside = re.findall(b"<%s>(.*?)</%s>" % (tag, tag), body, re.DOTALL)
+        assert len(inside) == 1
+        digest = base64.b64encode(hashlib.sha256(inside[0]).digest()).decode()
+        assert policy[directive] == f"'sha256-{digest}'"
+    assert policy["default-src"] == "'none'"
+    assert policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert fields["X-Content-Type-Options"] == "nosniff"
+    addresses = re.findall(rb"""(?:https?:)?//[a-z0-9.]+\.[a-z]+[^\s'"]*""", body)
+    assert set(addresses) <= {b"http://www.w3.org/2000/svg"}, addresses
+    assert b"innerHTML" not in body and b"insertAdjacent" not in body and b"document.write" not in body
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_loads_and_moves_under_load(watched, browser):
+    """Shows: the page loads without a word on the console, asks nobody but its server, and its figures follow the
+    load: from nothing to something and back."""
+    browser.shape(1280, 900)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    browser.wait("dkv.view.samples.length > 2")
+    assert tile(browser, "Keys") == "0"
+    load = Load(watched)
+    load.start()
+    try:
+        browser.wait("dkv.view.samples.slice(-2).every(sample => sample.ops > 100 && sample.syncs > 0 && sample.p99 > 0)")
+        first = tile(browser, "Commands")
+        assert first.endswith("/s") and first != "0/s"
+        browser.wait(f"document.querySelector('.tile .value').textContent !== {first!r}", seconds=5)
+        assert tile(browser, "Keys") == "50"
+        assert "–" not in tile(browser, "Command, p99") and "–" not in tile(browser, "Sync to disk, p99")
+        assert re.search(r"all [\d.,]+.*reads [\d.,]+.*writes [\d.,]+", chart_label(browser, "Throughput"))
+        assert re.search(r"p50 [\d.]+.[num]?µ?s, p99 [\d.]+.[num]?µ?s", chart_label(browser, "Sync latency"))
+        rows = browser.run("[...document.querySelectorAll('#commands tr')].map(row => row.children[0].textContent)")
+        assert {"set", "get"} <= set(rows)
+        with watched.connect() as connection:
+            connection.call("BGREWRITEAOF")
+        browser.wait("dkv.view.samples.some(sample => sample.rewritesEnded > 0)")
+    finally:
+        load.stop()
+    browser.wait("dkv.view.samples.at(-1).ops < 10")
+    # Something is drawn: not one colour only.
+    colours = browser.run(
+        """(() => {
+            const canvas = document.querySelector('.chart canvas');
+            const data = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+            return new Set(data).size;
+        })()"""
+    )
+    assert colours > 20
+    assert browser.complaints == []
+    assert {url.split("?")[0] for url in browser.requested} <= {Web(watched).url + path for path in ("/", "/stats", "/kv")}
+
+
+def test_many_operations_stay_readable(watched, browser):
+    """Shows: a hundred thousand a second are told short, and an hour of seconds is drawn within a few milliseconds.
+    The samples are made up: it is the page that is tested, not this machine."""
+    browser.shape(1280, 900)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    browser.run(
+        """(() => {
+            const last = dkv.view.samples.at(-1);
+            dkv.view.samples.length = 0;
+            for (let i = 0; i < 3600; i++)
+                dkv.view.samples.push(Object.assign({}, last, { gap: false, number: i, t: dkv.now() - 3600 + i, ops: 1e5 + 5e4 * Math.sin(i / 60),
+                    reads: 6e4, writes: 4e4, p50: 1, p99: 10 + i % 7, p999: 200, syncs: 900, syncP50: 300, syncP99: 900, syncP999: 4000 }));
+            document.querySelectorAll('input[name=range]')[2].click();
+        })()"""
+    )
+    browser.wait("dkv.view.seconds === 3600")
+    took = browser.run("(() => { const begin = performance.now(); for (const chart of dkv.charts) chart.draw(); return performance.now() - begin; })()")
+    assert took < 500, f"{took} ms for all charts"
+    assert re.search(r"all \d+(\.\d+)?.k", chart_label(browser, "Throughput"))
+    assert browser.complaints == []
+
+
+@pytest.mark.parametrize("width, dark", [(390, False), (390, True), (320, True), (768, False), (1920, True)])
+def test_fits_the_screen(watched, browser, width, dark):
+    """Shows: nothing sticks out to the side on any screen, and dark mode is dark."""
+    browser.shape(width, 800, dark=dark, phone=width < 500)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    ground = browser.run("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, re.findall(r"\d+", ground)[:3])) / 3
+    assert brightness < 60 if dark else brightness > 200
+    assert browser.complaints == []
+
+
+def test_everything_has_a_name(watched, browser):
+    """Shows: what can be read aloud or tabbed to says what it is: fields, buttons and charts have accessible names."""
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+    checked = 0
+    for node in nodes:
+        role = node.get("role", {}).get("value")
+        if node.get("ignored") or role not in ("button", "textbox", "searchbox", "spinbutton", "radio", "image", "link", "table"):
+            continue
+        if role == "table":
+            continue
+        checked += 1
+        assert node.get("name", {}).get("value"), node
+    assert checked > 15
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def test_put_get_ttl_delete(watched, browser):
+    """Shows: what is put in the page is there for a RESP client, with its time to live; what a RESP client changes is
+    seen in the page; a delete asks once and then deletes."""
+    browser.shape(1280, 1000)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    with watched.connect() as connection:
+        write_key(browser, "greeting", "grüß\nGott", ttl="100")
+        wait_note(browser, "durable")
+        assert connection.call("GET", "greeting") == "grüß\nGott".encode()
+        assert 90 <= connection.call("TTL", "greeting") <= 100
+        assert key_names(browser) == ["greeting"]
+
+        browser.type("#ttl", "5000")
+        browser.click("#set-ttl")
+        wait_note(browser, "time to live now")
+        assert 4990 <= connection.call("TTL", "greeting") <= 5000
+        assert connection.call("GET", "greeting") == "grüß\nGott".encode()
+        browser.type("#ttl", "")
+        browser.click("#set-ttl")
+        wait_note(browser, "for ever")
+        assert connection.call("TTL", "greeting") == -1
+
+        connection.call("SET", "greeting", "changed")
+        browser.type("#value", "mine")
+        browser.click("#save")
+        wait_note(browser, "Somebody changed it")
+        assert connection.call("GET", "greeting") == b"changed"
+        browser.click("#reload")
+        browser.wait("document.querySelector('#value').value === 'changed'")
+
+        browser.click("#delete")
+        browser.wait("document.querySelector('#delete').textContent === 'Really delete?'")
+        assert connection.call("EXISTS", "greeting") == 1
+        browser.click("#delete")
+        wait_note(browser, "deleted")
+        assert connection.call("EXISTS", "greeting") == 0
+        assert key_names(browser) == []
+
+        connection.call("SET", "taken", "old")
+        write_key(browser, "taken", "new")
+        wait_note(browser, "such a key already")
+        assert connection.call("GET", "taken") == b"old"
+        browser.click("#save")
+        wait_note(browser, "durable")
+        assert connection.call("GET", "taken") == b"new"
+
+
+def test_find_by_prefix(watched, browser):
+    """Shows: keys are found by what they begin with, patterns' letters meant as they are, a page at a time."""
+    with watched.connect() as connection:
+        for i in range(250):
+            connection.call("SET", f"user:{i:03}", "x")
+        connection.call("SET", "*star", "x")
+    browser.shape(1280, 1000)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    browser.wait("document.querySelectorAll('#key-list button').length >= 100")
+    assert not browser.run("document.querySelector('#more').hidden")
+    browser.type("#prefix", "*")
+    browser.wait("document.querySelectorAll('#key-list button').length === 1")
+    assert key_names(browser) == ["*star"]
+    browser.type("#prefix", "user:24")
+    browser.wait("document.querySelectorAll('#key-list button').length === 10")
+    browser.type("#prefix", "nobody")
+    browser.wait("document.querySelector('#key-note').textContent.includes('No keys')")
+
+
+def test_hostile_keys_and_values_are_text(start_server, browser):
+    """Shows: markup in keys, values, client names and commands is shown as it is and never becomes part of the page."""
+    watched = start_server(http_any_key="yes", slowlog_log_slower_than="0", **web_directives())
+    with watched.connect() as connection:
+        connection.call("SET", HOSTILE, HOSTILE)
+        connection.call("SET", b"\xff\xfe<b>", b"\x00\x01<script>")
+    browser.shape(1280, 1000)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    browser.wait("document.querySelectorAll('#key-list button').length === 2")
+    assert set(key_names(browser)) == {HOSTILE, "\\xff\\xfe<b>"}
+    for which, shown in ((HOSTILE, HOSTILE), ("\\xff\\xfe<b>", "00 01 3c 73")):
+        browser.run(f"[...document.querySelectorAll('#key-list button')].find(button => button.textContent === {which!r}).click()")
+        browser.wait(f"document.querySelector('#value').value.includes({shown!r})")
+    browser.wait("[...document.querySelectorAll('#slow .words')].some(cell => cell.textContent.includes('<script>'))")
+    assert browser.run("document.querySelectorAll('img').length") == 0
+    assert browser.run("document.querySelectorAll('script').length") == 1
+    assert browser.run("document.title") == "dkv"
+    with pytest.raises(Exception, match="TrustedHTML"):
+        browser.run("document.body.innerHTML = '<b>x</b>'")
+    assert [one for one in browser.complaints if "TrustedHTML" not in one and "Trusted" not in one] == []
+
+
+def test_large_and_binary_values_are_not_spoilt(watched, browser):
+    """Shows: of a large value a part is fetched and nothing can be overwritten with it; what is no text cannot be
+    either, but its time to live can be set with its bytes as they were."""
+    binary = bytes(range(256)) * 4
+    with watched.connect() as connection:
+        connection.call("SET", "large", "x" * 1_000_000)
+        connection.call("SET", "binary", binary)
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        browser.wait("document.querySelectorAll('#key-list button').length === 2")
+        browser.run("[...document.querySelectorAll('#key-list button')].find(button => button.textContent === 'large').click()")
+        browser.wait("document.querySelector('#value').value.length === 65536")
+        assert browser.run("document.querySelector('#save').disabled && document.querySelector('#set-ttl').disabled")
+        assert "first 64" in browser.text("#value-note")
+        browser.run("[...document.querySelectorAll('#key-list button')].find(button => button.textContent === 'binary').click()")
+        browser.wait("document.querySelector('#value').value.startsWith('000000  00 01 02')")
+        assert browser.run("document.querySelector('#save').disabled")
+        browser.type("#ttl", "60")
+        browser.click("#set-ttl")
+        wait_note(browser, "time to live now")
+        assert connection.call("GET", "binary") == binary
+        assert 50 <= connection.call("TTL", "binary") <= 60
+
+
+# --- when things go wrong ---------------------------------------------------------------------------------------------
+
+
+def test_server_gone_and_back(watched, browser):
+    """Shows: a server that goes is told of within seconds, and one that comes back is served again by the same page,
+    without figures that would mix the two lives."""
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    with watched.connect() as connection:
+        connection.call("SET", "a", "1")
+    watched.kill()
+    browser.wait("document.querySelector('#status').dataset.state === 'bad'")
+    assert "has not answered since" in browser.text("#banner")
+    watched.start()
+    is_good(browser)
+    assert browser.run("document.querySelector('#banner').hidden")
+    assert browser.run("dkv.view.samples.filter(sample => sample.gap).length") == 2
+    assert browser.run("dkv.view.samples.every(sample => sample.ops === undefined || sample.ops >= 0)")
