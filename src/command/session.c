@@ -90,7 +90,7 @@ void session_peer(const struct session *session, char out[SESSION_PEER_MAX])
 {
     const struct session_host *host = &session->world->session_host;
     out[0] = '\0';
-    if (host->peer && session->owner)
+    if (host->peer && (session->owner || session->http_owner))
         host->peer(session, out);
 }
 

@@ -37,6 +37,7 @@ struct session {
     struct world *world;
     struct output *output; /* where its replies go; owned by whoever made the session */
     void *owner;           /* the connection, for commands of upper floors; NULL without one */
+    void *http_owner;      /* the same for a client over HTTP, who has no owner and is pushed nothing */
     struct session *next;  /* all sessions of a world, in order of id */
     struct session *previous;
     struct chain_node by_id; /* in world->sessions_by_id */

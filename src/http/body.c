@@ -12,10 +12,11 @@ static void untouched_change(const struct blob *blob, size_t old_size, size_t ol
     memory_untouched_change((int64_t)(blob->capacity - blob->size) - before);
 }
 
-void body_begin(struct http_body *body, uint64_t size)
+void body_begin(struct http_body *body, uint64_t size, size_t *total)
 {
     ASSERT(body->blob == NULL && body->size == 0);
     body->announced = size;
+    body->total = total;
 }
 
 /* What is in the buffer goes into a blob with room for all that is to come. */
@@ -61,6 +62,7 @@ bool body_append(struct http_body *body, const char *data, size_t size)
     else if (!blob_append(body->blob, data, size))
         return false;
     body->size += size;
+    *body->total += size;
     return true;
 }
 
@@ -83,6 +85,8 @@ void body_clear(struct http_body *body)
     if (body->blob != NULL && !body->is_complete)
         memory_untouched_change(-(int64_t)(body->blob->capacity - body->blob->size));
     blob_drop(body->blob);
+    if (body->total != NULL)
+        *body->total -= (size_t)body->size;
     buffer_clear(&body->bytes);
     buffer_shrink(&body->bytes, BODY_KEPT_MAX);
     *body = (struct http_body){.bytes = body->bytes};

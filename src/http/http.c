@@ -15,10 +15,12 @@
 /* What libmicrohttpd has for a connection: a request's head and, in turns, pieces of its body, and the head
  * of the answer. */
 #define CONNECTION_MEMORY 16384
+/* A connection that others were not heard beside for so many rounds is taken for the only one. */
+#define ROUNDS_OF_ONE 16
 
 /* --- connections --------------------------------------------------------------------------------------- */
 
-void connection_set_state(struct http_connection *connection, enum request_state state)
+void http_set_state(struct http_connection *connection, enum request_state state)
 {
     struct http *http = connection->http;
     connection->state = state;
@@ -36,20 +38,27 @@ static struct http_connection *connection_new(struct http *http)
     connection->fd = http->accepting_fd;
     connection->peer = http->accepting_peer;
     connection->session = session_new(http->options.world, &connection->output, NULL);
+    connection->session->http_owner = connection;
     connection->session->is_local = address_is_local(&connection->peer);
     connection->session->is_unix = connection->peer.any.sa_family == AF_UNIX;
     connection->request.connection = connection;
     list_append(&http->all, &connection->all_node);
+    http_touch(connection);
+    stall_watch(http);
     http->stats.connected++;
     return connection;
 }
 
 static void connection_free(struct http_connection *connection)
 {
-    connection->http->stats.connected--;
+    struct http *http = connection->http;
+    http->stats.connected--;
+    if (http->ran_last == connection)
+        http->ran_last = NULL;
     request_clear(&connection->request);
     list_remove(&connection->state_node);
     list_remove(&connection->all_node);
+    list_remove(&connection->touch_node);
     session_free(connection->session);
     output_free(&connection->output);
     buffer_free(&connection->request.target);
@@ -65,7 +74,9 @@ static void connection_notice(void *context, struct MHD_Connection *mhd, void **
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *socket_context = connection_new(context);
     } else if (*socket_context != NULL) {
-        connection_free(*socket_context);
+        struct http_connection *connection = *socket_context;
+        linger_begin(connection);
+        connection_free(connection);
         *socket_context = NULL;
     }
 }
@@ -77,19 +88,46 @@ static void option_set(int fd, int level, int name, int value)
         diag(DIAG_DEBUG, "setsockopt %d/%d on descriptor %d: %s", level, name, fd, strerror(errno));
 }
 
-static void refuse(struct http *http, int fd, const char *why)
+/* A short answer has room in a socket that has nothing else to send; if it has not, the client learns it from
+ * the closing. */
+static void answer_bare(int fd, unsigned status, const char *phrase, const char *text)
 {
     char answer[512];
     int size = snprintf(answer, sizeof(answer),
-                        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-                        strlen(why), why);
+                        "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Length: %zu\r\n\r\n%s",
+                        status, phrase, strlen(text), text);
     ASSERT(size > 0 && (size_t)size < sizeof(answer));
-    http->stats.rejected++;
-    /* A new socket has room for this; if it does not, the client learns it from the closing. */
     if (send(fd, answer, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        diag(DIAG_DEBUG, "An HTTP client was refused and could not be told.");
+        diag(DIAG_DEBUG, "An HTTP client could not be told: %s", strerror(errno));
+}
+
+void http_answer_bare(struct http_connection *connection, unsigned status, const char *phrase,
+                      const char *text)
+{
+    answer_bare(connection->fd, status, phrase, text);
+}
+
+static void refuse(struct http *http, int fd, const char *why)
+{
+    http->stats.rejected++;
+    answer_bare(fd, 503, "Service Unavailable", why);
     close(fd);
+}
+
+static void keepalive_set(int fd, int seconds)
+{
+    /* The first probe after the interval, and three of them within another one. */
+    int probe_seconds = seconds < 3 ? 1 : seconds / 3;
+    option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+    option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, probe_seconds);
+    option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+static uint64_t clients_of_all(const struct http *http)
+{
+    return http->stats.connected + http->options.clients_elsewhere(http->options.context);
 }
 
 void http_accept(void *context, int fd, const struct address *peer)
@@ -100,7 +138,7 @@ void http_accept(void *context, int fd, const struct address *peer)
         close(fd);
         return;
     }
-    if (http->stats.connected >= limits->clients_max) {
+    if (clients_of_all(http) >= limits->clients_max) {
         refuse(http, fd, "max number of clients reached\n");
         return;
     }
@@ -112,7 +150,8 @@ void http_accept(void *context, int fd, const struct address *peer)
     }
     if (peer->any.sa_family != AF_UNIX) {
         option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        option_set(fd, SOL_SOCKET, SO_KEEPALIVE, limits->tcp_keepalive_seconds > 0);
+        if (limits->tcp_keepalive_seconds > 0)
+            keepalive_set(fd, limits->tcp_keepalive_seconds);
     }
     http->accepting_fd = fd;
     http->accepting_peer = *peer;
@@ -155,7 +194,7 @@ static void http_begin(void *context)
     if (http->woken && !http->draining) {
         while ((node = list_first(&http->put_off)) != NULL) {
             struct http_connection *connection = LIST_OWNER(node, struct http_connection, state_node);
-            connection_set_state(connection, REQUEST_READY);
+            http_set_state(connection, REQUEST_READY);
             MHD_resume_connection(connection->request.mhd);
             http->due = true;
         }
@@ -183,7 +222,7 @@ static void held_release(struct http *http)
             list_append(&http->held, &connection->state_node);
             continue;
         }
-        connection_set_state(connection, REQUEST_READY);
+        http_set_state(connection, REQUEST_READY);
         MHD_resume_connection(connection->request.mhd);
         http->due = true;
     }
@@ -215,14 +254,15 @@ static __attribute__((format(printf, 2, 0))) void daemon_log(void *context, cons
 
 static struct MHD_Daemon *daemon_start(struct http *http)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    /* The listeners are ours: they apply the limits, and move when the configuration does. */
-    return MHD_start_daemon(flags, 0, NULL, NULL, request_advance, http, MHD_OPTION_EXTERNAL_LOGGER,
-                            daemon_log, http, MHD_OPTION_URI_LOG_CALLBACK, request_begin, http,
-                            MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
-                            MHD_OPTION_NOTIFY_CONNECTION, connection_notice, http,
-                            MHD_OPTION_CONNECTION_LIMIT, UINT_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                     MHD_USE_TURBO;
+    /* TURBO leaves it to us to end a connection (linger.c). The listeners are ours: they apply the limits,
+     * and move when the configuration does. */
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, request_advance, http, MHD_OPTION_EXTERNAL_LOGGER, daemon_log, http,
+        MHD_OPTION_URI_LOG_CALLBACK, request_begin, http, MHD_OPTION_NOTIFY_COMPLETED, request_completed,
+        http, MHD_OPTION_NOTIFY_CONNECTION, connection_notice, http, MHD_OPTION_CONNECTION_LIMIT, UINT_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
 }
 
 static void routes_new(struct http *http)
@@ -260,6 +300,10 @@ struct http *http_new(const struct http_options *options)
     list_init(&http->all);
     list_init(&http->put_off);
     list_init(&http->held);
+    list_init(&http->by_touch);
+    list_init(&http->lingering);
+    http->stall_timer = (struct loop_timer){.callback = stall_due, .context = http};
+    http->linger_timer = (struct loop_timer){.callback = linger_due, .context = http};
     routes_new(http);
     page_make(&http->page);
     http->daemon = daemon_start(http);
@@ -297,12 +341,69 @@ void http_free(struct http *http)
     loop_remove(http->options.loop, http->epoll_fd);
     MHD_stop_daemon(http->daemon);
     ASSERT(list_empty(&http->all));
+    linger_end(http);
+    loop_timer_cancel(http->options.loop, &http->stall_timer);
     state_free(http);
 }
 
 void http_set_limits(struct http *http, const struct http_limits *limits)
 {
     http->options.limits = *limits;
+    loop_timer_cancel(http->options.loop, &http->stall_timer);
+    stall_watch(http);
+}
+
+bool http_has_run(struct http *http, bool *alone)
+{
+    bool ran = http->ran;
+    if (ran && http->ran_last == NULL)
+        http->rounds_of_one = 0;
+    else if (ran && http->rounds_of_one < ROUNDS_OF_ONE)
+        http->rounds_of_one++;
+    http->ran = false;
+    *alone = http->rounds_of_one == ROUNDS_OF_ONE;
+    return ran;
+}
+
+/* --- telling ------------------------------------------------------------------------------------------- */
+
+int http_connection_fd(const struct http_connection *connection)
+{
+    return connection->fd;
+}
+
+void http_connection_peer_text(const struct http_connection *connection, char *out)
+{
+    address_format(&connection->peer, connection->fd, out);
+}
+
+void http_connection_local_text(const struct http_connection *connection, char *out)
+{
+    struct address local;
+    address_of_socket(&local, connection->fd);
+    address_format(&local, connection->fd, out);
+}
+
+void http_connection_describe(const struct http_connection *connection, struct connection_info *info)
+{
+    const struct http_request *request = &connection->request;
+    size_t input = (size_t)request->body.size + request->target.size;
+    *info = (struct connection_info){
+        .input_used = input,
+        .input_free = request->body.bytes.capacity - request->body.bytes.size,
+        .output_pending = output_pending(&connection->output),
+        .output_memory = output_memory(&connection->output),
+        .output_shared = output_shared_memory(&connection->output),
+        .reads = connection->state < REQUEST_PUT_OFF,
+        .writes = connection->state == REQUEST_ANSWERED,
+        .paused = connection->state == REQUEST_PUT_OFF,
+    };
+    info->memory = sizeof(*connection) + CONNECTION_MEMORY + input + info->input_free + info->output_memory;
+}
+
+void http_connection_close(struct http_connection *connection)
+{
+    shutdown(connection->fd, SHUT_RDWR);
 }
 
 void http_stats_read(const struct http *http, struct http_stats *stats)

@@ -10,7 +10,7 @@
 #define DKV_HTTP_HTTP_H
 
 #include "command/dispatch.h"
-#include "net/address.h"
+#include "net/connection.h"
 #include "net/loop.h"
 
 struct http;
@@ -22,9 +22,14 @@ struct route_stats;
 struct http_limits {
     uint64_t clients_max;
     uint64_t value_max;        /* bytes in the body of a request */
+    uint64_t bodies_max;       /* bytes in all bodies that are there at once */
+    int64_t timeout_seconds;   /* for each part of a request; 0: for ever */
     bool any_key;              /* keys may hold any bytes, percent-encoded */
     bool protect;              /* as net_limits has it */
     int tcp_keepalive_seconds; /* 0: off. Of new connections. */
+    /* Web pages from these origins may ask; "*": from any. They live as long as these limits. */
+    const char *const *cors_origins;
+    int cors_origin_count;
 };
 
 struct http_options {
@@ -35,6 +40,8 @@ struct http_options {
     void *context;
     /* Fills in what /metrics and /stats tell. Pointers in it live until the next call. */
     void (*snapshot)(void *context, struct metrics_source *source);
+    /* Clients that others serve: they count for clients_max, too. */
+    uint64_t (*clients_elsewhere)(void *context);
 };
 
 /* NULL, told, when there is no daemon to be had. */
@@ -57,6 +64,20 @@ void http_stats_read(const struct http *http, struct http_stats *stats);
 
 /* What was counted by route, and of requests for what there is not; *count of them, the http's. */
 const struct route_stats *http_routes(const struct http *http, size_t *count);
+
+/* Whether commands were run for requests since this was asked last; *alone: lately all of one connection. */
+bool http_has_run(struct http *http, bool *alone);
+
+/* --- connections, as CLIENT sees them: a session's http_owner --------------------------------------------
+ */
+
+void http_connection_describe(const struct http_connection *connection, struct connection_info *info);
+int http_connection_fd(const struct http_connection *connection);
+/* out holds ADDRESS_TEXT_MAX. */
+void http_connection_peer_text(const struct http_connection *connection, char *out);
+void http_connection_local_text(const struct http_connection *connection, char *out);
+/* Soon: libmicrohttpd finds it closed. What is not sent yet may not be sent any more. */
+void http_connection_close(struct http_connection *connection);
 
 /* --- shutting down ----------------------------------------------------------------------------------- */
 

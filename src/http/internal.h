@@ -32,6 +32,13 @@ struct http_connection {
     enum request_state state;
     struct list_node state_node; /* in http->put_off or http->held */
     struct list_node all_node;
+    struct list_node touch_node; /* in http->by_touch */
+    int64_t touched_us;          /* monotonic: when it last got on */
+    int64_t body_began_us;
+    uint64_t received; /* of the body */
+    uint64_t taken;    /* of the answer, when that was looked at last */
+    bool was_answered; /* some request was */
+    bool is_clean;     /* the last request was read and answered to its end */
     struct http_request request;
 };
 
@@ -45,6 +52,15 @@ struct http {
     bool due;     /* libmicrohttpd has something to do that its descriptor does not tell */
     lsn_t acknowledged;
     struct list all;
+    struct list by_touch; /* the one that has not got on for longest is first */
+    struct list lingering;
+    unsigned lingering_count;
+    struct loop_timer stall_timer;
+    struct loop_timer linger_timer;
+    size_t bodies; /* bytes of all bodies that there are */
+    const struct http_connection *ran_last;
+    int rounds_of_one; /* so many in a row, that ran commands, ran only that one's */
+    bool ran;          /* some, since that was asked last */
     struct list put_off;
     struct list held;
     /* The connection that is being handed to libmicrohttpd. */
@@ -57,7 +73,30 @@ struct http {
 
 /* --- http.c -------------------------------------------------------------------------------------------- */
 
-void connection_set_state(struct http_connection *connection, enum request_state state);
+void http_set_state(struct http_connection *connection, enum request_state state);
+/* Says it to the client past libmicrohttpd, which has nothing to send meanwhile; the connection has to be
+ * closed after that. */
+void http_answer_bare(struct http_connection *connection, unsigned status, const char *phrase,
+                      const char *text);
+
+/* --- stall.c ------------------------------------------------------------------------------------------- */
+
+/* It has got on. */
+void http_touch(struct http_connection *connection);
+/* Some of its body has come: it has got on if that was enough. */
+void http_touch_body(struct http_connection *connection);
+/* There is something to watch. */
+void stall_watch(struct http *http);
+/* Of stall_timer. */
+void stall_due(void *http);
+
+/* --- linger.c ------------------------------------------------------------------------------------------ */
+
+/* libmicrohttpd is about to close the socket: keeps it for a moment if the client may still be sending. */
+void linger_begin(struct http_connection *connection);
+/* Of linger_timer. */
+void linger_due(void *http);
+void linger_end(struct http *http);
 
 /* --- request.c ----------------------------------------------------------------------------------------- */
 
@@ -74,6 +113,20 @@ void request_clear(struct http_request *request);
 /* Whether what its commands replied may be told. */
 bool request_is_free(struct http_request *request);
 
+/* --- admit.c ------------------------------------------------------------------------------------------- */
+
+/* Each answers, and returns false, when the request is refused. By what web page, if any, it comes from, and
+ * under what name it came here; */
+bool check_page(struct http_request *request);
+/* by its password; the session is that user's from then on; */
+bool check_user(struct http_request *request);
+/* by what its user may do. */
+bool check_permission(struct http_request *request);
+/* Whether a name, a Host field, can only be this machine's: an address, or localhost. */
+bool host_is_own(struct slice authority);
+/* Adds to the answer what a browser wants to see before it shows it to a page from elsewhere. */
+void answer_share(struct http_request *request);
+
 /* --- answer.c ------------------------------------------------------------------------------------------ */
 
 /* A part of a value, not copied: the connection's output keeps it until all is sent. */
@@ -82,8 +135,8 @@ void http_answer_value(struct http_request *request, unsigned status, const stru
 
 /* --- body.c -------------------------------------------------------------------------------------------- */
 
-/* size: what the client announced, 0 if it did not. */
-void body_begin(struct http_body *body, uint64_t size);
+/* size: what the client announced, 0 if it did not. total: where bytes of all bodies are counted. */
+void body_begin(struct http_body *body, uint64_t size, size_t *total);
 /* False when there is no memory. */
 bool body_append(struct http_body *body, const char *data, size_t size);
 /* All of it is there. */

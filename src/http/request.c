@@ -8,6 +8,8 @@
 /* What a connection keeps of a target and of output for the next request. */
 #define TARGET_KEPT_MAX 1024
 #define OUTPUT_KEPT_MAX 2048
+/* Bodies of this size are read although the answer is known already. */
+#define DROPPED_BODY_MAX 65536
 
 struct http *http_of(const struct http_request *request)
 {
@@ -31,8 +33,9 @@ void *request_begin(void *http, const char *target, struct MHD_Connection *mhd)
     request->mhd = mhd;
     request->begin_ticks = world_ticks();
     buffer_clear(&request->target);
-    buffer_append_text(&request->target, target);
-    connection_set_state(connection, REQUEST_HEAD);
+    buffer_append_text(&request->target, target != NULL ? target : "");
+    http_set_state(connection, REQUEST_HEAD);
+    http_touch(connection);
     return request;
 }
 
@@ -55,12 +58,22 @@ static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const 
                                                     [FIELD_IF_RANGE] = SLICE_LITERAL("If-Range"),
                                                     [FIELD_RANGE] = SLICE_LITERAL("Range"),
                                                     [FIELD_ORIGIN] = SLICE_LITERAL("Origin"),
-                                                    [FIELD_LENGTH] = SLICE_LITERAL("Content-Length")};
+                                                    [FIELD_HOST] = SLICE_LITERAL("Host"),
+                                                    [FIELD_ASKED_METHOD] =
+                                                        SLICE_LITERAL("Access-Control-Request-Method"),
+                                                    [FIELD_LENGTH] = SLICE_LITERAL("Content-Length"),
+                                                    [FIELD_ENCODING] = SLICE_LITERAL("Transfer-Encoding"),
+                                                    [FIELD_EXPECT] = SLICE_LITERAL("Expect")};
     struct http_request *request = context;
     (void)kind;
-    for (int i = 0; i < FIELD_COUNT; i++)
-        if (slice_equal_nocase(slice_make(name, name_size), names[i]))
-            request->fields[i] = slice_make(value, value_size);
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        if (!slice_equal_nocase(slice_make(name, name_size), names[i]))
+            continue;
+        struct slice field = slice_make(value, value_size);
+        if (request->fields[i].data != NULL && !slice_equal(request->fields[i], field))
+            request->is_ambiguous = true;
+        request->fields[i] = field;
+    }
     return MHD_YES;
 }
 
@@ -102,23 +115,33 @@ static void refuse_method(struct http_request *request)
     buffer_free(&methods);
 }
 
-/* Answers what can be answered from the head alone: errors. */
-static void head_check(struct http_request *request)
+static bool check_route(struct http_request *request)
 {
     bool known;
     request->route = route_find(request->method, request->path, &known);
-    if (request->route == NULL) {
-        if (known)
-            refuse_method(request);
-        else
-            http_answer_text(request, 404, "not found\n");
-        return;
-    }
+    if (request->route == NULL && known)
+        refuse_method(request);
+    else if (request->route == NULL)
+        http_answer_text(request, 404, "not found\n");
+    return request->route != NULL;
+}
+
+static bool check_key_and_size(struct http_request *request)
+{
     const char *wrong = route_has_key(request->route) ? key_read(request) : NULL;
     if (wrong != NULL)
         http_answer_text(request, 400, wrong);
     else if (request->body.announced > http_of(request)->options.limits.value_max)
         http_answer_text(request, 413, "value is too large\n");
+    return request->response == NULL;
+}
+
+/* Answers what can be answered from the head alone: errors. */
+static void head_check(struct http_request *request)
+{
+    (void)(check_page(request) && check_route(request) &&
+           (request->route->is_open || (check_user(request) && check_permission(request))) &&
+           check_key_and_size(request));
 }
 
 /* --- answering ----------------------------------------------------------------------------------------- */
@@ -134,11 +157,13 @@ static enum MHD_Result request_send(struct http_request *request)
 {
     struct http_connection *connection = request->connection;
     if (!request_is_free(request)) {
-        connection_set_state(connection, REQUEST_HELD);
+        http_set_state(connection, REQUEST_HELD);
         MHD_suspend_connection(request->mhd);
         return MHD_YES;
     }
-    connection_set_state(connection, REQUEST_ANSWERED);
+    http_set_state(connection, REQUEST_ANSWERED);
+    http_touch(connection);
+    answer_share(request);
     enum MHD_Result result = MHD_queue_response(request->mhd, request->status, request->response);
     MHD_destroy_response(request->response);
     request->response = NULL;
@@ -155,48 +180,101 @@ static enum MHD_Result request_run(struct http_request *request)
     /* What it has run already is run once more, too. */
     struct output *output = &request->connection->output;
     output_rewind(output, output->queued - output_pending(output));
-    connection_set_state(request->connection, REQUEST_PUT_OFF);
+    http_set_state(request->connection, REQUEST_PUT_OFF);
     MHD_suspend_connection(request->mhd);
     return MHD_YES;
 }
 
-/* The head is there. */
-static enum MHD_Result request_head(struct http_request *request, const char *method)
+static void request_count(struct http *http, const struct http_request *request)
 {
+    size_t index = request->route ? (size_t)(request->route - route_at(0)) : route_count();
+    route_stats_add(&http->routes[index], (int)request->status, world_ticks() - request->begin_ticks);
+}
+
+/* Whether a body follows whose end is not where the head says it is, or is not known to be: somebody in
+ * between might see another request in it. */
+static bool framing_is_wrong(const struct http_request *request)
+{
+    struct slice encoding = request->fields[FIELD_ENCODING];
+    if (request->is_ambiguous)
+        return true;
+    return encoding.data != NULL &&
+           (!slice_is(encoding, "chunked") || request->fields[FIELD_LENGTH].data != NULL);
+}
+
+/* Whether an answer that is known before the body is held back until that has come and is dropped, so that
+ * the connection can go on. */
+static bool body_is_worth_reading(const struct http_request *request)
+{
+    return request->fields[FIELD_ENCODING].data == NULL && request->fields[FIELD_EXPECT].data == NULL &&
+           !framing_is_wrong(request) && request->body.announced <= DROPPED_BODY_MAX;
+}
+
+/* The head is there. */
+static enum MHD_Result request_head(struct http_request *request, const char *method, const char *version)
+{
+    struct http_connection *connection = request->connection;
+    uint64_t size = 0;
     request->method = http_method_find(method);
     target_split(request);
     MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, field_take, request);
-    uint64_t size = 0;
-    struct slice length = request->fields[FIELD_LENGTH];
-    if (length.data != NULL && !uint64_parse(length, &size))
-        size = UINT64_MAX;
-    body_begin(&request->body, size);
-    connection_set_state(request->connection, REQUEST_BODY);
-    head_check(request);
-    return request->response != NULL ? request_send(request) : MHD_YES;
+    /* One that is no number was refused by libmicrohttpd. */
+    if (request->fields[FIELD_LENGTH].data != NULL)
+        position_parse(request->fields[FIELD_LENGTH], &size);
+    body_begin(&request->body, size, &connection->http->bodies);
+    connection->body_began_us = loop_time_us(connection->http->options.loop);
+    connection->received = 0;
+    http_touch(connection);
+    http_set_state(connection, REQUEST_BODY);
+    if (framing_is_wrong(request))
+        http_answer_text(request, 400, "the length of the body is not clear\n");
+    else if (request->fields[FIELD_HOST].data == NULL && strcmp(version, "HTTP/1.1") == 0)
+        http_answer_text(request, 400, "the field Host is missing\n");
+    else
+        head_check(request);
+    if (request->response == NULL || body_is_worth_reading(request))
+        return MHD_YES;
+    request->is_early = size > 0 || request->fields[FIELD_ENCODING].data != NULL;
+    return request_send(request);
 }
 
-static void body_take(struct http_request *request, const char *data, size_t size)
+/* Past libmicrohttpd, which takes no answer in the middle of a body. Then it closes. */
+static enum MHD_Result body_refuse(struct http_request *request, unsigned status, const char *phrase,
+                                   const char *text)
 {
+    request->status = status;
+    request_count(http_of(request), request);
+    http_answer_bare(request->connection, status, phrase, text);
+    return MHD_NO;
+}
+
+static enum MHD_Result body_take(struct http_request *request, const char *data, size_t size)
+{
+    struct http *http = http_of(request);
+    const struct http_limits *limits = &http->options.limits;
+    request->connection->received += size;
+    http_touch_body(request->connection);
     if (request->response != NULL)
-        return;
-    if (size > http_of(request)->options.limits.value_max - request->body.size)
-        http_answer_text(request, 413, "value is too large\n");
-    else if (!body_append(&request->body, data, size))
-        http_answer_text(request, 503, "no memory for the value\n");
+        return MHD_YES;
+    if (size > limits->value_max || request->body.size > limits->value_max - size)
+        return body_refuse(request, 413, "Content Too Large", "value is too large\n");
+    if (size > limits->bodies_max || http->bodies > limits->bodies_max - size ||
+        !body_append(&request->body, data, size))
+        return body_refuse(request, 503, "Service Unavailable", "too much is being uploaded at once\n");
+    return MHD_YES;
 }
 
 enum MHD_Result request_advance(void *http, struct MHD_Connection *mhd, const char *url, const char *method,
                                 const char *version, const char *upload, size_t *upload_size, void **context)
 {
     struct http_request *request = *context;
-    (void)http, (void)mhd, (void)url, (void)version;
+    (void)http, (void)mhd, (void)url;
     if (request->connection->state == REQUEST_HEAD)
-        return request_head(request, method);
+        return request_head(request, method, version);
     if (*upload_size > 0) {
-        body_take(request, upload, *upload_size);
+        size_t size = *upload_size;
         *upload_size = 0;
-        return MHD_YES;
+        return body_take(request, upload, size);
     }
     if (request->response != NULL)
         return request_send(request);
@@ -223,25 +301,27 @@ void request_clear(struct http_request *request)
     buffer_clear(&request->target);
     buffer_shrink(&request->target, TARGET_KEPT_MAX);
     request->route = NULL;
-}
-
-static void request_count(struct http *http, const struct http_request *request)
-{
-    size_t index = request->route ? (size_t)(request->route - route_at(0)) : route_count();
-    route_stats_add(&http->routes[index], (int)request->status, world_ticks() - request->begin_ticks);
+    request->is_shared = false;
+    request->is_ambiguous = false;
+    request->is_early = false;
 }
 
 void request_completed(void *http, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code)
 {
     struct http_request *request = *context;
-    (void)mhd, (void)code;
+    (void)mhd;
     if (request == NULL)
         return;
-    if (request->connection->state == REQUEST_ANSWERED)
+    struct http_connection *connection = request->connection;
+    if (connection->state == REQUEST_ANSWERED) {
         request_count(http, request);
+        connection->was_answered = true;
+    }
+    connection->is_clean = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_early;
     request_clear(request);
-    connection_set_state(request->connection, REQUEST_NONE);
+    http_set_state(connection, REQUEST_NONE);
+    http_touch(connection);
 }
 
 /* --- running commands ---------------------------------------------------------------------------------- */
@@ -263,6 +343,10 @@ enum http_result http_run(struct http_request *request, int argc, const struct s
     if (result == DISPATCH_WAIT)
         return HTTP_AGAIN;
     http->stats.commands++;
+    http->ran = true;
+    if (http->ran_last != connection)
+        http->rounds_of_one = 0;
+    http->ran_last = connection;
     reply_reader_begin(reader, &connection->output, before);
     return HTTP_DONE;
 }

@@ -17,8 +17,12 @@ enum http_field {
     FIELD_IF_NONE_MATCH,
     FIELD_IF_RANGE,
     FIELD_RANGE,
+    FIELD_HOST,
     FIELD_ORIGIN,
+    FIELD_ASKED_METHOD, /* Access-Control-Request-Method */
     FIELD_LENGTH,
+    FIELD_ENCODING, /* Transfer-Encoding */
+    FIELD_EXPECT,
     FIELD_COUNT
 };
 
@@ -29,6 +33,7 @@ struct http_body {
     uint64_t size;
     uint64_t announced; /* by the client; 0: it did not say */
     bool is_complete;
+    size_t *total; /* where its bytes are counted with those of all bodies */
 };
 
 struct http_request {
@@ -41,7 +46,10 @@ struct http_request {
     struct slice path;                /* in target */
     struct slice query;               /* in target, without "?" */
     struct slice fields[FIELD_COUNT]; /* data NULL: not given */
+    bool is_ambiguous;                /* some field that counts is there twice, and differs */
     struct http_body body;
+    bool is_early;                 /* its answer leaves before its body was read */
+    bool is_shared;                /* a page from elsewhere asks, and may */
     struct MHD_Response *response; /* NULL: not answered yet */
     unsigned status;
     uint64_t begin_ticks; /* when its first line was there */

@@ -171,8 +171,7 @@ bool condition_none_match(struct slice if_none_match, const struct etag *etag)
 
 /* --- ranges -------------------------------------------------------------------------------------------- */
 
-/* Digits only. What is larger than any size is as good as the largest. */
-static bool position_parse(struct slice text, uint64_t *position)
+bool position_parse(struct slice text, uint64_t *position)
 {
     *position = 0;
     for (size_t i = 0; i < text.size; i++) {

@@ -12,6 +12,9 @@ bool percent_decode(struct slice text, struct buffer *out);
  * there; *wrong: it is, but not as it should be encoded. */
 bool query_find(struct slice query, const char *name, struct buffer *out, bool *wrong);
 
+/* Digits only, "Content-Length" and the like. What is larger than any size is told as a very large one. */
+bool position_parse(struct slice text, uint64_t *position);
+
 /* Appends text in base64, or what base64 stands for; false when it is none. */
 void base64_encode(struct slice text, struct buffer *out);
 bool base64_decode(struct slice text, struct buffer *out);

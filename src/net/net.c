@@ -203,12 +203,19 @@ static void refuse(struct net *net, int fd, const char *text)
     close(fd);
 }
 
+static uint64_t clients_of_all(const struct net *net)
+{
+    const struct net_handler *handler = &net->handler;
+    return net->stats.connected +
+           (handler->clients_elsewhere ? handler->clients_elsewhere(handler->context) : 0);
+}
+
 void net_accept(void *context, int fd, const struct address *peer)
 {
     struct net *net = context;
     if (net->draining) {
         close(fd);
-    } else if (net->stats.connected >= net->limits.clients_max) {
+    } else if (clients_of_all(net) >= net->limits.clients_max) {
         refuse(net, fd, "-ERR max number of clients reached\r\n");
     } else if (net->limits.protect && !address_is_local(peer)) {
         refuse(net, fd, denied);

@@ -21,7 +21,7 @@
 
 struct net;
 
-/* What a connection's bytes are for. None may be NULL. */
+/* What a connection's bytes are for. None may be NULL but the last. */
 struct net_handler {
     void *context;
     /* A client has connected: makes its session, which replies into output. */
@@ -42,6 +42,8 @@ struct net_handler {
     void (*submit)(void *context, bool alone);
     /* Up to where replies may be sent. When it grows, somebody calls loop_wake. */
     lsn_t (*acknowledged)(void *context);
+    /* How many clients somebody else serves, that count for clients_max, too. */
+    uint64_t (*clients_elsewhere)(void *context);
 };
 
 /* In bytes of memory that queued replies take; 0 is no limit. */

@@ -15,6 +15,8 @@ static void close_session(struct session *session)
 {
     if (session->owner)
         connection_close_after_reply(session->owner);
+    else if (session->http_owner)
+        http_connection_close(session->http_owner);
     else
         session->close_after_reply = true;
 }
@@ -30,10 +32,12 @@ static void describe_session(struct buffer *out, const struct session *session)
 static void openness_changed(struct world *world)
 {
     struct server *server = server_of(world);
-    if (!server || !server->net)
+    if (!server || !server->net || !server->http)
         return;
     struct net_limits limits = net_limits_from(server);
     net_set_limits(server->net, &limits);
+    struct http_limits http_limits = http_limits_from(server);
+    http_set_limits(server->http, &http_limits);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------- */

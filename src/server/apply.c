@@ -78,7 +78,11 @@ struct http_limits http_limits_from(const struct server *server)
     const struct config *config = server->config;
     return (struct http_limits){.clients_max = config->maxclients,
                                 .value_max = config->http_max_value,
+                                .bodies_max = config->http_max_uploads,
+                                .timeout_seconds = config->http_timeout,
                                 .any_key = config->http_any_key,
+                                .cors_origins = (const char *const *)config->http_cors_origin.items,
+                                .cors_origin_count = config->http_cors_origin.count,
                                 .protect =
                                     config->protected_mode && acl_default_needs_none(server->world->acl),
                                 .tcp_keepalive_seconds = (int)config->tcp_keepalive};
@@ -107,41 +111,46 @@ struct journal_options journal_options_from(const struct config *config)
     return options;
 }
 
+/* Where to listen for one protocol. */
+struct endpoint {
+    int port;
+    const struct config_words *bind;
+    const char *unixsocket;
+    int unixsocketperm;
+};
+
+/* Makes *listeners those of the endpoint, or leaves them as they are. */
+static bool listen_at(struct server *server, struct listeners **listeners, listener_accept *accept,
+                      void *context, const struct endpoint *endpoint, struct listen_error *error)
+{
+    int backlog = server->config->tcp_backlog;
+    struct listeners *heir = listeners_new(server->loop, accept, context);
+    listeners_inherit(heir, *listeners);
+    bool ok =
+        (!endpoint->port || listeners_add_tcp(heir, (const char *const *)endpoint->bind->items,
+                                              endpoint->bind->count, endpoint->port, backlog, error)) &&
+        (!endpoint->unixsocket[0] ||
+         listeners_add_unix(heir, endpoint->unixsocket, (unsigned)endpoint->unixsocketperm, backlog, error));
+    listeners_free(ok ? *listeners : heir);
+    if (ok)
+        *listeners = heir;
+    return ok;
+}
+
 bool server_listen(struct server *server, struct listen_error *error)
 {
     const struct config *config = server->config;
-    struct listeners *listeners = listeners_new(server->loop, net_accept, server->net);
-    listeners_inherit(listeners, server->listeners);
-    if (config->port && !listeners_add_tcp(listeners, (const char *const *)config->bind.items,
-                                           config->bind.count, config->port, config->tcp_backlog, error)) {
-        listeners_free(listeners);
-        return false;
-    }
-    if (config->unixsocket[0] &&
-        !listeners_add_unix(listeners, config->unixsocket, (unsigned)config->unixsocketperm,
-                            config->tcp_backlog, error)) {
-        listeners_free(listeners);
-        return false;
-    }
-    listeners_free(server->listeners);
-    server->listeners = listeners;
-    return true;
+    const struct endpoint endpoint = {config->port, &config->bind, config->unixsocket,
+                                      config->unixsocketperm};
+    return listen_at(server, &server->listeners, net_accept, server->net, &endpoint, error);
 }
 
 bool server_listen_http(struct server *server, struct listen_error *error)
 {
     const struct config *config = server->config;
-    struct listeners *listeners = listeners_new(server->loop, http_accept, server->http);
-    listeners_inherit(listeners, server->http_listeners);
-    if (config->http_port &&
-        !listeners_add_tcp(listeners, (const char *const *)config->http_bind.items, config->http_bind.count,
-                           config->http_port, config->tcp_backlog, error)) {
-        listeners_free(listeners);
-        return false;
-    }
-    listeners_free(server->http_listeners);
-    server->http_listeners = listeners;
-    return true;
+    const struct endpoint endpoint = {config->http_port, &config->http_bind, config->http_unixsocket,
+                                      config->http_unixsocketperm};
+    return listen_at(server, &server->http_listeners, http_accept, server->http, &endpoint, error);
 }
 
 /* --- what CONFIG SET can change ------------------------------------------------------------------------ */
@@ -270,7 +279,10 @@ static const struct application {
     {"http-port", apply_http_listen},
     {"http-bind", apply_http_listen},
     {"http-max-value", apply_http_limits},
+    {"http-max-uploads", apply_http_limits},
+    {"http-timeout", apply_http_limits},
     {"http-any-key", apply_http_limits},
+    {"http-cors-origin", apply_http_limits},
     {"maxclients", apply_maxclients},
     {"timeout", apply_limits},
     {"tcp-keepalive", apply_limits},

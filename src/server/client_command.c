@@ -62,18 +62,16 @@ static const char *text_or_empty(const char *text)
 
 void client_describe(struct buffer *out, const struct session *session)
 {
-    struct connection *connection = session->owner;
-    if (!connection)
-        return;
     struct connection_info info;
-    connection_describe(connection, &info);
+    if (!client_connection(session, &info))
+        return;
     char peer[ADDRESS_TEXT_MAX];
     char local[ADDRESS_TEXT_MAX];
     char flags[FLAGS_MAX];
     char events[3];
     size_t event = 0;
-    connection_peer_text(connection, peer);
-    connection_local_text(connection, local);
+    client_peer_text(session, peer);
+    client_local_text(session, local);
     flags_text(session, &info, flags);
     if (info.reads)
         events[event++] = 'r';
@@ -82,7 +80,7 @@ void client_describe(struct buffer *out, const struct session *session)
     events[event] = '\0';
     int64_t now_ms = session->world->now_ms;
     buffer_append_format(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%s age=%" PRId64 " idle=%" PRId64,
-                         session->id, peer, local, connection_fd(connection), text_or_empty(session->name),
+                         session->id, peer, local, client_fd(session), text_or_empty(session->name),
                          (now_ms - session->created_ms) / 1000, (now_ms - session->active_ms) / 1000);
     buffer_append_format(out, " flags=%s db=%d sub=%zu psub=%zu ssub=%zu multi=%d", flags, session->database,
                          session->subscription_counts[SUBSCRIPTION_CHANNEL],
@@ -92,7 +90,7 @@ void client_describe(struct buffer *out, const struct session *session)
     buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", info.input_used,
                          info.input_free, info.parser_memory, session->queue_bytes);
     buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",
-                         info.output_pending, info.output_memory, client_memory(connection), events);
+                         info.output_pending, info.output_memory, client_memory(session, &info), events);
     struct slice user = acl_user_name(session->user);
     buffer_append_format(
         out, " cmd=%s user=%.*s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
@@ -135,7 +133,7 @@ static bool id_is_among(uint64_t id, const struct slice *ids, int count)
 static bool filter_matches(const struct filter *filter, const struct session *session)
 {
     char text[ADDRESS_TEXT_MAX];
-    if (!session->owner || session == filter->skip)
+    if ((!session->owner && !session->http_owner) || session == filter->skip)
         return false;
     if (!id_is_among(session->id, filter->ids, filter->id_count))
         return false;
@@ -144,12 +142,12 @@ static bool filter_matches(const struct filter *filter, const struct session *se
     if (filter->user && !slice_equal(*filter->user, acl_user_name(session->user)))
         return false;
     if (filter->peer) {
-        connection_peer_text(session->owner, text);
+        client_peer_text(session, text);
         if (!slice_equal(*filter->peer, slice_of(text)))
             return false;
     }
     if (filter->local) {
-        connection_local_text(session->owner, text);
+        client_local_text(session, text);
         if (!slice_equal(*filter->local, slice_of(text)))
             return false;
     }
@@ -266,7 +264,7 @@ static int64_t kill_matching(struct call *call, const struct filter *filter)
         if (session == call->session)
             session->close_after_reply = true;
         else
-            connection_close(session->owner);
+            client_close(session);
     }
     return killed;
 }

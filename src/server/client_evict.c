@@ -10,36 +10,28 @@
 #define LOOK_US     5000
 #define LOOK_SHARES 20
 
-size_t client_memory(const struct connection *connection)
-{
-    struct connection_info info;
-    const struct session *session = connection_session(connection);
-    connection_describe(connection, &info);
-    return info.memory + sizeof(*session) + session->queue_bytes + session->watch_bytes;
-}
-
 /* Clients that may be closed, and what they take. */
 struct survey {
     size_t total;
     size_t count;
     size_t capacity;
     struct client {
-        struct connection *connection;
+        struct session *session;
         size_t memory;
     } * clients;
 };
 
-static void survey_add(void *context, struct connection *connection)
+static void survey_add(struct survey *survey, struct session *session)
 {
-    struct survey *survey = context;
-    if (connection_session(connection)->no_evict)
+    struct connection_info info;
+    if (session->no_evict || !client_connection(session, &info))
         return;
     if (survey->count == survey->capacity) {
         survey->capacity = survey->capacity ? 2 * survey->capacity : 64;
         survey->clients = mem_realloc(survey->clients, survey->capacity * sizeof(*survey->clients));
     }
-    size_t memory = client_memory(connection);
-    survey->clients[survey->count++] = (struct client){connection, memory};
+    size_t memory = client_memory(session, &info);
+    survey->clients[survey->count++] = (struct client){session, memory};
     survey->total += memory;
 }
 
@@ -50,14 +42,14 @@ static int larger_first(const void *a, const void *b)
     return (first < second) - (first > second);
 }
 
-static void evict(struct server *server, struct connection *connection)
+static void evict(struct server *server, struct session *session)
 {
     struct buffer text = {0};
-    client_describe(&text, connection_session(connection));
+    client_describe(&text, session);
     diag(DIAG_NOTICE, "Evicting client: %.*s", (int)(text.size ? text.size - 1 : 0), text.data);
     buffer_free(&text);
     server->evicted_clients++;
-    connection_close(connection);
+    client_close(session);
 }
 
 static size_t clients_limit(const struct config *config)
@@ -78,12 +70,13 @@ int64_t clients_evict(struct server *server)
         return server->next_client_look_us - now_us;
     struct survey survey = {0};
     int64_t begin_us = clock_monotonic_us(server->world->clock);
-    net_each(server->net, survey_add, &survey);
+    for (struct session *session = server->world->sessions; session; session = session->next)
+        survey_add(&survey, session);
     if (survey.total > limit) {
         qsort(survey.clients, survey.count, sizeof(*survey.clients), larger_first);
         for (size_t i = 0; i < survey.count && survey.total > limit; i++) {
             survey.total -= survey.clients[i].memory;
-            evict(server, survey.clients[i].connection);
+            evict(server, survey.clients[i].session);
         }
     }
     mem_free(survey.clients);

@@ -50,8 +50,13 @@ struct config {
     /* HTTP. */
     int http_port; /* 0: none */
     struct config_words http_bind;
+    const char *http_unixsocket; /* "": none */
+    int http_unixsocketperm;
+    int64_t http_timeout; /* seconds; 0: never */
     uint64_t http_max_value;
+    uint64_t http_max_uploads;
     bool http_any_key;
+    struct config_words http_cors_origin;
 
     /* Clients. */
     const char *requirepass; /* "": none */

@@ -187,8 +187,13 @@ const struct directive directives[] = {
     ROW("tcp-backlog", INT, "511", FIELD(tcp_backlog), RANGE(0, INT_MAX), FLAGS(IMMUTABLE)),
     ROW("http-port", INT, "0", FIELD(http_port), RANGE(0, 65535)),
     ROW("http-bind", WORDS, "127.0.0.1 -::1", FIELD(http_bind), CHECK(check_bind)),
+    ROW("http-unixsocket", STRING, "", FIELD(http_unixsocket), FLAGS(IMMUTABLE)),
+    ROW("http-unixsocketperm", OCTAL, "0", FIELD(http_unixsocketperm), RANGE(0, 0777), FLAGS(IMMUTABLE)),
+    ROW("http-timeout", INT, "30", FIELD(http_timeout), RANGE(0, INT_MAX)),
+    ROW("http-max-uploads", SIZE, "256mb", FIELD(http_max_uploads), RANGE(MB, INT64_MAX)),
     ROW("http-max-value", SIZE, "10mb", FIELD(http_max_value), RANGE(1, 64 * GB)),
     ROW("http-any-key", BOOL, "no", FIELD(http_any_key)),
+    ROW("http-cors-origin", WORDS, "", FIELD(http_cors_origin)),
     ROW("protected-mode", BOOL, "yes", FIELD(protected_mode)),
 
     /* Clients. */

@@ -133,7 +133,10 @@ static void section_clients(struct server *server, struct buffer *out)
 {
     struct net_stats stats;
     net_stats_read(server->net, &stats);
-    put_uint(out, "connected_clients", stats.connected);
+    struct http_stats http;
+    http_stats_read(server->http, &http);
+    put_uint(out, "connected_clients", stats.connected + http.connected);
+    put_uint(out, "http_clients", http.connected);
     put_uint(out, "cluster_connections", 0);
     put_uint(out, "maxclients", server->config->maxclients);
     put_uint(out, "client_recent_max_input_buffer", stats.input_recent_max);
@@ -166,20 +169,23 @@ struct clients_memory {
     size_t shared; /* of that: bytes of values that replies refer to */
 };
 
-static void add_memory(void *context, struct connection *connection)
+static struct clients_memory clients_memory(const struct server *server)
 {
-    struct clients_memory *memory = context;
+    struct clients_memory memory = {0};
     struct connection_info info;
-    connection_describe(connection, &info);
-    memory->all += client_memory(connection);
-    memory->shared += info.output_shared;
+    for (const struct session *session = server->world->sessions; session; session = session->next) {
+        if (!client_connection(session, &info))
+            continue;
+        memory.all += client_memory(session, &info);
+        memory.shared += info.output_shared;
+    }
+    return memory;
 }
 
 void server_memory_parts(const struct world *world, struct memory_parts *parts)
 {
     struct server *server = server_of(world);
-    struct clients_memory clients = {0};
-    net_each(server->net, add_memory, &clients);
+    struct clients_memory clients = clients_memory(server);
     *parts = (struct memory_parts){.peak = server->memory_peak,
                                    .startup = server->memory_startup,
                                    .clients = clients.all - clients.shared};
@@ -191,8 +197,7 @@ static void section_memory(struct server *server, struct buffer *out)
     memory_stats_read(&memory);
     if (memory.used > server->memory_peak)
         server->memory_peak = memory.used;
-    struct clients_memory clients = {0};
-    net_each(server->net, add_memory, &clients);
+    struct clients_memory clients = clients_memory(server);
     struct engine_stats engine;
     engine_stats_read(server->engine, &engine);
     struct sysinfo system;

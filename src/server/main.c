@@ -19,6 +19,8 @@
 /* At the end, how long what has been executed may take to become durable, and replies to go out. */
 #define STOP_COMMIT_US 10000000
 #define STOP_FLUSH_US  2000000
+/* Who was not heard of for so many rounds is not waited for. */
+#define QUIET_ROUNDS 16
 
 /* --- what the loop asks for ---------------------------------------------------------------------------- */
 
@@ -138,12 +140,32 @@ static void check_journal(struct server *server)
     _exit(1);
 }
 
+static void quiet_count(int *quiet_rounds, bool ran)
+{
+    *quiet_rounds = ran ? 0 : *quiet_rounds < QUIET_ROUNDS ? *quiet_rounds + 1 : QUIET_ROUNDS;
+}
+
+/* Whether one client is all that this round and the last few had to serve, over RESP or over HTTP. */
+static bool serves_one(struct server *server, bool one_over_resp)
+{
+    bool one_over_http;
+    bool http_ran = http_has_run(server->http, &one_over_http);
+    struct http_stats http;
+    http_stats_read(server->http, &http);
+    uint64_t commands = server->world->stats.commands - http.commands;
+    quiet_count(&server->http_quiet_rounds, http_ran);
+    quiet_count(&server->resp_quiet_rounds, commands != server->commands_seen);
+    server->commands_seen = commands;
+    return (one_over_resp && server->http_quiet_rounds == QUIET_ROUNDS) ||
+           (one_over_http && server->resp_quiet_rounds == QUIET_ROUNDS);
+}
+
 static void handler_submit(void *context, bool alone)
 {
     struct server *server = context;
     check_journal(server);
     server->tick_wait_us = engine_tick(server->engine);
-    engine_end_round(server->engine, alone);
+    engine_end_round(server->engine, serves_one(server, alone));
     int64_t look_us = clients_evict(server);
     if (look_us < server->tick_wait_us)
         server->tick_wait_us = look_us;
@@ -171,7 +193,23 @@ static void session_subscribed(struct session *session, bool subscribed)
 static void peer_of(const struct session *session, char out[SESSION_PEER_MAX])
 {
     static_assert(SESSION_PEER_MAX >= ADDRESS_TEXT_MAX, "room for an address");
-    connection_peer_text(session->owner, out);
+    client_peer_text(session, out);
+}
+
+static uint64_t resp_clients(void *context)
+{
+    struct server *server = context;
+    struct net_stats stats;
+    net_stats_read(server->net, &stats);
+    return stats.connected;
+}
+
+static uint64_t http_clients(void *context)
+{
+    struct server *server = context;
+    struct http_stats stats;
+    http_stats_read(server->http, &stats);
+    return stats.connected;
 }
 
 static struct net_handler handler_of(struct server *server)
@@ -184,7 +222,8 @@ static struct net_handler handler_of(struct server *server)
                                 .execute = handler_execute,
                                 .unblock = handler_unblock,
                                 .submit = handler_submit,
-                                .acknowledged = handler_acknowledged};
+                                .acknowledged = handler_acknowledged,
+                                .clients_elsewhere = http_clients};
 }
 
 static void wake_loop(void *context)
@@ -334,7 +373,8 @@ static bool open_http(struct server *server)
                                    .world = server->world,
                                    .limits = http_limits_from(server),
                                    .context = server,
-                                   .snapshot = server_snapshot};
+                                   .snapshot = server_snapshot,
+                                   .clients_elsewhere = resp_clients};
     server->http = http_new(&options);
     if (!server->http)
         return false;

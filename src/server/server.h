@@ -52,6 +52,9 @@ struct server {
     int64_t tick_wait_us;        /* until the engine wants its next tick */
     int64_t next_client_look_us; /* monotonic: at the clients' memory (client_evict.c) */
     uint64_t evicted_clients;
+    uint64_t commands_seen; /* over RESP, when a round ended last */
+    int resp_quiet_rounds;  /* since one was run over RESP; so many at the most */
+    int http_quiet_rounds;
     size_t memory_startup;
     size_t memory_peak;
     struct rate commands_rate;
@@ -72,8 +75,15 @@ static inline struct server *server_of(const struct world *world)
     return world->owner;
 }
 
+/* A client's connection, whatever it speaks. False for a session that has none. */
+bool client_connection(const struct session *session, struct connection_info *info);
+int client_fd(const struct session *session);
+/* Its address, and the one it connected to. out holds ADDRESS_TEXT_MAX. */
+void client_peer_text(const struct session *session, char *out);
+void client_local_text(const struct session *session, char *out);
+void client_close(struct session *session);
 /* Bytes that a client takes: its connection, and what its session keeps. */
-size_t client_memory(const struct connection *connection);
+size_t client_memory(const struct session *session, const struct connection_info *info);
 /* "id=7 addr=... user=default ...": what CLIENT LIST tells of one, ended by a newline. */
 void client_describe(struct buffer *out, const struct session *session);
 /* Closes the largest clients while all of them take more than maxmemory-clients. In every round: it looks now
