@@ -223,6 +223,7 @@ static void write_routes(struct writer *writer)
         json_literal(out, "method", route->method);
         json_literal(out, "route", route->route);
         json_write_uint(out, "requests", route->requests);
+        json_write_uint(out, "failed", route->failed);
         json_write_object(out, "statuses");
         for (size_t j = 0; j < route->status_count; j++) {
             char status[16];

@@ -76,21 +76,27 @@ function cells(...contents) {
   return make("tr", {}, ...contents.map(([text, kind]) => make("td", kind ? { class: kind } : {}, text)));
 }
 
+/* Commands, and HTTP requests, in one form. */
+function requestsOf(answer) {
+  const commands = answer.commands.by_name.map((command) => Object.assign({}, command, { failed: command.failed + command.rejected }));
+  return commands.concat(answer.http.map((route) => Object.assign({}, route, { name: `${route.method} ${route.route}`, calls: route.requests })));
+}
+
 function showCommands(before) {
-  const old = new Map(before ? before.commands.by_name.map((command) => [command.name, command.calls]) : []);
+  const old = new Map(before ? requestsOf(before).map((command) => [command.name, command.calls]) : []);
   const seconds = before ? (stats.server.uptime_us - before.server.uptime_us) / 1e6 : 0;
-  const rows = stats.commands.by_name.map((command) => {
+  const rows = requestsOf(stats).map((command) => {
     const rate = seconds > 0 ? Math.max(0, command.calls - (old.get(command.name) || 0)) / seconds : null;
     return { command, rate };
   });
   rows.sort((a, b) => b.rate - a.rate || b.command.calls - a.command.calls || (a.command.name < b.command.name ? -1 : 1));
   element("commands").replaceChildren(...rows.slice(0, ROWS_MAX).map(({ command, rate }) => cells([command.name, "name"],
     [asCount(rate === null ? null : Math.round(rate)), "number"], [asCount(command.calls), "number"],
-    [asCount(command.failed + command.rejected), "number"], [asMicroseconds(command.p50_us), "number"], [asMicroseconds(command.p99_us), "number"])));
+    [asCount(command.failed), "number"], [asMicroseconds(command.p50_us), "number"], [asMicroseconds(command.p99_us), "number"])));
   element("commands").parentElement.hidden = rows.length === 0;
   const others = rows.length - ROWS_MAX;
-  setText(element("commands-note"), rows.length === 0 ? "Nothing was asked for yet." : others > 0 ? `and ${others} more. Calls and percentiles since the server started.` :
-    "Calls and percentiles since the server started.");
+  const about = "Calls and percentiles since the server started; HTTP requests with their wait for the disk.";
+  setText(element("commands-note"), rows.length === 0 ? "Nothing was asked for yet." : `${others > 0 ? `and ${others} more. ` : ""}${about}`);
 }
 
 /* A word of a command as redis-cli would take it; what is no text came from the server as \xHH. */
