@@ -345,3 +345,40 @@ def test_server_gone_and_back(watched, browser):
     assert browser.run("document.querySelector('#banner').hidden")
     assert browser.run("dkv.view.samples.filter(sample => sample.gap).length") == 2
     assert browser.run("dkv.view.samples.every(sample => sample.ops === undefined || sample.ops >= 0)")
+
+
+def test_asks_for_a_password(start_server, browser):
+    """Shows: where a password is needed the page asks for it itself, says so when it is wrong, and uses it for
+    all that it asks for; the browser's own prompt never comes."""
+    watched = start_server(requirepass="secret é", **web_directives())
+    browser.shape(1280, 1000)
+    browser.open(Web(watched).url + "/")
+    browser.wait("document.querySelector('#login').open")
+    browser.type("#password", "wrong")
+    browser.click("#login-form .primary")
+    browser.wait("document.querySelector('#login-note').textContent === 'Wrong user or password.'")
+    browser.type("#password", "secret é")
+    browser.click("#login-form .primary")
+    is_good(browser)
+    assert not browser.run("document.querySelector('#login').open")
+    write_key(browser, "private", "1")
+    wait_note(browser, "durable")
+    assert browser.run("document.querySelector('#password').value") == ""
+    assert browser.run("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+
+
+def test_user_who_may_not_look(start_server, browser):
+    """Shows: a user without INFO is told so, and one without SLOWLOG sees figures but no slow commands."""
+    watched = start_server(requirepass="secret", slowlog_log_slower_than="0", **web_directives())
+    with watched.connect() as connection:
+        connection.call("AUTH", "secret")
+        connection.call("ACL", "SETUSER", "blind", "on", ">x", "~*", "+@read")
+        connection.call("ACL", "SETUSER", "watcher", "on", ">x", "+info", "+scan")
+    for user, shown in (("blind", "does not tell"), ("watcher", "may not see slow commands")):
+        browser.open("about:blank")
+        browser.open(Web(watched).url + "/")
+        browser.wait("document.querySelector('#login').open")
+        browser.type("#user", user)
+        browser.type("#password", "x")
+        browser.click("#login-form .primary")
+        browser.wait(f"document.body.innerText.includes({shown!r})")
