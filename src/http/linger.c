@@ -17,8 +17,9 @@
 #define LINGER_READ  65536
 /* More than this are closed at once. */
 #define LINGERING_MAX 256
-/* As the kernel counts states. Its name is in netinet/tcp.h, which excludes the header above. */
+/* As the kernel counts states. Their names are in netinet/tcp.h, which excludes the header above. */
 #define TCP_ESTABLISHED 1
+#define TCP_CLOSE_WAIT  8
 
 struct lingering {
     struct http *http;
@@ -76,23 +77,22 @@ void linger_due(void *context)
     timer_update(http);
 }
 
-/* Whether the socket is as if nobody had ended anything. */
-static bool tcp_is_open(int fd, struct tcp_info *info)
-{
-    socklen_t size = sizeof(*info);
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 && info->tcpi_state == TCP_ESTABLISHED;
-}
-
 void linger_begin(struct http_connection *connection)
 {
     struct http *http = connection->http;
     struct tcp_info info;
+    socklen_t size = sizeof(info);
     if (connection->is_clean || connection->peer.any.sa_family == AF_UNIX ||
-        !tcp_is_open(connection->fd, &info))
+        getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return;
+    bool peer_is_done = info.tcpi_state == TCP_CLOSE_WAIT;
+    if (info.tcpi_state != TCP_ESTABLISHED && !peer_is_done)
         return;
     /* What libmicrohttpd cannot make anything of it closes without a word. */
     if (info.tcpi_bytes_received > 0 && info.tcpi_bytes_sent == 0)
-        http_answer_bare(connection, 400, "Bad Request", "this is no HTTP request\n");
+        http_answer_bare(connection, 400, "Bad Request", "the request is malformed\n");
+    if (peer_is_done)
+        return;
     shutdown(connection->fd, SHUT_WR);
     if (http->lingering_count >= LINGERING_MAX)
         return;

@@ -1,0 +1,473 @@
+"""Keys and values over HTTP, beside what a Redis client sees of them."""
+
+import base64
+import json
+
+import pytest
+from harness.web import RawWeb, Web, request, web_directives
+
+pytestmark = pytest.mark.dkv("HTTP")
+
+
+@pytest.fixture
+def start_web(start_server):
+    def start(**directives):
+        server = start_server(**web_directives(), **directives)
+        return server, Web(server)
+
+    return start
+
+
+@pytest.fixture
+def web(start_web):
+    return start_web()[1]
+
+
+@pytest.fixture
+def both(start_web):
+    server, web = start_web()
+    with server.connect() as connection:
+        yield web, connection
+
+
+def refused(answer):
+    """(status, text) of one whose body is text for people."""
+    status, fields, body = answer
+    assert fields["Content-Type"] == "text/plain; charset=utf-8"
+    return status, body.decode()
+
+
+# --- one key ---------------------------------------------------------------------------------------------------
+
+
+def test_put_get_delete(web):
+    """What is put is got, until it is deleted; deleting what is not there is no error."""
+    assert web.ask("PUT", "/kv/greeting", b"hello\0\xff")[::2] == (200, b"")
+    status, fields, body = web.ask("GET", "/kv/greeting")
+    assert (status, body) == (200, b"hello\0\xff")
+    assert fields["Content-Type"] == "application/octet-stream"
+    assert web.ask("DELETE", "/kv/greeting")[::2] == (200, b"")
+    assert web.ask("DELETE", "/kv/greeting")[::2] == (200, b"")
+    assert refused(web.ask("GET", "/kv/greeting")) == (404, "key not found\n")
+
+
+def test_same_store(both):
+    """A value set over HTTP is read over RESP, and the other way round; so are times to live."""
+    web, connection = both
+    web.ask("PUT", "/kv/a:1", b"from HTTP")
+    assert connection.call("GET", "a:1") == b"from HTTP"
+    connection.call("SET", "b.2", "from RESP", "EX", "100")
+    status, fields, body = web.ask("GET", "/kv/b.2")
+    assert (status, body) == (200, b"from RESP")
+    assert fields["X-TTL"] in ("99", "100")
+
+
+def test_texts_of_errors(web):
+    """The words that clients may rely on."""
+    assert refused(web.ask("PUT", "/kv/", b"v")) == (400, "key cannot be empty\n")
+    assert refused(web.ask("GET", "/kv/")) == (400, "key cannot be empty\n")
+    assert refused(web.ask("PUT", "/kv/key", b"")) == (400, "value cannot be empty\n")
+    for path in ("/kv/a%20b", "/kv/a/b", "/kv/%C3%A9", "/kv/../../etc/passwd", "/kv/a%2Fb", "/kv/a%00", "/kv/a%zz", "/kv/a%"):
+        assert refused(web.ask("GET", path)) == (400, "key contains invalid characters\n"), path
+    for method, path in (("POST", "/kv/key"), ("PATCH", "/kv/key"), ("OPTIONS", "/kv/key"), ("GET", "/clear"), ("PUT", "/metrics"), ("BREW", "/kv/key")):
+        assert refused(web.ask(method, path)) == (405, "method not allowed\n"), (method, path)
+    for path in ("/nothing", "/kvx", "/clear/", "//kv/a", "/KV/a"):
+        assert refused(web.ask("GET", path)) == (404, "not found\n"), path
+
+
+def test_plain_keys(web):
+    """Letters, digits and four signs, percent-encoded or not."""
+    web.ask("PUT", "/kv/aZ09:_.-", b"v")
+    assert web.ask("GET", "/kv/%61%5a09%3A%5F%2e%2D")[2] == b"v"
+
+
+def test_any_key(start_web):
+    """http-any-key yes: any bytes, and it can be set while the server runs."""
+    server, web = start_web()
+    with server.connect() as connection:
+        assert connection.call("CONFIG", "SET", "http-any-key", "yes") == b"OK"
+        assert web.ask("PUT", "/kv/%00%2Fa%20b/c%ff", b"v")[0] == 200
+        assert connection.call("KEYS", "*") == [b"\0/a b/c\xff"]
+
+
+def test_clear(both):
+    """Everything is gone, in all databases."""
+    web, connection = both
+    web.ask("PUT", "/kv/a", b"1")
+    connection.call("SELECT", "1")
+    connection.call("SET", "b", "2")
+    assert web.ask("DELETE", "/clear")[::2] == (200, b"")
+    assert connection.call("DBSIZE") == 0
+    assert web.ask("GET", "/kv/a")[0] == 404
+
+
+@pytest.mark.parametrize("size", [1, 65535, 65536, 1_000_000, 10 << 20])
+def test_sizes(both, size):
+    """Values of all sizes, those in files of their own too, come back as they were."""
+    web, connection = both
+    value = bytes(i * i % 251 for i in range(1000)) * (size // 1000 + 1)
+    value = value[:size]
+    assert web.ask("PUT", "/kv/big", value)[0] == 200
+    assert web.ask("GET", "/kv/big")[2] == value
+    assert connection.call("GET", "big") == value
+
+
+def test_too_large(start_web):
+    """A body above http-max-value is refused from its announced length, before any of it is sent; and when it turns
+    out to be too large on its way."""
+    server, web = start_web(http_max_value="1000")
+    text = "value is too large\n"
+    assert web.ask("PUT", "/kv/a", b"v" * 1000)[0] == 200
+    assert refused(web.ask("PUT", "/kv/a", b"v" * 1001)) == (413, text)
+    with RawWeb(server) as raw:
+        raw.send(b"PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+        assert (raw.read().status, raw.read_until_closed()) == (413, b"")
+    with RawWeb(server) as raw:
+        raw.send(b"PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + b"v" * 1001)
+        assert (raw.read().body, raw.read_until_closed()) == (text.encode(), b"")
+    assert web.ask("GET", "/kv/a")[2] == b"v" * 1000
+
+
+def test_time_to_live(both):
+    """?ttl= is in seconds; a put without one takes an old one away; a wrong one changes nothing."""
+    web, connection = both
+    status, fields, _ = web.ask("PUT", "/kv/a?ttl=100", b"1")
+    assert (status, fields["X-TTL"]) == (200, "100")
+    assert 98 < connection.call("TTL", "a") <= 100
+    web.ask("PUT", "/kv/a", b"2")
+    assert connection.call("TTL", "a") == -1
+    assert "X-TTL" not in web.ask("GET", "/kv/a")[1]
+    for ttl in ("0", "-1", "1.5", "x", "", "%", "99999999999999999999"):
+        assert web.ask("PUT", f"/kv/a?ttl={ttl}", b"3")[0] == 400, ttl
+    assert web.ask("GET", "/kv/a")[2] == b"2"
+    web.ask("PUT", "/kv/a?ttl=1", b"3")
+    connection.call("DEBUG", "SLEEP", "1.1")
+    assert web.ask("GET", "/kv/a")[0] == 404
+
+
+# --- conditions and parts --------------------------------------------------------------------------------------
+
+
+def test_entity_tags(both):
+    """A tag tells values apart and nothing else: the same value has the same one, however it came to be."""
+    web, connection = both
+    tag = web.ask("PUT", "/kv/a", b"1")[1]["ETag"]
+    assert tag == web.ask("GET", "/kv/a")[1]["ETag"] == web.ask("HEAD", "/kv/a")[1]["ETag"]
+    connection.call("SET", "b", "1")
+    assert web.ask("GET", "/kv/b")[1]["ETag"] == tag
+    assert web.ask("PUT", "/kv/a", b"2")[1]["ETag"] != tag
+
+
+def test_not_modified(web):
+    tag = web.ask("PUT", "/kv/a", b"1")[1]["ETag"]
+    for field in (tag, "*", f'"x", {tag}', f"W/{tag}"):
+        status, fields, body = web.ask("GET", "/kv/a", If_None_Match=field)
+        assert (status, body, fields["ETag"]) == (304, b"", tag), field
+    assert web.ask("GET", "/kv/a", If_None_Match='"x"')[::2] == (200, b"1")
+    assert web.ask("GET", "/kv/a", If_Match='"x"')[0] == 412
+    assert web.ask("GET", "/kv/b", If_Match="*")[0] == 412
+
+
+def test_put_if_absent(web):
+    assert web.ask("PUT", "/kv/a", b"1", If_None_Match="*")[0] == 200
+    assert refused(web.ask("PUT", "/kv/a", b"2", If_None_Match="*")) == (412, "precondition failed\n")
+    assert web.ask("GET", "/kv/a")[2] == b"1"
+
+
+def test_compare_and_set(web):
+    """If-Match: the write is done if the value is still the one that was seen."""
+    old = web.ask("PUT", "/kv/a", b"1")[1]["ETag"]
+    new = web.ask("PUT", "/kv/a", b"2", If_Match=old)[1]["ETag"]
+    assert web.ask("PUT", "/kv/a", b"3", If_Match=old)[0] == 412
+    assert web.ask("PUT", "/kv/a", b"3", If_Match=f"W/{new}")[0] == 412  # a weak tag matches nothing here
+    assert web.ask("DELETE", "/kv/a", If_Match=old)[0] == 412
+    assert web.ask("GET", "/kv/a")[2] == b"2"
+    assert web.ask("PUT", "/kv/a", b"3", If_Match=f'"x", {new}')[0] == 200
+    assert web.ask("PUT", "/kv/b", b"3", If_Match="*")[0] == 412
+    assert web.ask("DELETE", "/kv/a", If_Match="*")[0] == 200
+
+
+def test_compare_and_set_is_atomic(start_web):
+    """Many clients that add one to a number by compare-and-set lose none of their additions."""
+    import threading
+
+    server, web = start_web()
+    web.ask("PUT", "/kv/n", b"0")
+
+    def add(times):
+        with RawWeb(server) as raw:
+            while times:
+                raw.send(request("GET", "/kv/n"))
+                seen = raw.read()
+                raw.send(request("PUT", "/kv/n", str(int(seen.body) + 1).encode(), If_Match=seen.fields["etag"]))
+                times -= raw.read().status == 200
+
+    threads = [threading.Thread(target=add, args=(20,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert web.ask("GET", "/kv/n")[2] == b"160"
+
+
+def test_head(start_web):
+    """As GET, without the body."""
+    server, web = start_web()
+    web.ask("PUT", "/kv/a?ttl=50", b"value")
+    with RawWeb(server) as raw:
+        raw.send(request("HEAD", "/kv/a") + request("GET", "/kv/a"))
+        head, full = raw.read(has_body=False), raw.read()
+        assert head.fields == full.fields
+        assert full.body == b"value"
+        raw.send(request("HEAD", "/kv/none"))
+        assert raw.read(has_body=False).status == 404
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_ranges(web, size):
+    value = bytes(i % 251 for i in range(size))
+    tag = web.ask("PUT", "/kv/a", value)[1]["ETag"]
+
+    def part(text, **fields):
+        status, fields, body = web.ask("GET", "/kv/a", Range=text, **fields)
+        return status, fields["Content-Range"], body
+
+    assert part("bytes=0-0") == (206, f"bytes 0-0/{size}", value[:1])
+    assert part("bytes=2-5") == (206, f"bytes 2-5/{size}", value[2:6])
+    assert part("bytes=7-") == (206, f"bytes 7-{size - 1}/{size}", value[7:])
+    assert part("bytes=-3") == (206, f"bytes {size - 3}-{size - 1}/{size}", value[-3:])
+    assert part("bytes=5-99999999999999999999999") == (206, f"bytes 5-{size - 1}/{size}", value[5:])
+    assert part(f"bytes={size}-")[:2] == (416, f"bytes */{size}")
+    assert part("bytes=-0")[:2] == (416, f"bytes */{size}")
+    assert part("bytes=1-2", If_Range=tag)[0] == 206
+    for text in ("bytes=5-2", "bytes=a-b", "bytes=", "lines=1-2", "bytes=1-2,4-5", "bytes=-"):
+        assert part(text) == (200, None, value), text
+    assert part("bytes=1-2", If_Range='"x"') == (200, None, value)
+
+
+# --- many keys -------------------------------------------------------------------------------------------------
+
+
+def test_many(both):
+    """Many values in one request; what is no text is told in base64."""
+    web, connection = both
+    values = {"a": "1", "b": 'é "quoted"\n', "c": {"base64": base64.b64encode(b"\xff\0").decode()}}
+    assert web.ask("POST", "/mset", json.dumps(values))[::2] == (200, b"")
+    assert connection.call("MGET", "a", "b", "c") == [b"1", 'é "quoted"\n'.encode(), b"\xff\0"]
+    assert json.loads(web.ask("POST", "/mget", '["a", "none", "c", "b"]')[2]) == {**values, "none": None}
+    assert json.loads(web.ask("POST", "/mget", '{"keys": ["a"]}')[2]) == {"a": "1"}
+    assert web.ask("POST", "/mset?ttl=60", '{"a": "2", "d": "3"}')[0] == 200
+    assert connection.call("TTL", "d") in (59, 60)
+    assert connection.call("TTL", "b") == -1
+
+
+@pytest.mark.parametrize("path, body", [
+    ("/mget", ""), ("/mget", "["), ("/mget", "[]"), ("/mget", "{}"), ("/mget", "[1]"), ("/mget", '[""]'), ("/mget", '["a b"]'),
+    ("/mget", '"a"'), ("/mget", '["a"] x'), ("/mget", b"[\"\xff\"]"), ("/mget", "[" * 100_000),
+    ("/mset", "{}"), ("/mset", "[]"), ("/mset", '{"a": 1}'), ("/mset", '{"": "1"}'), ("/mset", '{"a": ""}'),
+    ("/mset", '{"a": {"base64": "?"}}'), ("/mset", '{"a": {"base64": "AA=="}, "b": {}}'), ("/mset", '{"a b": "1"}'),
+    ("/mset?ttl=0", '{"a": "1"}'),
+])  # fmt: skip
+def test_many_gone_wrong(both, path, body):
+    """A wrong request is refused as a whole."""
+    web, connection = both
+    assert refused(web.ask("POST", path, body))[0] == 400
+    assert connection.call("DBSIZE") == 0
+
+
+def test_many_too_large(both):
+    """What would be too much to tell at once is refused, and the next request is answered."""
+    web, connection = both
+    connection.call("SET", "a", "x" * 10_000_000)
+    assert web.ask("POST", "/mget", '["a", "a"]')[0] == 413
+    assert web.ask("POST", "/mget", '["a", "b"]')[0] == 200
+    with RawWeb_of(web) as raw:
+        raw.send(request("POST", "/mget", b'["a", "a"]') + request("POST", "/mget", b'["b"]'))
+        assert raw.read().status == 413
+        assert raw.read().body == b'{"b":null}\n'
+
+
+def RawWeb_of(web):
+    class Port:
+        directives = {"http-port": web.port}
+
+    return RawWeb(Port)
+
+
+def test_list(both):
+    """All keys with a prefix, in as many pieces as it takes; signs of patterns are nothing special."""
+    web, connection = both
+    names = {f"user:{i}" for i in range(500)}
+    connection.call("MSET", *[word for name in names for word in (name, "v")], "use", "v", "a*b", "v", "axb", "v", b"\xff", "v")
+
+    def collect(query):
+        found, cursor = [], "0"
+        while True:
+            page = json.loads(web.get(f"/kv?cursor={cursor}&{query}"))
+            found += page["keys"]
+            cursor = page["cursor"]
+            if cursor == "0":
+                return found
+
+    assert sorted(collect("prefix=user%3A&count=50")) == sorted(names)
+    assert collect("prefix=a*") == ["a*b"]
+    assert {"base64": base64.b64encode(b"\xff").decode()} in collect("count=1000")
+    assert len(collect("")) == 504
+    for query in ("count=0", "count=1001", "count=x", "cursor=x", "prefix=%"):
+        assert web.ask("GET", f"/kv?{query}")[0] == 400, query
+
+
+# --- who may ask -----------------------------------------------------------------------------------------------
+
+
+def test_password(start_web):
+    """With requirepass, Basic and Bearer let in; wrong ones and none do not, and are told what is wanted."""
+    server, web = start_web(requirepass="secret")
+    status, fields, body = web.ask("PUT", "/kv/a", b"1")
+    assert (status, body) == (401, b"authentication required\n")
+    assert fields.get_all("WWW-Authenticate") == ['Basic realm="dkv", charset="UTF-8"', 'Bearer realm="dkv"']
+
+    def basic(pair):
+        return "Basic " + base64.b64encode(pair.encode()).decode()
+
+    for field in ("Bearer secret", "bearer  default:secret", basic("default:secret"), basic(":secret")):
+        assert web.ask("PUT", "/kv/a", b"1", Authorization=field)[0] == 200, field
+    for field in ("Bearer wrong", basic("default:wrong"), basic("nobody:secret"), "Basic ???", "Basic", "Digest x", "", "Bearer "):
+        assert web.ask("GET", "/kv/a", Authorization=field)[0] == 401, field
+    with RawWeb(server) as raw:  # a connection that was let in once is asked again
+        raw.send(request("GET", "/kv/a", Authorization="Bearer secret") + request("GET", "/kv/a"))
+        assert [raw.read().status, raw.read().status] == [200, 401]
+
+
+def test_users(start_web):
+    """What a user of the access control lists may do is what he may do over HTTP."""
+    server, web = start_web()
+    with server.connect() as connection:
+        connection.call("ACL", "SETUSER", "reader", "on", ">r", "~pub:*", "+get", "+mget")
+        connection.call("MSET", "pub:a", "1", "priv:a", "2")
+        reader = Web(server, "reader", "r")
+        assert reader.ask("GET", "/kv/pub:a")[2] == b"1"
+        for method, path in (("GET", "/kv/priv:a"), ("DELETE", "/kv/pub:a"), ("DELETE", "/clear"), ("GET", "/kv"), ("GET", "/metrics"), ("GET", "/stats")):
+            assert refused(reader.ask(method, path))[0] == 403, (method, path)
+        assert refused(reader.ask("PUT", "/kv/pub:a", b"3"))[0] == 403
+        assert reader.ask("POST", "/mget", '["pub:a", "priv:a"]')[0] == 403
+        assert connection.call("ACL", "LOG", "RESET") == b"OK"
+        connection.call("ACL", "SETUSER", "reader", "off")
+        assert reader.ask("GET", "/kv/pub:a")[0] == 401
+        assert len(connection.call("ACL", "LOG")) == 1
+
+
+def test_pages_from_elsewhere(start_web):
+    """A browser tells which page asks; only the server's own, and those that are named, may."""
+    server, web = start_web()
+    web.ask("PUT", "/kv/a", b"1")
+    own = f"http://127.0.0.1:{web.port}"
+    assert web.ask("GET", "/kv/a", Origin=own)[0] == 200
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", own + ".evil.example"):
+        for method in ("GET", "PUT", "POST", "DELETE", "OPTIONS"):
+            assert refused(web.ask(method, "/kv/a", b"2", Origin=origin))[0] == 403
+    with server.connect() as connection:
+        connection.call("CONFIG", "SET", "http-cors-origin", "https://app.example https://b.example")
+    status, fields, body = web.ask("GET", "/kv/a", Origin="https://b.example")
+    assert (status, body, fields["Access-Control-Allow-Origin"], fields["Vary"]) == (200, b"1", "https://b.example", "Origin")
+    status, fields, _ = web.ask("OPTIONS", "/kv/a", Origin="https://app.example", Access_Control_Request_Method="PUT")
+    assert (status, fields["Access-Control-Allow-Origin"]) == (204, "https://app.example")
+    assert "PUT" in fields["Access-Control-Allow-Methods"]
+    assert web.ask("GET", "/kv/a", Origin="http://evil.example")[0] == 403
+
+
+def test_names_from_elsewhere(start_web):
+    """A page can give its own name this machine's address: while protected mode is all that protects, names are not
+    let in."""
+    server, web = start_web()
+    for host in ("localhost", "localhost:1", "127.0.0.1", "[::1]:80", "app.localhost", "192.0.2.7"):
+        assert web.ask("GET", "/healthz", Host=host)[0] == 200, host
+    for host in ("evil.example", "evil.example:80", "localhost.evil.example", "1.2.3.4.evil.example", "", "[::1].evil"):
+        assert refused(web.ask("GET", "/healthz", Host=host))[0] == 403, host
+    with server.connect() as connection:
+        connection.call("CONFIG", "SET", "protected-mode", "no")
+    assert web.ask("GET", "/healthz", Host="cache.internal")[0] == 200
+
+
+def test_browsers_do_not_reach_resp(server):
+    """What a browser can be made to send to the other port is refused, as Redis does."""
+    import socket
+
+    for first in (b"POST / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), 10) as raw:
+            raw.sendall(first + b"\r\nSET hacked 1\r\n")
+            received = b""
+            try:
+                while piece := raw.recv(4096):
+                    received += piece
+            except ConnectionResetError:
+                pass
+        assert b"OK" not in received
+    with server.connect() as connection:
+        assert connection.call("EXISTS", "hacked") == 0
+    assert "Possible SECURITY ATTACK" in server.log()
+
+
+# --- what others see -------------------------------------------------------------------------------------------
+
+
+def test_seen_as_commands(start_web):
+    """MONITOR, CLIENT LIST and the statistics show HTTP clients as what they are."""
+    server, web = start_web()
+    with server.connect() as connection, RawWeb(server) as raw, server.connect() as monitor:
+        monitor.call("MONITOR")
+        raw.send(request("PUT", "/kv/a?ttl=9", b"1", If_None_Match="*"))
+        assert raw.read().status == 200
+        line = monitor.read()
+        assert line.endswith(b'"SET" "a" "1" "NX" "EX" "9"')
+        peer = "%s:%d" % raw.socket.getsockname()
+        assert peer.encode() in line
+        clients = connection.call("CLIENT", "LIST").decode()
+        mine = next(one for one in clients.splitlines() if peer in one)
+        assert "cmd=set" in mine and f"laddr=127.0.0.1:{web.port}" in mine
+        assert b"http_clients:1" in connection.call("INFO", "clients")
+        assert b"cmdstat_set:calls=1," in connection.call("INFO", "commandstats")
+        assert connection.call("CLIENT", "KILL", "ADDR", peer) == 1
+        assert raw.read_until_closed() == b""
+
+
+def test_where_it_listens(new_server):
+    """On a port, another port while it runs, and a unix socket with its permissions."""
+    import http.client
+    import os
+    import socket
+
+    server = new_server(**web_directives())
+    path = str(server.folder / "web")
+    server.start(http_unixsocket=path, http_unixsocketperm="700")
+    assert os.stat(path).st_mode & 0o777 == 0o700
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(path)
+    connection.request("PUT", "/kv/a", b"1", {"Host": "any.name"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    web = Web(server)
+    assert web.ask("GET", "/kv/a")[2] == b"1"
+    with server.connect() as resp:
+        moved = web_directives()["http_port"]
+        assert resp.call("CONFIG", "SET", "http-port", str(moved)) == b"OK"
+        with pytest.raises(ConnectionRefusedError):
+            web.ask("GET", "/kv/a")
+        web.port = moved
+        assert web.ask("GET", "/kv/a")[2] == b"1"
+        assert resp.call("CONFIG", "SET", "http-port", "0") == b"OK"
+        with pytest.raises(ConnectionRefusedError):
+            web.ask("GET", "/kv/a")
+
+
+def test_flags_with_equals_signs(new_server):
+    """--http-port=8080 --dir=./data, and the folder is made."""
+    server = new_server(**web_directives())
+    port = server.directives.pop("http-port")
+    server.directives["dir"] = None
+    server.arguments = [f"--http-port={port}", "--dir=./new/data"]
+    server.start()
+    server.directives["http-port"] = port
+    assert Web(server).ask("PUT", "/kv/a", b"1")[0] == 200
+    assert (server.folder / "new" / "data" / "MANIFEST").exists()
