@@ -6,6 +6,7 @@ import time
 import pytest
 from folders import PATIENT, contents, info, set_many, setting
 from harness.resp import Closed, encode, wait_until
+from harness.web import Web, web_directives
 from judging import assert_clear_stop
 
 pytestmark = pytest.mark.dkv("which calls it makes")
@@ -91,6 +92,30 @@ def test_slow_sync_holds_up_nobody_else(faulty):
         assert reader.is_silent(0.1) and writer.is_silent(0.01)
         assert reader.read() == b"new" and writer.read() == b"OK"
         assert time.monotonic() - begin >= 0.5
+
+
+def test_figures_neither_wait_nor_tell_of_what_is_not_durable(new_faulty):
+    """While a sync takes long, /stats and /metrics are answered at once, and tell of keys and of slow commands as they
+    were before; afterwards as they are (D2)."""
+    faulty = new_faulty(slowlog_log_slower_than="0", **web_directives()).start()
+    web = Web(faulty)
+    with faulty.connect() as writer, faulty.connect() as other:
+        assert writer.call("SET", "first", "1") == b"OK"
+        assert other.call("PING") == b"PONG"
+        assert web.stats()["keyspace"]["keys"] == 1
+        faulty.faults.add("fdatasync", "delay", delay=1, count=1, name=LOG)
+        begin = time.monotonic()
+        writer.send("SET", "second", "secret")
+        wait_until(lambda: faulty.faults.hits())
+        assert other.call("PING") == b"PONG"
+        stats, metrics = web.get("/stats"), web.get("/metrics")
+        assert time.monotonic() - begin < 0.8 and writer.is_silent(0.01)
+        assert '"keys":1,' in stats and "second" not in stats
+        assert 'dkv_keys{db="0"} 1\n' in metrics
+        assert writer.read() == b"OK"
+        stats, metrics = web.get("/stats"), web.get("/metrics")
+        assert '"keys":2,' in stats and "second" in stats
+        assert 'dkv_keys{db="0"} 2\n' in metrics
 
 
 def test_switch_to_always_waits_for_what_came_before(new_faulty):

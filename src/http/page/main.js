@@ -7,6 +7,7 @@ const ROWS_MAX = 10;
 let stats = null;      /* the newest */
 let answeredMs = null; /* when it came */
 let loginWanted = false;
+let serving = false; /* commands, as far as is known */
 
 /* --- at the top ----------------------------------------------------------------------------------------------- */
 
@@ -126,6 +127,12 @@ function showSlow() {
 
 /* --- how the server does ------------------------------------------------------------------------------------------ */
 
+/* Whether it serves commands from now on: the keys are looked up when it begins to. */
+function setServing(now) {
+  if (now && !serving) find();
+  serving = now;
+}
+
 function showState(state, text) {
   element("status").dataset.state = state;
   setText(element("status-text"), text);
@@ -149,6 +156,7 @@ function showServer() {
   const sync = log ? `appendfsync ${server.appendfsync}` : "memory only";
   setText(element("about"), `version ${server.version}, ${sync}, up ${asSpan(server.uptime_us / 1e6)}`);
   document.body.classList.remove("stale");
+  setServing(!server.loading);
   if (server.loading) {
     const share = log && log.recovery_bytes_total ? log.recovery_bytes / log.recovery_bytes_total : 0;
     showState("warn", `Loading, ${asShare(share)}`);
@@ -166,6 +174,7 @@ function showServer() {
 }
 
 function showGone() {
+  setServing(false);
   showState("bad", "No answer");
   document.body.classList.add("stale");
   const since = answeredMs === null ? "" : ` since ${clockTime(answeredMs)}`;
@@ -178,6 +187,7 @@ function askForLogin() {
   const dialog = element("login");
   if (dialog.open) return;
   loginWanted = true;
+  setServing(false);
   showState("warn", "Signed out");
   showBanner("This server asks for a password.", ["Sign in", askForLogin]);
   setText(element("login-note"), credentials ? "Wrong user or password." : "");
@@ -195,7 +205,7 @@ function loginBegin() {
     element("password").value = "";
     loginWanted = false;
     dialog.close();
-    poll().then(() => credentials && find());
+    poll();
   });
   element("login-cancel").addEventListener("click", () => dialog.close());
 }
@@ -251,7 +261,7 @@ function begin() {
     if (input.checked) view.chosen = Number(input.value);
   }
   setInterval(poll, POLL_MS);
-  poll().then(find);
+  poll();
 }
 
 begin();
