@@ -12,7 +12,6 @@
 struct writer {
     const struct metrics_source *source;
     struct buffer *out;
-    double ns_per_tick;
 };
 
 static void family(struct buffer *out, const char *name, const char *type, const char *help)
@@ -121,10 +120,10 @@ static void write_durations(void *context, const struct command_entry *entry)
     char label[80];
     if (!stats->histogram)
         return;
-    histogram_cumulate(stats->histogram, writer->ns_per_tick, counts);
+    histogram_cumulate(stats->histogram, writer->source->ns_per_tick, counts);
     snprintf(label, sizeof(label), "command=\"%s\",", entry->full_name);
     write_counts(writer->out, "dkv_command_duration_seconds", label, counts, stats->histogram->count,
-                 (double)stats->ticks * writer->ns_per_tick / 1e9);
+                 (double)stats->ticks * writer->source->ns_per_tick / 1e9);
 }
 
 static void write_commands(struct writer *writer)
@@ -177,10 +176,10 @@ static void write_routes(struct writer *writer)
         char labels[128];
         if (!route->histogram)
             continue;
-        histogram_cumulate(route->histogram, writer->ns_per_tick, counts);
+        histogram_cumulate(route->histogram, writer->source->ns_per_tick, counts);
         snprintf(labels, sizeof(labels), "method=\"%s\",route=\"%s\",", route->method, route->route);
         write_counts(out, "dkv_http_request_duration_seconds", labels, counts, route->requests,
-                     (double)route->ticks * writer->ns_per_tick / 1e9);
+                     (double)route->ticks * writer->source->ns_per_tick / 1e9);
     }
 }
 
@@ -219,7 +218,7 @@ static void write_journal(const struct metrics_source *source, struct buffer *ou
 
 void metrics_write(const struct metrics_source *source, struct buffer *out)
 {
-    struct writer writer = {source, out, world_ns_per_tick(source->world)};
+    struct writer writer = {source, out};
     family(out, "dkv_build_info", "gauge", "1, labelled with what runs.");
     buffer_append_format(out, "dkv_build_info{version=\"%s\",redis_version=\"%s\",appendfsync=\"%s\"} 1\n",
                          DKV_VERSION, REDIS_VERSION, source->has_journal ? source->appendfsync : "none");

@@ -25,6 +25,9 @@ struct metrics_source {
     int64_t uptime_us;
     int64_t pid;
     uint64_t cpu_us; /* of all threads */
+    /* The length of a tick, the same from one snapshot to the next: were it measured anew each time, sums of
+     * durations could seem to fall, and a counter that falls counts as one that began anew. */
+    double ns_per_tick;
     bool loading;
     bool has_journal;
     bool disk_full;

@@ -15,7 +15,6 @@
 struct writer {
     const struct metrics_source *source;
     struct buffer *out;
-    double ns_per_tick;
     uint64_t reads;
     uint64_t writes;
     uint64_t merged[MERGED_COUNT]; /* over all commands */
@@ -127,8 +126,8 @@ static void write_command(void *context, const struct command_entry *entry)
     json_write_uint(out, "calls", stats->calls);
     json_write_uint(out, "failed", stats->failed);
     json_write_uint(out, "rejected", stats->rejected);
-    json_write_real(out, "us", (double)stats->ticks * writer->ns_per_tick / 1e3);
-    write_percentiles(out, stats->histogram, writer->ns_per_tick);
+    json_write_real(out, "us", (double)stats->ticks * writer->source->ns_per_tick / 1e3);
+    write_percentiles(out, stats->histogram, writer->source->ns_per_tick);
     json_write_object_end(out);
     if (stats->histogram)
         merge(writer->merged, stats->histogram);
@@ -146,7 +145,7 @@ static void write_commands(struct writer *writer)
     json_write_array_end(writer->out);
     json_write_uint(writer->out, "reads", writer->reads);
     json_write_uint(writer->out, "writes", writer->writes);
-    write_merged(writer->out, "durations", writer->merged, writer->ns_per_tick);
+    write_merged(writer->out, "durations", writer->merged, writer->source->ns_per_tick);
     json_write_object(writer->out, "errors_by_code");
     error_stats_each(writer->source->world, write_error, writer->out);
     json_write_object_end(writer->out);
@@ -231,7 +230,7 @@ static void write_routes(struct writer *writer)
             json_write_uint(out, status, route->statuses[j].count);
         }
         json_write_object_end(out);
-        write_percentiles(out, route->histogram, writer->ns_per_tick);
+        write_percentiles(out, route->histogram, writer->source->ns_per_tick);
         json_write_object_end(out);
     }
     json_write_array_end(out);
@@ -277,7 +276,7 @@ static void write_slow(struct writer *writer)
 
 void stats_json_write(const struct metrics_source *source, bool with_slow, struct buffer *out)
 {
-    struct writer writer = {.source = source, .out = out, .ns_per_tick = world_ns_per_tick(source->world)};
+    struct writer writer = {.source = source, .out = out};
     json_write_object(out, NULL);
     write_figures(&writer);
     write_routes(&writer);

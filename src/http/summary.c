@@ -87,7 +87,7 @@ static void write_row(struct buffer *out, const struct row *row, double ns_per_t
 void summary_write(const struct metrics_source *source, struct buffer *out)
 {
     struct rows *rows = mem_alloc_zero(sizeof(*rows));
-    double ns_per_tick = world_ns_per_tick(source->world);
+    double ns_per_tick = source->ns_per_tick;
     commands_each(source->world, add_command, rows);
     add_routes(rows, source);
     qsort(rows->list, rows->count, sizeof(rows->list[0]), row_compare);

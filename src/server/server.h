@@ -38,6 +38,7 @@ struct server {
     struct http *http;
     struct listeners *http_listeners;
     struct keyspace_view keyspace_view;
+    double ns_per_tick; /* as it was measured once; 0: not yet */
     struct loop_hook hook;
     struct child *child;
     struct disk *disk; /* NULL: memory only */

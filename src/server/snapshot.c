@@ -38,11 +38,23 @@ static void snapshot_process(struct server *server, struct metrics_source *sourc
     source->memory_max = server->config->maxmemory;
 }
 
+/* Good enough for durations once it was measured for so long: to a part in a hundred thousand. */
+#define TICK_MEASURE_US 100000
+
+static double measure_tick(struct server *server)
+{
+    double ns_per_tick = world_ns_per_tick(server->world);
+    if (server->ns_per_tick == 0 && server->world->monotonic_us - server->started_us >= TICK_MEASURE_US)
+        server->ns_per_tick = ns_per_tick;
+    return server->ns_per_tick > 0 ? server->ns_per_tick : ns_per_tick;
+}
+
 void server_snapshot(void *context, struct metrics_source *source)
 {
     struct server *server = context;
     keyspace_view_update(&server->keyspace_view);
     source->world = server->world;
+    source->ns_per_tick = measure_tick(server);
     source->keyspace = &server->keyspace_view;
     source->routes = http_routes(server->http, &source->route_count);
     source->appendfsync = config_get(server->config, slice_of("appendfsync"));

@@ -166,6 +166,7 @@ static void tell(struct fixture *fixture, struct told *told)
                                       .appendfsync = "always",
                                       .maxmemory_policy = "noeviction",
                                       .has_journal = true,
+                                      .ns_per_tick = 0.5,
                                       .totals = fixture->world->stats};
     engine_stats_read(fixture->engine, &source->engine);
     journal_stats_read(fixture->world->journal, &source->journal);
