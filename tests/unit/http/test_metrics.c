@@ -252,7 +252,7 @@ static json_t *at(json_t *root, const char *section, const char *name)
 }
 
 /* Shows that /stats is JSON, that it holds every figure of the table, and that the slow log is in it only for
- * those who may see it. */
+ * those who may see it, and only what is durable of it. */
 static void test_stats_json(void **state)
 {
     struct fixture *fixture = *state;
@@ -263,7 +263,10 @@ static void test_stats_json(void **state)
     observe_update(fixture->world);
     ask(fixture, "set <b> \\xff");
     tell(fixture, &told);
+    send_line(fixture, &fixture->client, "set unsynced 1");
+    keyspace_view_update(&told.view);
     stats_json_write(&told.source, true, &told.text);
+    assert_null(memmem(told.text.data, told.text.size, "unsynced", 8));
     json_t *root = json_loadb(told.text.data, told.text.size, 0, &error);
     if (!root)
         fail_msg("%s at %d", error.text, error.position);
