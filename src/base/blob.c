@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 
-size_t blob_min = (size_t)64 << 10;
+size_t blob_min = (size_t)16 << 10;
 
 struct blob *blob_new(size_t capacity)
 {

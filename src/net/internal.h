@@ -54,6 +54,9 @@ struct connection {
 
 /* Bytes read from a socket at once, but for the bulk of a large argument. */
 #define READ_BUFFER_SIZE 65536
+/* Arguments from here on (not below BLOB_MIN) are received into a blob. A read of the socket brings smaller
+ * ones whole. */
+#define RECEIVE_BLOB_MIN ((size_t)READ_BUFFER_SIZE)
 /* Parsers without a connection that are kept for the next one. */
 #define PARSERS_KEPT 16
 

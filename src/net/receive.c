@@ -234,7 +234,7 @@ static bool turn_keep(struct turn *turn, enum turn_end end)
     if (!parser_keep(turn, end))
         parser_give_back(connection);
     else if (end == TURN_HUNGRY &&
-             !parser_blob_begin(connection->parser, turn->rest, BLOB_MIN, &turn->rest.size))
+             !parser_blob_begin(connection->parser, turn->rest, RECEIVE_BLOB_MIN, &turn->rest.size))
         return false;
     return input_keep(&connection->input, turn->rest);
 }

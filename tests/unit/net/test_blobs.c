@@ -1,6 +1,8 @@
 /* Large arguments and replies, which travel in blobs. */
 #include "harness.h"
 
+#include "net/internal.h"
+
 #define MB ((size_t)1 << 20)
 
 /* "KEEP <size bytes>", with something behind it. */
@@ -26,11 +28,11 @@ static void expect_kept(const struct server *server, size_t size)
 }
 
 /* Shows: what the socket filled is what the command is given and may keep, as its only owner, at any size
- * from BLOB_MIN on; what follows it is run, too. */
+ * from RECEIVE_BLOB_MIN on; what follows it is run, too. */
 static void test_kept(void **state)
 {
     (void)state;
-    const size_t sizes[] = {BLOB_MIN, BLOB_MIN + 1, 100000, MB - 1, MB, MB + 1, 3 * MB + 17};
+    const size_t sizes[] = {RECEIVE_BLOB_MIN, RECEIVE_BLOB_MIN + 1, 100000, MB - 1, MB, MB + 1, 3 * MB + 17};
     struct server server;
     server_open(&server);
     server.acknowledged = 100;
@@ -97,7 +99,7 @@ static void test_put_off(void **state)
 static void test_die_in_the_middle(void **state)
 {
     (void)state;
-    const size_t parts[] = {30, 1000, BLOB_MIN, 100000, MB + 100, 3 * MB};
+    const size_t parts[] = {30, 1000, RECEIVE_BLOB_MIN, 100000, MB + 100, 3 * MB};
     struct server server;
     server_open(&server);
     struct buffer command = keep_command(4 * MB, "");
