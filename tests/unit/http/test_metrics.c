@@ -272,7 +272,7 @@ static void test_stats_json(void **state)
         fail_msg("%s at %d", error.text, error.position);
     for (size_t i = 0; i < figure_count; i++)
         at(root, figures[i].section, figures[i].name);
-    assert_int_equal(json_integer_value(at(root, "commands", "writes")), 1);
+    assert_int_equal(json_integer_value(at(root, "commands", "writes")), 2);
     assert_int_equal(json_integer_value(at(root, "keyspace", "keys")), 1);
     assert_string_equal(json_string_value(at(root, "server", "appendfsync")), "always");
     json_t *slow = json_array_get(json_object_get(root, "slow"), 0);
