@@ -84,9 +84,9 @@ void parser_trim(struct parser *parser);
 struct blob *request_blob_find(const struct request_blob *blobs, int count, int index);
 
 /* When parser_run has ended with PARSE_MORE, all that it framed has been executed, parser_trim was called and
- * rest is what was not consumed: if an argument of size_min bytes or more (at least BLOB_MIN) is being received,
- * begins to receive it into a blob, to which what there is of it in rest is moved. *kept: so many bytes of
- * rest stay input. False when there is no memory for the blob; nothing has changed then. */
+ * rest is what was not consumed: if an argument of size_min bytes or more (at least BLOB_MIN) is being
+ * received, begins to receive it into a blob, to which what there is of it in rest is moved. *kept: so many
+ * bytes of rest stay input. False when there is no memory for the blob; nothing has changed then. */
 bool parser_blob_begin(struct parser *parser, struct slice rest, size_t size_min, size_t *kept);
 /* Whether the next bytes belong to a blob, and not to the input. */
 bool parser_blob_wants(const struct parser *parser);
