@@ -112,6 +112,9 @@ bool engine_start(struct engine *engine, struct journal_error *error)
     if (!journal_start(engine->journal, error))
         return false;
     world->stream_database = replay_database(engine->replay);
+    /* They were made before this start, but a rewrite leaves them out all the same. Were they not to count, a
+     * log that fills the disk would stay: what counts is refused until there is room. */
+    world->changes_since_rewrite = replay_log_commands(engine->replay);
     replay_free(engine->replay);
     engine->replay = NULL;
     world->journal = engine->journal;

@@ -70,6 +70,8 @@ struct replay *replay_new(struct world *world, uint64_t base_bytes);
 /* journal_apply: context is the replay. */
 const char *replay_frame(void *context, enum journal_source source, const struct frame *frame);
 uint64_t replay_commands(const struct replay *replay);
+/* Those that stood in the log, not in the base. */
+uint64_t replay_log_commands(const struct replay *replay);
 /* The database that is selected at the end of the stream, -1 when no frame told. */
 int replay_database(const struct replay *replay);
 void replay_free(struct replay *replay);

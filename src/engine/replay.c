@@ -11,7 +11,8 @@ struct replay {
     struct output output;
     struct parser *parser;
     uint64_t commands;
-    int database; /* selected at the end of the last frame of the log; -1: none was seen */
+    uint64_t log_commands; /* of them, those that a base would make superfluous */
+    int database;          /* selected at the end of the last frame of the log; -1: none was seen */
     uint64_t base_bytes;
     int filling;           /* the database that the base's frames are filling; -1: none, or no more */
     uint64_t filled_bytes; /* of them so far */
@@ -188,20 +189,28 @@ const char *replay_frame(void *context, enum journal_source source, const struct
         return "it assumes another database than the one that the frame before it left selected";
     replay->session->database = frame->database;
     replay_fill(replay, source == SOURCE_BASE ? frame->database : -1);
+    uint64_t before = replay->commands;
     const char *error =
         frame->kind == FRAME_VALUES ? replay_values(replay, frame) : replay_text(replay, frame->payload);
     if (error)
         return error;
-    if (source == SOURCE_LOG)
+    if (source == SOURCE_LOG) {
         replay->database = replay->session->database;
-    else
+        replay->log_commands += replay->commands - before;
+    } else {
         replay_expect(replay, frame);
+    }
     return NULL;
 }
 
 uint64_t replay_commands(const struct replay *replay)
 {
     return replay->commands;
+}
+
+uint64_t replay_log_commands(const struct replay *replay)
+{
+    return replay->log_commands;
 }
 
 int replay_database(const struct replay *replay)

@@ -408,6 +408,31 @@ static void a_rewrite_within_a_unit_waits(void **state)
     assert_string_equal(ask(fixture, "get a"), "$1\r\n1\r\n");
 }
 
+/* Shows that what a log holds from before a start counts for the next rewrite, once. */
+static void a_log_from_before_the_start_is_rewritten(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct rewrite_triggers triggers = {.writes = 100};
+    for (int i = 0; i < 100; i++)
+        ask(fixture, "append a 1");
+    crash_and_recover(fixture);
+    engine_set_triggers(fixture->engine, &triggers);
+    struct engine_stats stats;
+    for (int round = 0; round < 2; round++) {
+        fixture->clock.now_us += 1000000;
+        engine_begin_round(fixture->engine);
+        finish_rewrite(fixture);
+        engine_stats_read(fixture->engine, &stats);
+        assert_int_equal(stats.rewrites, 1);
+    }
+    crash_and_recover(fixture);
+    engine_set_triggers(fixture->engine, &triggers);
+    finish_rewrite(fixture);
+    engine_stats_read(fixture->engine, &stats);
+    assert_int_equal(stats.rewrites, 0);
+    assert_string_equal(ask(fixture, "strlen a"), ":100\r\n");
+}
+
 /* Shows that a rewrite that cannot fork is counted, changes nothing, and may be tried again. */
 static void a_failed_fork_changes_nothing(void **state)
 {
@@ -457,6 +482,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rewrites_are_timed, setup, teardown),
         cmocka_unit_test_setup_teardown(room_made_for_a_base_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_log_from_before_the_start_is_rewritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
     };
