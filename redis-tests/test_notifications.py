@@ -97,6 +97,9 @@ def test_random_commands(pair, seed):
     """The same for commands by chance, in transactions and with errors."""
     rng = random.Random(seed)
     chosen = mix.Mix(rng, int(time.time() * 1000), pair.ours.names)
+    # When redis-server notices that a key has expired is a matter of luck, and whether it did makes a difference to what
+    # SCAN with TYPE (keymiss), RESTORE with REPLACE and BITOP (del) tell.
+    chosen.past_times = False
     commands = []
     while len(commands) < 4000:
         for command in chosen.snippet():
