@@ -91,6 +91,34 @@ def test_keys(server, connection):
             assert denied(keys.call(*command), "key"), command
 
 
+@pytest.mark.parametrize(
+    "rules, allowed",
+    [
+        ("~*", "SORT SORT_RO"),
+        ("%R~*", "SORT SORT_RO"),
+        ("%W~* %R~a", ""),
+        ("~a* ~b*", ""),
+        ("~a (+get ~*)", ""),
+        ("~a (+sort ~*)", "SORT"),
+        ("~a (+@all %R~*)", "SORT SORT_RO"),
+    ],
+)
+def test_sorting_by_other_keys(server, connection, rules, allowed):
+    """Which keys BY and GET read nobody knows beforehand: they are for those who may read all."""
+    assert connection.call("ACL", "SETUSER", "u", "reset", "on", "nopass", "+@all", *rules.split(" ", 1)[:1]) == b"OK"
+    for selector in rules.split(" ", 1)[1:]:
+        parts = [selector] if selector.startswith("(") else selector.split(" ")
+        assert connection.call("ACL", "SETUSER", "u", *parts) == b"OK"
+    with server.connect() as other:
+        other.call("AUTH", "u", "x")
+        for name in ("SORT", "SORT_RO"):
+            for option, pattern in [("BY", "w_*"), ("GET", "w_*"), ("get", "#"), ("GET", "plain")]:
+                told = f"ERR {option.upper()} option of SORT denied due to insufficient ACL permissions.".encode()
+                assert other.call(name, "a", option, pattern) == ([] if name in allowed.split() else told)
+            assert other.call(name, "a", "BY", "nosort") == []
+            assert other.call(name, "a", "NOSUCH", "GET", "w_*") == b"ERR syntax error"
+
+
 def test_selectors(server, connection):
     """What one of them permits as a whole is permitted, and nothing that takes two."""
     user(connection, "two", "+get", "~a*", "(+set ~b*)", "(", "+incr", "~c*", ")")

@@ -92,6 +92,10 @@ enum acl_verdict acl_check(const struct acl_user *user, const struct command_ent
                            const struct slice *argv, int *denied);
 /* Whether the user may use the key as a command does that has these key_flags. */
 bool acl_permits_key(const struct acl_user *user, struct slice key, unsigned key_flags);
+/* Whether one selector permits this call and reading any key whatsoever: for what is read is not known yet.
+ */
+bool acl_permits_reading_all(const struct acl_user *user, const struct command_entry *entry, int argc,
+                             const struct slice *argv);
 bool acl_permits_channel(const struct acl_user *user, struct slice channel, bool is_pattern);
 /* The error of a refusal, without its code. told: with the key or channel, as DRYRUN shows them. */
 void acl_explain(struct buffer *out, enum acl_verdict verdict, const struct acl_user *user,

@@ -131,6 +131,28 @@ static void check_selector(struct check *check)
         check_channels(check);
 }
 
+static bool reads_all_keys(const struct acl_selector *selector)
+{
+    bool all = selector->keys.all;
+    for (size_t i = 0; i < selector->keys.count && !all; i++) {
+        const struct acl_pattern *pattern = &selector->keys.items[i];
+        all = (pattern->permissions & ACL_READ) && slice_is(buffer_slice(&pattern->text), "*");
+    }
+    return all;
+}
+
+bool acl_permits_reading_all(const struct acl_user *user, const struct command_entry *entry, int argc,
+                             const struct slice *argv)
+{
+    for (size_t i = 0; i < user->selector_count; i++) {
+        struct check check = {.selector = &user->selectors[i], .entry = entry, .argc = argc, .argv = argv};
+        check_selector(&check);
+        if (check.verdict == ACL_PERMITTED && reads_all_keys(check.selector))
+            return true;
+    }
+    return false;
+}
+
 /* What is told is what the selector said that came closest to permitting it. */
 enum acl_verdict acl_check(const struct acl_user *user, const struct command_entry *entry, int argc,
                            const struct slice *argv, int *denied)

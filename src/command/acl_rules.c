@@ -426,7 +426,7 @@ static const char *user_apply(struct acl_user *user, struct slice rule, const st
     else if (slice_is(rule, "nopass")) {
         passwords_clear(user);
         user->nopass = true;
-    } else if (strchr("><#!", rule.data[0]))
+    } else if (memchr("><#!", rule.data[0], 4))
         return apply_password(user, rule);
     else if (rule.data[0] == '(')
         return apply_selector(user, rule, acl);

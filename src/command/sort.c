@@ -1,6 +1,7 @@
 /* SORT and SORT_RO. There are no lists and sets yet, so the only thing there is to sort is nothing: a key
  * that is not there. What clients give is checked, and what they are told is what Redis tells them, as far as
  * that goes. */
+#include "command/acl.h"
 #include "command/expire.h"
 #include "command/families.h"
 
@@ -32,6 +33,21 @@ static int find_store(int argc, const struct slice *argv)
     return found;
 }
 
+/* Which keys BY and GET lead to is only known from the elements, so they are for those who may read every
+ * key. A BY without * leads nowhere: it means not to sort. */
+static bool pattern_check(struct call *call, int option)
+{
+    bool by = slice_is(call->argv[option], "by");
+    struct slice pattern = call->argv[option + 1];
+    if (by && !memchr(pattern.data, '*', pattern.size))
+        return true;
+    if (acl_permits_reading_all(call->session->user, call->entry, call->argc, call->argv))
+        return true;
+    reply_error_format(call->reply, "ERR %s option of SORT denied due to insufficient ACL permissions.",
+                       by ? "BY" : "GET");
+    return false;
+}
+
 static bool options_check(struct call *call, bool may_store)
 {
     for (int i = 2; i < call->argc; i++) {
@@ -43,6 +59,8 @@ static bool options_check(struct call *call, bool may_store)
         }
         if (slice_is(call->argv[i], "limit") &&
             (!call_int(call, i + 1, &number) || !call_int(call, i + 2, &number)))
+            return false;
+        if ((slice_is(call->argv[i], "by") || slice_is(call->argv[i], "get")) && !pattern_check(call, i))
             return false;
         i += arguments;
     }
