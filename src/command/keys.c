@@ -250,19 +250,19 @@ static void keys_command(struct call *call)
 #define SCAN_STEPS_PER_KEY 10
 #define SCAN_COUNT_DEFAULT 10
 
-/* Takes what strtoul takes: a sign, and nothing, count as numbers too. */
+/* Takes what strtoul takes, up to a zero byte: a sign, and nothing, count as numbers too. */
 static bool cursor_parse(struct slice text, uint64_t *cursor)
 {
     char digits[64];
     char *end;
-    if (text.size >= sizeof(digits) || (text.size > 0 && strchr(" \t\n\v\f\r", text.data[0])))
+    if (text.size >= sizeof(digits) || (text.size > 0 && memchr(" \t\n\v\f\r", text.data[0], 6)))
         return false;
     if (text.size > 0)
         memcpy(digits, text.data, text.size);
     digits[text.size] = '\0';
     errno = 0;
     *cursor = strtoul(digits, &end, 10);
-    return errno == 0 && end == digits + text.size;
+    return errno == 0 && *end == '\0';
 }
 
 static bool scan_options(struct call *call, int64_t *count, struct key_search *search)

@@ -209,47 +209,55 @@ static void info_command(struct call *call)
     buffer_free(&out);
 }
 
-static bool kill_parse(struct call *call, struct filter *filter)
+/* One pair of them; redis-server, too, refuses the first that is wrong, whatever comes behind it. */
+static bool kill_option(struct call *call, struct slice name, const struct slice *value,
+                        struct filter *filter)
 {
-    bool skip_me = true;
-    if (call->argc % 2) {
+    int64_t id;
+    if (slice_is(name, "id")) {
+        filter->ids = value;
+        filter->id_count = 1;
+        if (int64_parse(*value, &id) && id > 0)
+            return true;
+        reply_error(call->reply, "ERR client-id should be greater than 0");
+        return false;
+    }
+    if (slice_is(name, "type")) {
+        filter->type = value;
+        return check_type(call, value);
+    }
+    if (slice_is(name, "user")) {
+        filter->user = value;
+        if (acl_find(call->world->acl, *value))
+            return true;
+        reply_error_format(call->reply, "ERR No such user '%.*s'", quote_size(*value), value->data);
+        return false;
+    }
+    if (slice_is(name, "addr")) {
+        filter->peer = value;
+    } else if (slice_is(name, "laddr")) {
+        filter->local = value;
+    } else if (slice_is(name, "skipme") && (slice_is(*value, "yes") || slice_is(*value, "no"))) {
+        filter->skip = slice_is(*value, "yes") ? call->session : NULL;
+    } else {
         call_syntax_error(call);
         return false;
     }
+    return true;
+}
+
+static bool kill_parse(struct call *call, struct filter *filter)
+{
+    filter->skip = call->session;
     for (int i = 2; i < call->argc; i += 2) {
-        struct slice name = call->argv[i];
-        const struct slice *value = &call->argv[i + 1];
-        int64_t id;
-        if (slice_is(name, "id")) {
-            if (!int64_parse(*value, &id) || id <= 0) {
-                reply_error(call->reply, "ERR client-id should be greater than 0");
-                return false;
-            }
-            filter->ids = value;
-            filter->id_count = 1;
-        } else if (slice_is(name, "type")) {
-            filter->type = value;
-        } else if (slice_is(name, "addr")) {
-            filter->peer = value;
-        } else if (slice_is(name, "laddr")) {
-            filter->local = value;
-        } else if (slice_is(name, "user")) {
-            filter->user = value;
-        } else if (slice_is(name, "skipme") && (slice_is(*value, "yes") || slice_is(*value, "no"))) {
-            skip_me = slice_is(*value, "yes");
-        } else {
+        if (i + 1 == call->argc) {
             call_syntax_error(call);
             return false;
         }
+        if (!kill_option(call, call->argv[i], &call->argv[i + 1], filter))
+            return false;
     }
-    if (filter->user && !acl_find(call->world->acl, *filter->user)) {
-        reply_error_format(call->reply, "ERR No such user '%.*s'", quote_size(*filter->user),
-                           filter->user->data);
-        return false;
-    }
-    if (skip_me)
-        filter->skip = call->session;
-    return check_type(call, filter->type);
+    return true;
 }
 
 static int64_t kill_matching(struct call *call, const struct filter *filter)

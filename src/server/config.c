@@ -147,27 +147,28 @@ void config_set_hooks(struct config *config, const struct config_hooks *hooks)
 
 struct change {
     const struct directive *directive;
+    const char *name; /* the one that was given: the directive's, or its alias */
     struct slice text;
     struct config_value
         value; /* the one not in force: the new one at first, the old one once that is exchanged */
     bool exchanged;
 };
 
-static bool fail_set(struct config_error *error, const struct directive *directive, const char *reason)
+static bool fail_set(struct config_error *error, const char *name, const char *reason)
 {
-    return config_fail(error, "ERR CONFIG SET failed (possibly related to argument '%s') - %s",
-                       directive->name, reason);
+    return config_fail(error, "ERR CONFIG SET failed (possibly related to argument '%s') - %s", name, reason);
 }
 
 /* Whether CONFIG SET may touch the directive at all. */
-static bool check_settable(const struct config *config, bool local, const struct directive *directive,
+static bool check_settable(const struct config *config, bool local, const struct change *change,
                            struct config_error *error)
 {
+    const struct directive *directive = change->directive;
     if (directive->flags & DIRECTIVE_IMMUTABLE)
-        return fail_set(error, directive, "can't set immutable config");
+        return fail_set(error, change->name, "can't set immutable config");
     if ((directive->flags & DIRECTIVE_PROTECTED) && config->enable_protected_configs != ACCESS_YES &&
         !(config->enable_protected_configs == ACCESS_LOCAL && local))
-        return fail_set(error, directive, "can't set protected config");
+        return fail_set(error, change->name, "can't set protected config");
     return true;
 }
 
@@ -181,12 +182,14 @@ static bool name_changes(const struct config *config, bool local, int count, con
         if (directive == NULL)
             return config_fail(error, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                                (int)(name.size < 128 ? name.size : 128), name.data);
-        if (!check_settable(config, local, directive, error))
+        changes[i] = (struct change){.directive = directive,
+                                     .name = by_alias ? directive->alias : directive->name,
+                                     .text = pairs[2 * i + 1]};
+        if (!check_settable(config, local, &changes[i], error))
             return false;
         for (int j = 0; j < i; j++) /* a name and its alias together are fine, and the last one counts */
             if (slice_equal_nocase(name, pairs[2 * j]))
-                return fail_set(error, directive, "duplicate parameter");
-        changes[i] = (struct change){.directive = directive, .text = pairs[2 * i + 1]};
+                return fail_set(error, changes[i].name, "duplicate parameter");
     }
     return true;
 }
@@ -198,11 +201,11 @@ static bool read_changes(const struct config *config, int count, struct change *
         struct change *change = &changes[i];
         struct config_error reason;
         if (!read_text(config, change->directive, change->text, &change->value, &reason))
-            return fail_set(error, change->directive, reason.text);
+            return fail_set(error, change->name, reason.text);
         if ((change->directive->flags & DIRECTIVE_START_ONLY) &&
             strcmp(change->value.text, config_value_text(config, change->directive)) != 0)
             return fail_set(
-                error, change->directive,
+                error, change->name,
                 "can't be changed while the server runs: set it in the configuration file and start again");
     }
     return true;
@@ -239,7 +242,7 @@ static bool exchange_all(struct config *config, int count, struct change *change
             refusal = apply(config, &changes[applied]);
     if (refusal == NULL)
         return true;
-    fail_set(error, changes[applied - 1].directive, refusal);
+    fail_set(error, changes[applied - 1].name, refusal);
     for (int i = count - 1; i >= 0; i--)
         if (changes[i].exchanged)
             exchange(config, &changes[i]);

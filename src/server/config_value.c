@@ -52,8 +52,8 @@ static bool read_octal(const struct reading *reading, struct config_value *value
 
 static bool read_size(const struct reading *reading, struct config_value *value, struct config_error *error)
 {
-    uint64_t bytes;
-    if (!byte_size_parse(reading->words[0], &bytes))
+    uint64_t bytes = 0; /* nothing is none */
+    if (reading->words[0].size > 0 && !byte_size_parse(reading->words[0], &bytes))
         return config_fail(error, "argument must be a memory value");
     value->number = bytes > INT64_MAX ? INT64_MAX : (int64_t)bytes;
     return check_range(reading->directive, value->number, error);
