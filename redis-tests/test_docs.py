@@ -80,6 +80,24 @@ def test_groups_and_versions_are_those_of_redis(both):
         assert ours[name][b"since"] == theirs[name][b"since"] or name in CORRECTED, name
 
 
+def versions(facts):
+    """Of the changes since a command came."""
+    return [version for version, _ in facts.get(b"history", [])]
+
+
+def test_history_is_that_of_redis(both):
+    """When something was added, and what should be used no more; what changed is told in words of our own."""
+    ours, theirs = both
+    told = 0
+    for name in ours.keys() & theirs.keys():
+        assert versions(ours[name]) == versions(theirs[name]), name
+        told += len(versions(ours[name]))
+        for fact in (b"doc_flags", b"deprecated_since"):
+            assert ours[name].get(fact) == theirs[name].get(fact), name
+        assert (b"replaced_by" in ours[name]) == (b"deprecated_since" in ours[name])
+    assert told > 40
+
+
 @pytest.mark.dkv("the reference documents some of its debugging commands less well")
 def test_every_command_that_takes_arguments_documents_them(both, server):
     ours, theirs = both

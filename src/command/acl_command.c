@@ -378,6 +378,8 @@ static const struct command acl_subcommands[] = {
      .arguments = "username",
      .group = "server",
      .since = "6.0.0",
+     .history = "6.2.0 Tells the patterns of channels.\n"
+                "7.0.0 Tells selectors, and patterns as rules instead of lists.",
      .complexity = "O(N). Where N is the number of password, command and pattern rules that the user has.",
      .summary = "Lists the ACL rules of a user."},
     {.name = "help",
@@ -429,6 +431,8 @@ static const struct command acl_subcommands[] = {
      .arguments = "username [rule*]",
      .group = "server",
      .since = "6.0.0",
+     .history = "6.2.0 Takes patterns of channels.\n"
+                "7.0.0 Takes selectors, and patterns of keys to read or to write.",
      .complexity = "O(N). Where N is the number of rules provided.",
      .summary = "Creates and modifies an ACL user and its rules.",
      .tips = (const char *const[]){"request_policy:all_nodes", "response_policy:all_succeeded", NULL}},

@@ -108,6 +108,9 @@ struct command {
     const char *arguments;      /* as syntax.h has it; NULL: none */
     const char *group;          /* as COMMAND DOCS names it: "string" */
     const char *since;
+    const char *history;    /* lines of a version and what came with it; NULL: none */
+    const char *deprecated; /* since when, and what to use instead; NULL: it is not */
+    bool internal;          /* for those who work on the server */
     const char *complexity;
     const char *summary;
     const char *const *tips; /* NULL-terminated; NULL: none */

@@ -416,6 +416,9 @@ const struct command dump_commands[] = {
                   "[IDLETIME=seconds#integer~5.0.0] [FREQ=frequency#integer~5.0.0]",
      .group = "generic",
      .since = "2.6.0",
+     .history = "3.0.0 Takes `REPLACE`.\n"
+                "5.0.0 Takes `ABSTTL`.\n"
+                "5.0.0 Takes `IDLETIME` and `FREQ`.",
      .complexity = "O(N) where N is the size of the value",
      .summary = "Creates a key from what DUMP returned."},
 };

@@ -402,6 +402,7 @@ const struct command hyperloglog_commands[] = {
      .arguments = "subcommand key#key0",
      .group = "hyperloglog",
      .since = "2.8.9",
+     .internal = true,
      .complexity = "N/A",
      .summary = "Shows how a HyperLogLog is kept."},
     {.name = "pfselftest",
@@ -411,6 +412,7 @@ const struct command hyperloglog_commands[] = {
      .function = pfselftest_command,
      .group = "hyperloglog",
      .since = "2.8.9",
+     .internal = true,
      .complexity = "N/A",
      .summary = "Tests the HyperLogLog code."},
 };

@@ -256,15 +256,74 @@ static void command_count_command(struct call *call)
 
 /* --- COMMAND DOCS -------------------------------------------------------------------------------------- */
 
+/* A line's version, and the rest of it. The lines behind it are returned. */
+static const char *version_line(const char *line, struct slice *version, struct slice *text)
+{
+    const char *space = strchr(line, ' ');
+    const char *end = strchrnul(line, '\n');
+    ASSERT(space && space < end);
+    *version = slice_make(line, (size_t)(space - line));
+    *text = slice_make(space + 1, (size_t)(end - space - 1));
+    return *end ? end + 1 : end;
+}
+
+static void reply_history(struct reply *reply, const char *history)
+{
+    struct slice version;
+    struct slice text;
+    int64_t lines = 1;
+    for (const char *c = history; *c; c++)
+        lines += *c == '\n';
+    reply_bulk_text(reply, "history");
+    reply_set(reply, lines);
+    while (*history) {
+        history = version_line(history, &version, &text);
+        reply_array(reply, 2);
+        reply_bulk(reply, version);
+        reply_bulk(reply, text);
+    }
+}
+
+static void reply_doc_flags(struct reply *reply, const struct command *command)
+{
+    struct slice version;
+    struct slice instead;
+    if (!command->deprecated && !command->internal)
+        return;
+    reply_bulk_text(reply, "doc_flags");
+    reply_set(reply, (command->deprecated ? 1 : 0) + (command->internal ? 1 : 0));
+    if (command->internal)
+        reply_simple(reply, "syscmd");
+    if (!command->deprecated)
+        return;
+    reply_simple(reply, "deprecated");
+    version_line(command->deprecated, &version, &instead);
+    reply_bulk_text(reply, "deprecated_since");
+    reply_bulk(reply, version);
+    reply_bulk_text(reply, "replaced_by");
+    reply_bulk(reply, instead);
+}
+
+/* How many pairs the documentation of a command has. */
+static int64_t count_docs(const struct command *command)
+{
+    int64_t flags = command->deprecated ? 3 : command->internal ? 1 : 0;
+    return 4 + flags + (command->history ? 1 : 0) + (command->arguments ? 1 : 0) +
+           (command->subcommand_count > 0 ? 1 : 0);
+}
+
 static void reply_docs(struct reply *reply, const struct command_entry *entry)
 {
     const struct command *command = entry->command;
     reply_bulk_text(reply, entry->full_name);
-    reply_map(reply, 4 + (command->arguments ? 1 : 0) + (command->subcommand_count > 0 ? 1 : 0));
+    reply_map(reply, count_docs(command));
     reply_text_pair(reply, "summary", command->summary);
     reply_text_pair(reply, "since", command->since);
     reply_text_pair(reply, "group", command->group);
     reply_text_pair(reply, "complexity", command->complexity);
+    reply_doc_flags(reply, command);
+    if (command->history)
+        reply_history(reply, command->history);
     if (command->arguments) {
         reply_bulk_text(reply, "arguments");
         reply_syntax(reply, command->arguments);
@@ -530,6 +589,7 @@ static const struct command command_subcommands[] = {
      .arguments = "[command-name*]",
      .group = "server",
      .since = "2.8.13",
+     .history = "7.0.0 Without names it describes all commands.",
      .complexity = "O(N) where N is the number of commands asked for",
      .summary = "Describes some commands.",
      .tips = (const char *const[]){"nondeterministic_output_order", NULL}},

@@ -183,6 +183,7 @@ static const struct command slowlog_subcommands[] = {
      .arguments = "[count#integer]",
      .group = "server",
      .since = "2.2.12",
+     .history = "4.0.0 Tells the client's address and name.",
      .complexity = "O(N) where N is the number of entries returned",
      .summary = "Returns the slow log's entries.",
      .tips = (const char *const[]){"request_policy:all_nodes", "nondeterministic_output", NULL}},

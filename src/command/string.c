@@ -697,6 +697,10 @@ const struct command string_commands[] = {
                   "seconds#unix-time~6.2.0|PXAT=unix-time-milliseconds#unix-time~6.2.0|KEEPTTL~6.0.0)]",
      .group = "string",
      .since = "1.0.0",
+     .history = "2.6.12 Takes `EX`, `PX`, `NX` and `XX`.\n"
+                "6.0.0 Takes `KEEPTTL`.\n"
+                "6.2.0 Takes `GET`, `EXAT` and `PXAT`.\n"
+                "7.0.0 Takes `NX` together with `GET`.",
      .complexity = "O(1)",
      .summary = "Sets a key to a string, whatever it held before; with options, only under a condition or "
                 "with a time to live."},
@@ -753,6 +757,7 @@ const struct command string_commands[] = {
      .arguments = "key#key0 value",
      .group = "string",
      .since = "1.0.0",
+     .deprecated = "6.2.0 `SET` with `GET`",
      .complexity = "O(1)",
      .summary = "Sets a key to a string and returns what it held before."},
     {.name = "getdel",
@@ -879,6 +884,7 @@ const struct command string_commands[] = {
      .arguments = "key#key0 start#integer end#integer",
      .group = "string",
      .since = "1.0.0",
+     .deprecated = "2.0.0 `GETRANGE`",
      .complexity = "O(N) where N is the length of the returned string",
      .summary = "Returns a part of the string that a key holds."},
     {.name = "incr",

@@ -563,6 +563,11 @@ static const struct command client_subcommands[] = {
                   "port]|[LADDR=ip:port~6.2.0]|[SKIPME=yes/no])*)",
      .group = "connection",
      .since = "2.4.0",
+     .history = "2.8.12 Takes filters.\n"
+                "2.8.12 Takes `ID`.\n"
+                "3.2.0 `TYPE` knows `master`.\n"
+                "5.0.0 `TYPE` knows `replica`, the new name of `slave`.\n"
+                "6.2.0 Takes `LADDR`.",
      .complexity = "O(N) where N is the number of client connections",
      .summary = "Terminates open connections."},
     {.name = "list",
@@ -574,6 +579,12 @@ static const struct command client_subcommands[] = {
                   "[ID=id(client-id#integer*)~6.2.0]",
      .group = "connection",
      .since = "2.4.0",
+     .history = "2.8.12 Tells `id`.\n"
+                "5.0.0 Takes `TYPE`.\n"
+                "6.0.0 Tells `user`.\n"
+                "6.2.0 Tells `argv-mem`, `tot-mem`, `laddr` and `redir`, and takes `ID`.\n"
+                "7.0.0 Tells `resp`, `multi-mem`, `rbs` and `rbp`.\n"
+                "7.0.3 Tells `ssub`.",
      .complexity = "O(N) where N is the number of client connections",
      .summary = "Lists open connections.",
      .tips = (const char *const[]){"nondeterministic_output", NULL}},
@@ -605,6 +616,7 @@ static const struct command client_subcommands[] = {
      .arguments = "timeout#integer [mode(WRITE|ALL)~6.2.0]",
      .group = "connection",
      .since = "3.0.0",
+     .history = "6.2.0 Takes `WRITE` and `ALL`.",
      .complexity = "O(1)",
      .summary = "Suspends commands processing."},
     {.name = "reply",

@@ -405,6 +405,7 @@ static const struct command debug_commands[] = {
      .function = debug_command,
      .group = "server",
      .since = "1.0.0",
+     .internal = true,
      .complexity = "Depends on subcommand.",
      .summary = "A container for debugging commands."},
 };

@@ -623,6 +623,7 @@ static const struct command info_commands[] = {
      .arguments = "[section*]",
      .group = "server",
      .since = "1.0.0",
+     .history = "7.0.0 Takes several sections.",
      .complexity = "O(1)",
      .summary = "Returns information and statistics about the server.",
      .tips = (const char *const[]){"nondeterministic_output", "request_policy:all_shards",
