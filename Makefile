@@ -138,8 +138,8 @@ unit-build: $(UNIT_TESTS)
 clang: ## build the server and the unit tests with clang
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=$(CLANG) all unit-build
 
-sanitize: ## build and run the unit tests under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined unit
+sanitize: ## build all and run the unit tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined all unit
 
 fuzz: ## build the fuzzers and run each for FUZZ_SECONDS
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(CLANG) SANITIZE=address,undefined,fuzzer-no-link \

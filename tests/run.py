@@ -27,6 +27,8 @@ BUILD = os.environ.setdefault("BUILD", "build")
 LOGS = pathlib.Path(BUILD) / "test-logs"
 PROCESSORS = os.cpu_count() or 1
 FUZZERS = len(list(pathlib.Path("tests/fuzz").glob("fuzz_*.c")))
+# Of redis-tests, what makes the server do most of what it can do.
+SANITIZED = ["bad_input", "differential", "values", "messages", "acl"]
 # After so long without a word from a step it is told that it goes on.
 QUIET_SECONDS_MAX = 60
 
@@ -74,6 +76,8 @@ def test_steps(given):
         Step("sim", "the simulator: seeds that failed once, then fresh ones", make("-j1", "sim-seeds", "sim", "SECONDS=60")),
         Step("clang", "clang, no warnings", make("clang"), quiet=True),
         Step("sanitize", "unit tests under sanitizers", make("sanitize")),
+        Step("bad-input", "bad input for every command, and clients' commands, to a server under sanitizers",
+             pytest(f"--server={BUILD}/asan/dkv-server", *[f"redis-tests/test_{name}.py" for name in SANITIZED])),
         Step("fuzz", f"fuzzers, {given.fuzz_seconds} s each", make("fuzz", f"FUZZ_SECONDS={given.fuzz_seconds}")),
     ]  # fmt: skip
 
