@@ -90,6 +90,7 @@ static void lastsave_command(struct call *call)
 static void shutdown_command(struct call *call)
 {
     bool force = false;
+    bool now = false;
     bool abort = false;
     bool save = false;
     bool nosave = false;
@@ -102,12 +103,14 @@ static void shutdown_command(struct call *call)
             force = true;
         else if (slice_is(call->argv[i], "abort"))
             abort = true;
-        else if (!slice_is(call->argv[i], "now")) {
+        else if (slice_is(call->argv[i], "now"))
+            now = true;
+        else {
             call_syntax_error(call);
             return;
         }
     }
-    if ((abort && call->argc > 2) || (save && nosave)) {
+    if ((abort && (force || now || save || nosave)) || (save && nosave)) {
         call_syntax_error(call);
         return;
     }
