@@ -32,6 +32,8 @@ def is_left_out(call):
     rest = [word.upper() for word in call[1:]]
     if name == b"SHUTDOWN":
         return not rest or all(word in (b"SAVE", b"NOSAVE", b"NOW", b"FORCE") for word in rest)
+    if name == b"MIGRATE":  # hosts would be looked for
+        return len(call) > 5 and all(is_number(word, -(10**30), 10**30) for word in call[4:6])
     if name in (b"WAIT", b"WAITAOF"):
         return not is_number(rest[-1] if rest else b"x", -(10**30), -1)
     if name == b"CLIENT":
@@ -142,6 +144,10 @@ def is_other(call):
     rest = [word.upper() for word in call[1:]]
     if name == b"COMMAND":
         return rest[:1] in ([b"GETKEYS"], [b"GETKEYSANDFLAGS"]) and len(rest) == 2
+    if name == b"MODULE":
+        return rest[:1] != [b"LIST"]
+    if name.startswith(b"RESTORE"):
+        return any(is_number(word, 9 * 10**18, 10**20) for word in rest)
     if name in (b"SET", b"HELLO"):
         return (b"IFEQ" if name == b"SET" else b"AUTH") in rest
     return name in CHILDREN or rest[-1:] == [b"HELP"]

@@ -90,8 +90,11 @@ struct key_spec {
     unsigned flags; /* key_flag */
 };
 
-#define KEY_UNTOLD    (-1) /* no argument is the key (SORT's patterns) */
-#define KEY_SOUGHT    (-2) /* find_key tells which argument is the key */
+#define KEY_UNTOLD (-1) /* no argument is the key (SORT's patterns) */
+#define KEY_SOUGHT (-2) /* find_key tells which argument is the key */
+/* As KEY_SOUGHT, but there are more behind it, up to last, and they come instead of those of the first
+ * specification: MIGRATE's behind KEYS. Not the first specification itself. */
+#define KEY_KEYWORD   (-3)
 #define KEY_SPECS_MAX 3
 
 typedef void command_function(struct call *call);
@@ -102,7 +105,7 @@ struct command {
     unsigned flags;
     unsigned categories;
     struct key_spec keys[KEY_SPECS_MAX];
-    /* Which argument is the key that is KEY_SOUGHT; 0: none. */
+    /* Which argument is the key that is KEY_SOUGHT, or the first of KEY_KEYWORD; 0: none. */
     int (*find_key)(int argc, const struct slice *argv);
     command_function *function; /* NULL for a container that needs a subcommand */
     const char *arguments;      /* as syntax.h has it; NULL: none */

@@ -23,6 +23,7 @@
 
 #include "base/crc64.h"
 #include "base/memory.h"
+#include "command/dump.h"
 #include "command/expire.h"
 #include "command/families.h"
 #include "command/string_key.h"
@@ -116,9 +117,20 @@ static void append_string(struct buffer *out, struct slice value, bool compress)
     buffer_append_slice(out, value);
 }
 
-static void dump_command(struct call *call)
+void dump_append(struct buffer *out, const struct world *world, const struct entry *entry)
 {
     char scratch[STRING_SCRATCH];
+    struct slice value = string_value(entry, scratch);
+    size_t begin = out->size;
+    buffer_reserve(out, value.size + 1 + 3 * LENGTH_SIZE_MAX + FOOTER_SIZE);
+    buffer_append_char(out, TYPE_STRING);
+    append_string(out, value, world->settings.dump_compressed);
+    append_little_endian(out, VERSION, 2);
+    append_little_endian(out, crc64(0, out->data + begin, out->size - begin), sizeof(uint64_t));
+}
+
+static void dump_command(struct call *call)
+{
     struct buffer dump = {0};
     struct entry *entry = call_peek(call, call->argv[1], call_hash(call, 1));
     if (!entry) {
@@ -127,14 +139,9 @@ static void dump_command(struct call *call)
     }
     if (!call_check_type(call, entry, VALUE_STRING))
         return;
-    struct slice value = string_value(entry, scratch);
-    if (!call_memory(call, 2 * value.size))
+    if (!call_memory(call, 2 * string_size(entry)))
         return;
-    buffer_reserve(&dump, value.size + 1 + 3 * LENGTH_SIZE_MAX + FOOTER_SIZE);
-    buffer_append_char(&dump, TYPE_STRING);
-    append_string(&dump, value, call->world->settings.dump_compressed);
-    append_little_endian(&dump, VERSION, 2);
-    append_little_endian(&dump, crc64(0, dump.data, dump.size), sizeof(uint64_t));
+    dump_append(&dump, call->world, entry);
     reply_bulk(call->reply, buffer_slice(&dump));
     buffer_free(&dump);
 }
@@ -393,6 +400,14 @@ static void restore_command(struct call *call)
 
 /* --- the table ----------------------------------------------------------------------------------------- */
 
+#define RESTORE_ARGUMENTS                                                   \
+    "key#key0 ttl#integer serialized-value [REPLACE~3.0.0] [ABSTTL~5.0.0] " \
+    "[IDLETIME=seconds#integer~5.0.0] [FREQ=frequency#integer~5.0.0]"
+#define RESTORE_HISTORY        \
+    "3.0.0 Takes `REPLACE`.\n" \
+    "5.0.0 Takes `ABSTTL`.\n"  \
+    "5.0.0 Takes `IDLETIME` and `FREQ`."
+
 const struct command dump_commands[] = {
     {.name = "dump",
      .arity = 2,
@@ -412,14 +427,24 @@ const struct command dump_commands[] = {
      .categories = CAT_KEYSPACE | CAT_DANGEROUS,
      .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
      .function = restore_command,
-     .arguments = "key#key0 ttl#integer serialized-value [REPLACE~3.0.0] [ABSTTL~5.0.0] "
-                  "[IDLETIME=seconds#integer~5.0.0] [FREQ=frequency#integer~5.0.0]",
+     .arguments = RESTORE_ARGUMENTS,
      .group = "generic",
      .since = "2.6.0",
-     .history = "3.0.0 Takes `REPLACE`.\n"
-                "5.0.0 Takes `ABSTTL`.\n"
-                "5.0.0 Takes `IDLETIME` and `FREQ`.",
+     .history = RESTORE_HISTORY,
      .complexity = "O(N) where N is the size of the value",
      .summary = "Creates a key from what DUMP returned."},
+    {.name = "restore-asking",
+     .arity = -4,
+     .flags = CMD_WRITE | CMD_DENYOOM | CMD_ASKING,
+     .categories = CAT_KEYSPACE | CAT_DANGEROUS,
+     .keys = {{1, 1, 1, KEY_OW | KEY_UPDATE}},
+     .function = restore_command,
+     .arguments = RESTORE_ARGUMENTS,
+     .group = "server",
+     .since = "3.0.0",
+     .history = RESTORE_HISTORY,
+     .internal = true,
+     .complexity = "O(N) where N is the size of the value",
+     .summary = "Is RESTORE, as the nodes of a cluster send it."},
 };
 const size_t dump_command_count = sizeof(dump_commands) / sizeof(dump_commands[0]);

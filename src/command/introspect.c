@@ -167,13 +167,20 @@ static void reply_key_spec(struct reply *reply, const struct key_spec *spec)
     reply_map(reply, 3);
     reply_bulk_text(reply, "flags");
     reply_bits(reply, spec->flags, key_flag_names, LENGTH(key_flag_names));
-    if (spec->first < 0) {
+    if (spec->first == KEY_UNTOLD || spec->first == KEY_SOUGHT) {
         reply_key_search(reply, "begin_search", "unknown", 0);
         reply_key_search(reply, "find_keys", "unknown", 0);
         return;
     }
-    reply_key_search(reply, "begin_search", "index", 1);
-    reply_int_pair(reply, "index", spec->first);
+    if (spec->first == KEY_KEYWORD) {
+        /* The only word that any command has there; it is looked for from the end. */
+        reply_key_search(reply, "begin_search", "keyword", 2);
+        reply_text_pair(reply, "keyword", "KEYS");
+        reply_int_pair(reply, "startfrom", -2);
+    } else {
+        reply_key_search(reply, "begin_search", "index", 1);
+        reply_int_pair(reply, "index", spec->first);
+    }
     reply_key_search(reply, "find_keys", "range", 3);
     reply_int_pair(reply, "lastkey", spec->last < 0 ? spec->last : spec->last - spec->first);
     reply_int_pair(reply, "keystep", spec->step);

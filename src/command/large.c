@@ -34,7 +34,7 @@ static bool set_looks(int argc, const struct slice *argv)
 /* Whether the bytes of a key are looked at, by its place in the command. */
 static bool key_is_looked_at(unsigned flags)
 {
-    if (flags & (KEY_NOT_KEY | KEY_INCOMPLETE))
+    if (flags & KEY_NOT_KEY)
         return false;
     if (flags & (KEY_OW | KEY_RM | KEY_RO))
         return flags & KEY_ACCESS;

@@ -112,7 +112,7 @@ const struct command sort_commands[] = {
      .categories = SORT_CATEGORIES,
      .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS},
               {KEY_UNTOLD, 0, 0, KEY_RO | KEY_ACCESS},
-              {KEY_SOUGHT, 0, 0, KEY_OW | KEY_UPDATE}},
+              {KEY_SOUGHT, 0, 1, KEY_OW | KEY_UPDATE}},
      .find_key = find_store,
      .function = sort_command,
      .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "

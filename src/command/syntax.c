@@ -152,7 +152,7 @@ static bool argument_take(struct slice *line, struct argument *argument)
 
 static void reply_pair(struct reply *reply, const char *name, struct slice value, int64_t *pairs)
 {
-    if (value.size == 0)
+    if (!value.data) /* a token may be empty */
         return;
     reply_bulk_text(reply, name);
     reply_bulk(reply, value);

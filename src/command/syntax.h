@@ -5,7 +5,7 @@
  *
  *     name              an argument that is a string
  *     TOKEN             a word that is given as it is; its name is the word in lower case
- *     TOKEN=name        an argument behind a word
+ *     TOKEN=name        an argument behind a word; =name#token: a word that is empty
  *     name(a b)         several that belong together
  *     name(a|b)         one of several; name(a|) of a single one
  *     [...]             may be left out

@@ -162,16 +162,16 @@ void command_table_reset_stats(struct command_table *table)
 void command_each_key(const struct command *command, int argc, const struct slice *argv,
                       command_key_visit *visit, void *context)
 {
-    for (int i = 0; i < KEY_SPECS_MAX && command->keys[i].first != 0; i++) {
+    bool displaced = command->keys[1].first == KEY_KEYWORD && command->find_key(argc, argv) > 0;
+    for (int i = displaced; i < KEY_SPECS_MAX && command->keys[i].first != 0; i++) {
         const struct key_spec *spec = &command->keys[i];
-        if (spec->first < 0) {
-            int found = spec->first == KEY_SOUGHT ? command->find_key(argc, argv) : 0;
-            if (found > 0)
-                visit(context, found, spec->flags);
+        if (spec->first == KEY_UNTOLD)
             continue;
-        }
+        int first = spec->first > 0 ? spec->first : command->find_key(argc, argv);
         int last = spec->last >= 0 ? spec->last : argc + spec->last;
-        for (int index = spec->first; index <= last && index < argc; index += spec->step)
+        if (spec->first == KEY_SOUGHT)
+            last = first;
+        for (int index = first; index > 0 && index <= last && index < argc; index += spec->step)
             visit(context, index, spec->flags);
     }
 }

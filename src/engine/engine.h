@@ -119,6 +119,9 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats);
 /* Ends a rewrite, commits everything, closes the journal, frees all. Sessions must be gone. False when
  * something that was executed could not be made durable. */
 bool engine_close(struct engine *engine);
+/* Waits, here and now, until all that was executed is durable; the units must be closed. False when that
+ * takes too long, or the log has failed. */
+bool engine_make_durable(struct engine *engine);
 /* Frees without writing: for the simulator's crashes and a failed start. */
 void engine_abandon(struct engine *engine);
 

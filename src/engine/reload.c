@@ -23,7 +23,7 @@ static const char *reload_refused(const struct engine *engine)
     return NULL;
 }
 
-static bool make_durable(struct engine *engine)
+bool engine_make_durable(struct engine *engine)
 {
     struct journal *journal = engine->journal;
     const struct timespec pause = {.tv_nsec = DURABLE_LOOKS * 1000};
@@ -82,7 +82,7 @@ const char *engine_reload(struct engine *engine)
     const char *refused = reload_refused(engine);
     if (refused)
         return refused;
-    if (!make_durable(engine))
+    if (!engine_make_durable(engine))
         return "ERR what has been executed does not become durable";
     struct journal_stats stats;
     journal_stats_read(engine->journal, &stats);

@@ -413,6 +413,8 @@ static void add_families(struct server *server, const struct config_hooks *hooks
     client_commands_add(table);
     admin_commands_add(table);
     debug_commands_add(table);
+    migrate_commands_add(table);
+    module_commands_add(table);
     config_commands_add(table);
     config_set_hooks(server->config, hooks);
 }

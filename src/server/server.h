@@ -70,6 +70,8 @@ void info_commands_add(struct command_table *table);
 void client_commands_add(struct command_table *table);
 void admin_commands_add(struct command_table *table);
 void debug_commands_add(struct command_table *table);
+void migrate_commands_add(struct command_table *table);
+void module_commands_add(struct command_table *table);
 
 static inline struct server *server_of(const struct world *world)
 {
