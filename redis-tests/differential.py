@@ -156,6 +156,9 @@ class Lane:
     def connect(self):
         self.ours = Link(self.pair.ours, self.answer_seconds)
         self.theirs = Link(self.pair.theirs, self.answer_seconds)
+        if self.pair.protocol:
+            for link in (self.ours, self.theirs):
+                link.exchange([[b"HELLO", b"%d" % self.pair.protocol]])
         self.queue = None  # commands that were answered +QUEUED; None outside of MULTI
         self.answers = True
         self.skips = 0
@@ -333,6 +336,7 @@ class Run:
 
     def __init__(self, pair, seed, options, say=print):
         self.pair = pair
+        self.pair.protocol = options.protocol
         self.options = options
         self.say = say
         self.rng = random.Random(seed)
@@ -356,7 +360,7 @@ class Run:
             self.episode()
 
     def episode(self):
-        self.mix = mix.Mix(self.rng, int(time.time() * 1000), self.known)
+        self.mix = mix.Mix(self.rng, int(time.time() * 1000), self.known, self.options.protocol)
         self.rules.sizes = not (self.mix.past_times or self.mix.short_times)
         self.rules.encodings = True
         self.history = []
@@ -571,6 +575,7 @@ def add_options(parser):
     parser.add_argument("--check-every", type=int, default=5000, metavar="N", help="commands between two state checks")
     restarts = "SIGKILL and restart the server under test every N commands; rewrites in between"
     parser.add_argument("--restart-every", type=int, metavar="N", help=restarts)
+    parser.add_argument("--protocol", type=int, choices=[2, 3], help="of all connections (default: both, as it happens)")
     parser.add_argument("--memory-only", action="store_true", help="server under test with appendonly no")
     parser.add_argument("--no-minimise", dest="minimise", action="store_false")
     return parser
@@ -580,6 +585,8 @@ def main(arguments=None):
     options = add_options(argparse.ArgumentParser(description=__doc__.split("\n")[0])).parse_args(arguments)
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "big")
     replay = f"--seed {seed} --commands {options.commands} --check-every {options.check_every}"
+    if options.protocol:
+        replay += f" --protocol {options.protocol}"
     if options.restart_every:
         replay += f" --restart-every {options.restart_every}"
     print(f"seed {seed}: replay with {replay}", flush=True)

@@ -75,10 +75,12 @@ class Chooser:
 class Mix(Chooser):
     """One episode's keys, values and likelihoods."""
 
-    def __init__(self, rng, now_ms, commands):
-        """commands: names the server under test knows; what a generator needs beyond those stays out."""
+    def __init__(self, rng, now_ms, commands, protocol=None):
+        """commands: names the server under test knows; what a generator needs beyond those stays out. protocol: the
+        version that every connection speaks; None: any."""
         super().__init__(rng)
         self.now_ms = now_ms
+        self.protocol = protocol
         self.key_count = self.pick([5, 30, 30, 200, 200, 2000, 20000])
         self.keys = self._draw_keys()
         self.databases = rng.sample(range(DATABASES), self.pick([1, 2, 4, DATABASES]))
@@ -245,7 +247,11 @@ class Mix(Chooser):
             return list(self.silence())
         if chance < 0.998:
             return [make(self.hello())]
-        return [make(self.pick([[b"RESET"], [b"QUIT"]]))]
+        return self.reset() if self.chance(0.5) else [make([b"QUIT"])]
+
+    def reset(self):
+        """It goes back to the version that connections begin with."""
+        return [make([b"RESET"])] + ([make([b"HELLO", b"%d" % self.protocol])] if self.protocol else [])
 
     def transaction(self):
         if self.chance(0.4):
@@ -264,7 +270,10 @@ class Mix(Chooser):
                 wrong = [[b"MULTI"], [b"WATCH", self.key()], [b"NOSUCH", b"x"], [b"EXEC", b"x"], [b"UNWATCH"]]
                 yield make(self.pick(wrong) if self.chance(0.8) else self.hello())
         chance = self.unit()
-        yield make([b"EXEC"] if chance < 0.85 else [b"DISCARD"] if chance < 0.97 else [b"RESET"])
+        if chance < 0.97:
+            yield make([b"EXEC"] if chance < 0.85 else [b"DISCARD"])
+        else:
+            yield from self.reset()
 
     def silence(self):
         if self.chance(0.5):
@@ -277,6 +286,13 @@ class Mix(Chooser):
             yield make([b"CLIENT", b"REPLY", b"ON"])
 
     def hello(self):
+        """One that leaves the connection at its version, if there is one."""
+        while True:
+            chosen = self.any_hello()
+            if not self.protocol or chosen[1:2] not in ([b"2"], [b"3"]) or chosen[1] == b"%d" % self.protocol:
+                return chosen
+
+    def any_hello(self):
         return self.pick(
             [
                 [b"HELLO"],

@@ -9,6 +9,7 @@ class Pair:
     def __init__(self, ours, theirs):
         self.ours = ours
         self.theirs = theirs
+        self.protocol = None  # of all connections; None: whichever they happen to choose
 
 
 @contextmanager

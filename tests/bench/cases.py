@@ -71,6 +71,9 @@ MIB16_NO_LOG = Stage(setting="no log", keys="keys_16m", value=16 << 20)
 
 SET = ("-t", "set")
 GET = ("-t", "get")
+SETBIT = ("SETBIT", "key:__rand_int__", "100", "1")
+PFADD = ("PFADD", "sketch", "element:__rand_int__")
+MGET = ("MGET", *["key:__rand_int__"] * 100)
 BESIDE_WRITERS = ("name=readers clients=5 seconds={seconds} keys={keys} : 1 GET key:#",
                   "name=writers clients=20 keys={keys} : 1 SET big:# $1024")
 
@@ -96,6 +99,12 @@ CASES = [
     Case("mset-p16", "MSET of 10 keys, always, pipeline 16", ALWAYS, benchmark(("-t", "mset"), 16), (rate(1.5),)),
     Case("incr-p1", "INCR, always, 50 clients", ALWAYS, benchmark(("-t", "incr")), (rate(1),)),
     Case("incr-p16", "INCR, always, pipeline 16", ALWAYS, benchmark(("-t", "incr"), 16), (rate(1.5),)),
+    Case("setbit-p1", "SETBIT, always, 50 clients", ALWAYS, benchmark(SETBIT), (rate(1),)),
+    Case("setbit-p16", "SETBIT, always, pipeline 16", ALWAYS, benchmark(SETBIT, 16), (rate(1),)),
+    Case("pfadd-p1", "PFADD, always, 50 clients", ALWAYS, benchmark(PFADD), (rate(1),)),
+    Case("pfadd-p16", "PFADD, always, pipeline 16", ALWAYS, benchmark(PFADD, 16), (rate(1),)),
+    Case("mget-p1", "MGET of 100 keys, 50 clients", ALWAYS, benchmark(MGET), (rate(1),)),
+    Case("publish-p1", "PUBLISH to 100 subscribers, 50 clients", ALWAYS, measures.publishing, (rate(1),)),
     Case("set-1k-p1", "SET of 1 KB, always, 50 clients", KIB, benchmark(SET, value=1024), (rate(1),)),
     Case("set-1k-p16", "SET of 1 KB, always, pipeline 16", KIB, benchmark(SET, 16, value=1024), (rate(1.5),)),
     Case("get-1k-p1", "GET of 1 KB, 50 clients", KIB, benchmark(GET, value=1024), (rate(1),)),

@@ -4,10 +4,13 @@ Each is a function of a subject, the sizes, the number of keys that the stage fi
 rounds of one server; it returns figures as driving.py has them.
 """
 
+import select
+import socket
 import threading
 import time
+from contextlib import contextmanager
 
-from driving import LoadError, fill, in_background, probing
+from driving import LoadError, benchmark, fill, in_background, probing
 
 # What goes on beside a rewrite: the same for every server, and within what each can do.
 WRITERS = "name=writers clients=10 pipeline=16 rate=50000 keys={keys} : 1 SET key:# $64"
@@ -16,6 +19,7 @@ GROWING_RATE = 250_000
 STREAMED_BYTES = 16 << 20
 LEAD_SECONDS = 0.2  # of quiet before what is watched begins
 SAMPLE_SECONDS = 0.01
+SUBSCRIBERS = 100
 
 
 def _pauses(figures):
@@ -123,6 +127,47 @@ def beside_streams(subject, sizes, keys, state):
     with in_background(subject, set_large, get_large) as streams, probing(subject) as figures:
         time.sleep(sizes.seconds)
     return {"rate": streams["rate"], "p99": figures["p99"], **_pauses(figures)}
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _listening(subject, count):
+    """So many subscribers who read whatever comes, beside the body."""
+    over = threading.Event()
+    poller = select.epoll()
+    sockets = {}
+    for _ in range(count):
+        opened = socket.create_connection(("127.0.0.1", subject.server.port))
+        opened.sendall(b"SUBSCRIBE news\r\n")
+        opened.recv(4096)
+        sockets[opened.fileno()] = opened
+        poller.register(opened, select.EPOLLIN)
+
+    def read():
+        while not over.is_set():
+            for descriptor, _ in poller.poll(0.05):
+                if not sockets[descriptor].recv(1 << 16):
+                    poller.unregister(descriptor)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        over.set()
+        reader.join()
+        for opened in sockets.values():
+            opened.close()
+
+
+_publish = benchmark(("PUBLISH", "news", "x" * 64))
+
+
+def publishing(subject, sizes, keys, state):
+    with _listening(subject, SUBSCRIBERS):
+        return _publish(subject, sizes, keys, state)
 
 
 # --- doing nothing ----------------------------------------------------------------------------------------------------
