@@ -75,6 +75,7 @@ static const struct {
     {2, COMMAND_PLAIN, ">restore K M R replace"},
     {1, COMMAND_PLAIN, ">restore K B R replace absttl"},
     {1, COMMAND_PLAIN, ">restore K 0 R"},
+    {1, COMMAND_PLAIN, ">restore-asking K 0 R replace"},
     {2, COMMAND_PLAIN, ">sort K store K"},
     {5, COMMAND_PLAIN, ">del K"},
     {3, COMMAND_PLAIN, ">del K K K"},
