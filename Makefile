@@ -173,6 +173,10 @@ bench: $(SERVER) $(LOAD_GENERATOR) ## measure beside redis-server (ONLY="set-p16
 bench-short: $(SERVER) $(LOAD_GENERATOR) ## see that each case of the bench runs; judges no speed
 	@$(BENCH) --short
 
+bench-http: $(SERVER) ## measure HTTP with wrk against its floors (BENCH_ARGS="--first")
+	@deps/install.sh test
+	@/usr/bin/python3 tests/bench/http.py $(BENCH_ARGS)
+
 format: ## format the sources
 	@clang-format -i $(FORMATTED)
 
@@ -195,5 +199,5 @@ help: ## list the targets
 
 FORCE:
 
-.PHONY: all run install uninstall test prove unit unit-build clang sanitize fuzz fuzz-build load bench bench-short \
+.PHONY: all run install uninstall test prove unit unit-build clang sanitize fuzz fuzz-build load bench bench-short bench-http \
         format format-check clean help FORCE

@@ -41,7 +41,7 @@ void *request_begin(void *http, const char *target, struct MHD_Connection *mhd)
 
 static void target_split(struct http_request *request)
 {
-    struct slice target = buffer_slice(&request->target);
+    struct slice target = request->target.size > 0 ? buffer_slice(&request->target) : SLICE_LITERAL("");
     const char *mark = memchr(target.data, '?', target.size);
     size_t size = mark != NULL ? (size_t)(mark - target.data) : target.size;
     request->path = slice_make(target.data, size);

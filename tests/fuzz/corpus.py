@@ -20,6 +20,7 @@ sys.path += [str(ROOT / "redis-tests"), str(ROOT / "tests" / "process")]
 
 from harness.resp import encode  # noqa: E402
 from harness.server import Server, find_binary  # noqa: E402
+from harness.web import request  # noqa: E402
 from log_tool import LogTool, random_commands  # noqa: E402
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
@@ -131,7 +132,29 @@ def frames():
         yield bytes(out)
 
 
-MAKERS = {"resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames}
+def web_clients():
+    """For fuzz_http: what is permitted, the sizes of pieces up to a zero, then requests of every kind."""
+    put, get = request("PUT", "/kv/a?ttl=5", b"value"), request("GET", "/kv/a")
+    chunked = b"PUT /kv/c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    preflight = request("OPTIONS", "/kv/a", Origin="http://a", Access_Control_Request_Method="PUT")
+    for permitted, sizes, requests in [
+        (1, b"", put + get + request("HEAD", "/kv/a") + request("DELETE", "/kv/a") + get),
+        (1, b"\x07\x20\x03", put + request("GET", "/kv/a", Range="bytes=1-2") + request("GET", "/kv/a", If_None_Match="*")),
+        (1, b"\x90", request("PUT", "/kv/a", b"x", If_None_Match="*") + request("PUT", "/kv/a", b"x", If_Match='"x"')),
+        (1, b"", request("POST", "/mset", b'{"a":"1","b":{"base64":"AAAA"}}') + request("POST", "/mget", b'["a","b","c"]')),
+        (1, b"", request("POST", "/mset?ttl=5", b'{"a":"1"}') + request("GET", "/kv?prefix=a&count=5") + request("DELETE", "/clear")),
+        (1, b"\x50\x10\x01", chunked + b"Expect: 100-continue\r\n\r\n5\r\nabcde\r\n0\r\n\r\n" + get),
+        (1, b"", b"".join(request("GET", path) for path in ("/metrics", "/stats", "/", "/readyz", "/healthz"))),
+        (5, b"", request("GET", "/kv/%00%ff", Origin="http://a", Authorization="Basic OmE=") + preflight),
+        (4, b"", request("GET", "/kv/a", Origin="http://b", Authorization="Bearer x", Connection="close")),
+        (8, b"", request("PUT", "/kv/a", b"v" * 20) + request("PUT", "/kv/a", b"v" * 5)),
+        (8, b"\x60", chunked + b"\r\n" + b"5\r\nabcde\r\n" * 5 + b"0\r\n\r\n"),
+        (2, b"", b"GET /kv/a HTTP/1.1\r\nHost: evil\r\n\r\nnonsense\r\n\r\n"),
+    ]:  # fmt: skip
+        yield bytes([permitted]) + sizes + b"\0" + requests
+
+
+MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames}
 
 
 def merge(name, fuzzer, found):
