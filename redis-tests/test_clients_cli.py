@@ -136,6 +136,29 @@ def test_latency_sampling(cli):
     assert len(fields) == 4 and int(fields[3]) > 0
 
 
+def test_statistics(server):
+    """--stat tells the same figures again and again, a line each."""
+    watching = subprocess.Popen(
+        ["redis-cli", "-s", server.socket, "--stat", "-i", "0.05"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        lines = [watching.stdout.readline() for _ in range(5)]
+    finally:
+        watching.kill()
+        watching.wait()
+        watching.stdout.close()
+    assert "keys" in lines[1] and "clients" in lines[1], lines
+    for line in lines[2:]:
+        assert re.fullmatch(r"\d+ +[\d.]+[BKMG] +\d+ +\d+ +\d+ \(\+\d+\) +\d+ *\n", line), line
+
+
+def test_latency_over_time(server):
+    """--latency in a terminal goes on until it is ended."""
+    with Terminal(server, "--latency") as terminal:
+        terminal.expect(b"min:")
+        terminal.expect(b"avg:")
+
+
 def test_quoted_input(cli):
     cli("--quoted-input", "SET", '"k\\x00"', '"\\xff"')
     assert cli("--quoted-input", "--no-raw", "GET", '"k\\x00"') == '"\\xff"\n'
