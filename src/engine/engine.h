@@ -119,6 +119,11 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats);
 /* Ends a rewrite, commits everything, closes the journal, frees all. Sessions must be gone. False when
  * something that was executed could not be made durable. */
 bool engine_close(struct engine *engine);
+/* For an engine without a log: begins one in options' folder, where there must be none yet, and writes what
+ * is in memory to it; both are durable then. Between commands only. False, with the reason, when that fails:
+ * the engine goes on without a log. */
+bool engine_begin_log(struct engine *engine, const struct journal_options *options,
+                      struct journal_error *error);
 /* Waits, here and now, until all that was executed is durable; the units must be closed. False when that
  * takes too long, or the log has failed. */
 bool engine_make_durable(struct engine *engine);

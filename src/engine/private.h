@@ -61,6 +61,8 @@ static inline uint64_t engine_bytes_on_disk(const struct journal_stats *stats)
 
 /* rewrite.c */
 void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers);
+/* Writes what is in memory as the base of rewrite.lsn. 0, or an exit status that is not. */
+int rewrite_write(struct engine *engine, struct rewrite_progress *progress);
 /* Looks after a running rewrite, and begins one when a trigger says so. */
 void rewrite_tick(struct engine *engine);
 

@@ -68,10 +68,8 @@ static void dump_entry(void *context, struct entry *entry)
         dump_flush(dump, dump->database, false);
 }
 
-/* In the child. 0, or an exit status that is not. */
-static int rewrite_work(void *argument, struct rewrite_progress *progress)
+int rewrite_write(struct engine *engine, struct rewrite_progress *progress)
 {
-    struct engine *engine = argument;
     struct store *store = engine->world->store;
     struct dump dump = {.progress = progress};
     dump.writer = base_writer_new(engine->journal, engine->rewrite.lsn, &dump.error);
@@ -96,6 +94,12 @@ static int rewrite_work(void *argument, struct rewrite_progress *progress)
     if (dump.error)
         diag(DIAG_WARNING, "rewrite: writing the new base failed: %s", strerror(-dump.error));
     return dump.error ? 1 : 0;
+}
+
+/* In the child. */
+static int rewrite_work(void *argument, struct rewrite_progress *progress)
+{
+    return rewrite_write(argument, progress);
 }
 
 void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers)

@@ -248,6 +248,18 @@ static const char *apply_journal(struct server *server)
     return NULL;
 }
 
+/* There is a way to more durability only: replies, and all that shows what is durable, may wait for a log
+ * that would be gone. */
+static const char *apply_appendonly(struct server *server)
+{
+    bool has_log = server->world->journal != NULL;
+    if (has_log == server->config->appendonly)
+        return NULL;
+    return has_log ? "the log cannot be given up while the server runs: set it in the configuration file and "
+                     "start again"
+                   : server_begin_log(server);
+}
+
 static const char *apply_triggers(struct server *server)
 {
     struct rewrite_triggers triggers = triggers_from(server->config);
@@ -309,6 +321,7 @@ static const struct application {
     {"latency-monitor-threshold", apply_settings},
     {"latency-tracking", apply_settings},
     {"tracking-table-max-keys", apply_settings},
+    {"appendonly", apply_appendonly},
     {"appendfsync", apply_journal},
     {"segment-size", apply_journal},
     {"unsynced-max", apply_journal},

@@ -32,6 +32,11 @@ struct child *child_new(struct disk *disk)
     return child;
 }
 
+void child_set_disk(struct child *child, struct disk *disk)
+{
+    child->disk = disk;
+}
+
 /* Closes the descriptors from first to last. */
 static void close_between(int first, unsigned last)
 {

@@ -8,6 +8,8 @@ struct child;
 
 /* disk: the data folder's. A child holds its lock, too. */
 struct child *child_new(struct disk *disk);
+/* For the next child. */
+void child_set_disk(struct child *child, struct disk *disk);
 /* A running child is killed. */
 void child_free(struct child *child);
 /* What the engine is given; valid as long as child. */

@@ -64,6 +64,7 @@ static void get_command(struct call *call)
 static void set_command(struct call *call)
 {
     struct config_error error;
+    bool sets_appendonly = false;
     if (call->argc % 2 != 0) {
         call_syntax_error(call);
         return;
@@ -72,6 +73,15 @@ static void set_command(struct call *call)
         const struct directive *directive = directive_find(call->argv[i], NULL);
         if (directive != NULL && (directive->flags & DIRECTIVE_SENSITIVE))
             call_redact(call, i + 1);
+        sets_appendonly |= directive != NULL && strcmp(directive->name, "appendonly") == 0;
+    }
+    /* A transaction would be half in memory and half in the log; and it cannot be undone should another
+     * directive be refused. */
+    if (sets_appendonly && (call->session->in_exec || call->argc > 4)) {
+        reply_error(call->reply,
+                    "ERR CONFIG SET failed (possibly related to argument 'appendonly') - it has to be "
+                    "set by itself, and not in a transaction");
+        return;
     }
     if (!config_set(call_config(call), call->session->is_local, (call->argc - 2) / 2, call->argv + 2,
                     &error)) {

@@ -214,7 +214,7 @@ const struct directive directives[] = {
     /* Data. */
     ROW("databases", INT, "16", FIELD(databases), RANGE(1, 65536), FLAGS(IMMUTABLE)),
     ROW("dir", STRING, "./data", FIELD(dir), CHECK(check_dir), FLAGS(PROTECTED | START_ONLY)),
-    ROW("appendonly", BOOL, "yes", FIELD(appendonly), FLAGS(START_ONLY)),
+    ROW("appendonly", BOOL, "yes", FIELD(appendonly)),
     ROW("appendfsync", ENUM, "always", FIELD(appendfsync), CHOICES(sync_choices)),
     ROW("segment-size", SIZE, "64mb", FIELD(segment_size), RANGE(64 * KB, 64 * GB)),
     ROW("unsynced-max", SIZE, "64mb", FIELD(unsynced_max), RANGE(64 * KB, 64 * GB)),

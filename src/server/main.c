@@ -332,25 +332,52 @@ static bool enter_process(struct server *server)
     return correct_maxclients(config);
 }
 
+static bool open_disk(struct server *server)
+{
+    int error = disk_posix_open(server->config->dir, &server->disk);
+    if (error)
+        diag(DIAG_WARNING, "cannot open the data folder %s: %s", server->config->dir, strerror(-error));
+    return error == 0;
+}
+
+/* On the disk that was opened, if any. */
+static struct journal_options journal_options_of(struct server *server)
+{
+    struct journal_options options = journal_options_from(server->config);
+    options.disk = server->disk;
+    options.wake = wake_loop;
+    options.wake_context = server;
+    return options;
+}
+
+const char *server_begin_log(struct server *server)
+{
+    static struct journal_error error;
+    if (!open_disk(server))
+        return "the data folder cannot be opened, the server's log tells why";
+    struct journal_options options = journal_options_of(server);
+    if (!engine_begin_log(server->engine, &options, &error)) {
+        diag(DIAG_WARNING, "no log was begun: %s", error.text);
+        disk_free(server->disk);
+        server->disk = NULL;
+        return error.text;
+    }
+    child_set_disk(server->child, server->disk);
+    diag(DIAG_NOTICE, "a log was begun in %s, with all that was in memory", server->config->dir);
+    return NULL;
+}
+
 static bool open_engine(struct server *server)
 {
     struct config *config = server->config;
     struct engine_options options = {
         .world = {.clock = clock_system(), .databases = config->databases, .settings = settings_from(config)},
-        .journal = journal_options_from(config),
         .triggers = triggers_from(config),
         .background_free = true};
     random_secure(&options.world.random_seed, sizeof(options.world.random_seed));
-    if (config->appendonly) {
-        int error = disk_posix_open(config->dir, &server->disk);
-        if (error) {
-            diag(DIAG_WARNING, "cannot open the data folder %s: %s", config->dir, strerror(-error));
-            return false;
-        }
-    }
-    options.journal.disk = server->disk;
-    options.journal.wake = wake_loop;
-    options.journal.wake_context = server;
+    if (config->appendonly && !open_disk(server))
+        return false;
+    options.journal = journal_options_of(server);
     server->child = child_new(server->disk);
     options.host = child_host(server->child);
     struct journal_error journal_error;

@@ -103,6 +103,8 @@ void server_snapshot(void *context, struct metrics_source *source);
 void server_log_summary(struct server *server);
 /* Ends CLIENT PAUSE: what was held back runs in the next round. */
 void server_unpause(struct server *server);
+/* Begins a log for a server that had none. NULL, or why not. */
+const char *server_begin_log(struct server *server);
 /* Asks for a stop after this round; force: even when the log cannot be closed properly. */
 void server_stop(struct server *server, bool force);
 

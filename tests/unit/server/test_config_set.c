@@ -65,8 +65,8 @@ static void refuses_all_or_none(void **state)
          "ERR CONFIG SET failed (possibly related to argument 'dbfilename') - can't set protected config"},
         {{"timeout", "5", "dir", "/tmp"},
          "ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config"},
-        {{"timeout", "5", "appendonly", "no"},
-         "ERR CONFIG SET failed (possibly related to argument 'appendonly') - can't be changed while the "
+        {{"timeout", "5", "value-load", "background"},
+         "ERR CONFIG SET failed (possibly related to argument 'value-load') - can't be changed while the "
          "server runs: "
          "set it in the configuration file and start again"},
         {{"timeout", "5", "save", "60"},
@@ -92,7 +92,7 @@ static void takes_what_is_so(void **state)
     (void)state;
     struct config *config = config_of("enable-protected-configs yes");
     struct config_error error;
-    assert_true(SET(config, &error, "appendonly", "YES", "dir", "./data", "dbfilename", "x"));
+    assert_true(SET(config, &error, "value-load", "START", "dir", "./data", "dbfilename", "x"));
     assert_value(config, "dbfilename", "x");
     assert_false(SET(config, &error, "dir", "/tmp"));
     config_free(config);
