@@ -19,6 +19,7 @@ WANTED = {
     "latency by command": "dkv_command_duration_seconds_bucket",
     "requests by route and status": "dkv_http_requests_total",
     "latency by route": "dkv_http_request_duration_seconds_bucket",
+    "write latency": "dkv_write_wait_seconds_bucket",
     "fsync latency": "dkv_fsync_duration_seconds_bucket",
     "bytes written": "dkv_log_written_bytes_total",
     "frames written": "dkv_log_frames_written_total",
@@ -106,6 +107,8 @@ def test_metrics_have_all_series_and_right_values(watched):
     assert value(series, "dkv_lsn_durable") == value(series, "dkv_lsn_executed") > 10000
     assert value(series, "dkv_fsync_duration_seconds_count") > 100
     assert value(series, "dkv_event_loop_lag_seconds_count") > 100
+    # 200 SETs and that of "short", two PUTs; INCR failed.
+    assert value(series, "dkv_writes_total") == value(series, "dkv_write_wait_seconds_count") == 203
     assert 0 < value(series, "dkv_log_stale_ratio") < 1 or value(series, "dkv_log_stale_bytes") == 0
 
 

@@ -97,6 +97,7 @@ struct world_stats {
     uint64_t expire_cap_reached;
     uint64_t evicted;
     uint64_t changes; /* since start */
+    uint64_t writes;  /* commands that had effects, since start; EXEC is one */
     uint64_t errors;
     uint64_t replies_held; /* that had to wait for an LSN */
     uint64_t writes_refused_full;

@@ -327,6 +327,7 @@ static void run(struct world *world, struct session *session, struct command_ent
     if (effect_unit_end(world)) {
         session->last_write_lsn = journal_executed(world->journal);
         call.wait_lsn = session->last_write_lsn;
+        world->stats.writes++;
     }
     if (call.wait_lsn > 0 && call.wait_lsn > journal_acknowledged(world->journal)) {
         output_mark(session->output, call.wait_lsn);

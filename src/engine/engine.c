@@ -132,6 +132,7 @@ void engine_begin_round(struct engine *engine)
     world_refresh_time(world);
     if (!world->journal)
         return;
+    write_waits_settle(engine);
     if (world->has_unloaded)
         journal_values_install(world->journal);
     world->has_unloaded = journal_has_unloaded(world->journal);
@@ -140,8 +141,10 @@ void engine_begin_round(struct engine *engine)
 void engine_end_round(struct engine *engine, bool alone)
 {
     tracking_broadcast(engine->world);
-    if (engine->world->journal)
-        journal_submit(engine->world->journal, alone);
+    if (!engine->world->journal)
+        return;
+    write_waits_note(engine);
+    journal_submit(engine->world->journal, alone);
 }
 
 /* --- tick ---------------------------------------------------------------------------------------------- */
@@ -286,6 +289,8 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats)
                               .rewrite_us_total = rewrite->us_total,
                               .last_rewrite_ms = rewrite->last_ended_ms,
                               .last_fork_us = rewrite->last_fork_us,
+                              .write_waits = engine->write_waits.histogram,
+                              .write_waits_us_total = engine->write_waits.us_total,
                               .live_bytes = live_bytes(engine->world)};
     if (engine->journal) {
         journal_recover_progress(engine->journal, &stats->recovery);
@@ -314,6 +319,7 @@ static void engine_free(struct engine *engine)
     if (engine->lazyfree)
         lazyfree_free(engine->lazyfree);
     world_free(engine->world);
+    mem_free(engine->write_waits.histogram);
     mem_free(engine);
 }
 

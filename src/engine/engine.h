@@ -12,6 +12,7 @@
 #include "command/dispatch.h"
 
 struct engine;
+struct latency_histogram;
 
 /* Written by the child of a rewrite, read by the parent, in memory that both share. */
 struct rewrite_progress {
@@ -108,6 +109,11 @@ struct engine_stats {
     uint64_t rewrite_us_total;    /* of all that have ended, failed ones included */
     int64_t last_rewrite_ms; /* wall clock at which the last good one ended, or the start of the server */
     int64_t last_fork_us;
+
+    /* How long writes waited, in microseconds, from the beginning of the round in which they ran until they
+     * were acknowledged: as latency.h counts; the engine's. NULL: nothing was counted. */
+    const struct latency_histogram *write_waits;
+    uint64_t write_waits_us_total;
 
     uint64_t live_bytes; /* about what a rewrite would write now */
     uint64_t log_bytes;  /* base and log as they are */

@@ -2,6 +2,8 @@
 #ifndef DKV_ENGINE_PRIVATE_H
 #define DKV_ENGINE_PRIVATE_H
 
+#include "base/memory.h"
+#include "command/latency.h"
 #include "engine/engine.h"
 
 struct lazyfree;
@@ -34,6 +36,24 @@ struct rewrite {
     int64_t retry_at_ms; /* monotonic */
 };
 
+/* Rounds with writes that wait to be acknowledged: more than there are between two syncs, as a rule. */
+#define WRITE_MARKS_MAX 1024
+
+struct write_mark {
+    lsn_t lsn;        /* behind the round's last write */
+    int64_t began_us; /* monotonic: the round */
+    uint64_t writes;
+};
+
+struct write_waits {
+    uint64_t seen; /* of world->stats.writes */
+    uint64_t us_total;
+    struct latency_histogram *histogram; /* in microseconds; NULL: nothing was counted */
+    unsigned first;
+    unsigned count;
+    struct write_mark marks[WRITE_MARKS_MAX];
+};
+
 struct engine {
     struct world *world;
     struct journal *journal; /* NULL: memory only */
@@ -51,6 +71,7 @@ struct engine {
     bool no_active_expire;
     bool draining;
     int expire_next_database;
+    struct write_waits write_waits;
 };
 
 /* What a rewrite could make less of: base and log, and value files that only the log keeps from going. */
@@ -65,6 +86,12 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
 int rewrite_write(struct engine *engine, struct rewrite_progress *progress);
 /* Looks after a running rewrite, and begins one when a trigger says so. */
 void rewrite_tick(struct engine *engine);
+
+/* write_waits.c */
+/* At the end of a round: what it wrote waits from now on. */
+void write_waits_note(struct engine *engine);
+/* Counts those that wait no more. */
+void write_waits_settle(struct engine *engine);
 
 /* replay.c */
 /* base_bytes: size of the base that will be replayed, 0 for none. */

@@ -197,12 +197,27 @@ static void write_keyspace(const struct keyspace_sample *sample, struct buffer *
                              sample->databases[i].volatile_keys);
 }
 
+static void write_waits(const struct engine_stats *engine, struct buffer *out)
+{
+    uint64_t counts[BOUND_COUNT] = {0};
+    uint64_t count = 0;
+    if (engine->write_waits) {
+        histogram_cumulate(engine->write_waits, 1000, counts);
+        count = engine->write_waits->count;
+    }
+    write_counts(out, "dkv_write_wait_seconds", "", counts, count,
+                 (double)engine->write_waits_us_total / 1e6);
+}
+
 static void write_journal(const struct metrics_source *source, struct buffer *out)
 {
     const struct engine_stats *engine = &source->engine;
     family(out, "dkv_fsync_duration_seconds", "histogram", "How long fsyncs of the log took.");
     write_powers(out, "dkv_fsync_duration_seconds", source->journal.sync_latency, LATENCY_BUCKETS,
                  source->journal.sync_us_total);
+    family(out, "dkv_write_wait_seconds", "histogram",
+           "How long writes took from the beginning of the round they ran in until they were acknowledged.");
+    write_waits(engine, out);
     family(out, "dkv_rewrites_total", "counter", "Rewrites of the log that have ended.");
     buffer_append_format(out, "dkv_rewrites_total{result=\"ok\"} %" PRIu64 "\n", engine->rewrites);
     buffer_append_format(out, "dkv_rewrites_total{result=\"failed\"} %" PRIu64 "\n", engine->rewrites_failed);

@@ -189,6 +189,10 @@ static void write_log(struct writer *writer)
     const struct journal_stats *journal = &writer->source->journal;
     json_write_uint(writer->out, "syncs", journal->syncs);
     json_write_uint(writer->out, "sync_us_total", journal->sync_us_total);
+    uint64_t waits[MERGED_COUNT] = {0};
+    if (writer->source->engine.write_waits)
+        merge(waits, writer->source->engine.write_waits);
+    write_merged(writer->out, "write_waits", waits, 1000);
     write_powers(writer->out, "sync_durations", journal->sync_latency, LATENCY_BUCKETS);
 }
 

@@ -355,6 +355,11 @@ lsn_t journal_acknowledged(const struct journal *journal)
     return journal_policy(journal) == SYNC_ALWAYS ? journal_durable(journal) : journal_written(journal);
 }
 
+int64_t journal_acknowledged_us(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->acknowledged_us, memory_order_relaxed);
+}
+
 /* --- asking ------------------------------------------------------------------------------------------- */
 
 void journal_set_policy(struct journal *journal, enum sync_policy policy)

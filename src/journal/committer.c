@@ -357,6 +357,11 @@ unsigned committer_publish(struct journal *journal)
     struct committer *committer = &journal->committer;
     lsn_t acknowledged = journal_acknowledged(journal);
     lsn_t durable = journal_durable(journal);
+    bool by_sync = journal_policy(journal) == SYNC_ALWAYS;
+    if ((by_sync ? committer->durable : committer->written) > acknowledged)
+        atomic_store_explicit(&journal->acknowledged_us,
+                              by_sync ? committer->last_sync_us : committer->last_write_us,
+                              memory_order_relaxed);
     /* durable never passes written for whoever looks in between. */
     atomic_store_explicit(&journal->written, committer->written, memory_order_release);
     atomic_store_explicit(&journal->durable, committer->durable, memory_order_release);

@@ -148,6 +148,9 @@ lsn_t journal_written(const struct journal *journal);
 lsn_t journal_durable(const struct journal *journal);
 /* What a reply has to wait for under the policy in force: durable, or written. */
 lsn_t journal_acknowledged(const struct journal *journal);
+/* The clock's monotonic time by when that had been reached, as far as it is known without a look at the
+ * clock: under SYNC_ALWAYS exactly, otherwise when the write began. */
+int64_t journal_acknowledged_us(const struct journal *journal);
 
 enum sync_policy journal_policy(const struct journal *journal);
 /* Acts on everything not yet acknowledged. */

@@ -192,6 +192,7 @@ struct journal {
     _Atomic lsn_t executed; /* written by the loop */
     _Atomic lsn_t written;  /* this and the next by the committer */
     _Atomic lsn_t durable;
+    _Atomic int64_t acknowledged_us; /* when that of them grew which acknowledges */
     /* Units without the values they leave out, but with the references to them, since the start: what takes
      * room in segments. LSNs count the stream, which is another measure. */
     _Atomic uint64_t appended; /* written by the loop */

@@ -254,7 +254,8 @@ void server_stop(struct server *server, bool force)
 
 void server_reset_stats(struct server *server)
 {
-    server->world->stats = (struct world_stats){.changes = server->world->stats.changes};
+    server->world->stats =
+        (struct world_stats){.changes = server->world->stats.changes, .writes = server->world->stats.writes};
     error_stats_reset(server->world);
     net_stats_reset(server->net);
     server->evicted_clients = 0;

@@ -14,9 +14,9 @@ let serving = false; /* commands, as far as is known */
 const TILES = [
   { label: "Commands", parts: countParts, unit: "/s", value: (s) => s.ops,
     more: (s) => (s.ops > 0 ? `${asShare(s.writes / s.ops)} writes` : "none just now") },
-  { label: "Command, p99", parts: microsecondsParts, value: (s) => s.p99,
-    more: (s) => (s.p99 === null ? "none just now" : `p50 ${asMicroseconds(s.p50)}`) },
-  { label: "Sync to disk, p99", parts: microsecondsParts, value: (s) => s.syncP99,
+  { label: "Write latency, p99", parts: microsecondsParts, value: (s) => s.waitP99,
+    more: (s) => (s.waitP99 > 0 ? `p50 ${asMicroseconds(s.waitP50)}` : stats.log ? "none just now" : "memory only, no log") },
+  { label: "Sync latency, p99", parts: microsecondsParts, value: (s) => s.syncP99,
     more: (s) => (s.syncs > 0 ? `p50 ${asMicroseconds(s.syncP50)}, ${asCount(s.syncs)}/s` : stats.log ? "none just now" : "memory only, no log") },
   { label: "Memory", parts: bytesParts, value: (s) => s.memory,
     more: (s) => (s.limit ? `of ${asBytes(s.limit)} allowed` : `${asBytes(s.resident)} resident`) },
@@ -52,6 +52,8 @@ function chartsBegin() {
   new Chart(parent, { title: "Throughput", unit: "commands per second", format: asCount, empty: 100,
     series: [{ label: "all", key: "ops", ink: "a", area: true, mean: true }, { label: "reads", key: "reads", ink: "b", mean: true },
       { label: "writes", key: "writes", ink: "c", dash: [5, 3], mean: true }] });
+  new Chart(parent, { title: "Write latency", unit: "until a write was acknowledged by the log", format: asMicroseconds, log: true,
+    series: byPercentile("waitP50", "waitP99", "waitP999") });
   new Chart(parent, { title: "Command latency", unit: "time to run, without the wait for the disk", format: asMicroseconds, log: true,
     series: byPercentile("p50", "p99", "p999") });
   new Chart(parent, { title: "Sync latency", unit: "time of an fsync of the log", format: asMicroseconds, log: true,
@@ -66,6 +68,8 @@ function chartsBegin() {
   new Chart(parent, { title: "Connections", unit: "clients", format: asCount, whole: true,
     series: [{ label: "RESP", key: "clients", ink: "a", area: true }, { label: "HTTP", key: "http", ink: "b" },
       { label: "blocked", key: "blocked", ink: "c", dash: [5, 3] }] });
+  new Chart(parent, { title: "Network", unit: "bytes per second, of RESP clients", format: asBytes, base: 1024, empty: 1024,
+    series: [{ label: "received", key: "bytesIn", ink: "a", mean: true }, { label: "sent", key: "bytesOut", ink: "b", mean: true }] });
   new Chart(parent, { title: "Event loop", unit: "how long an event may wait", format: asMicroseconds, log: true,
     detail: (s) => (s.busy === undefined ? "" : `, busy ${asShare(s.busy)} of the time`),
     series: [{ label: "p50", key: "lagP50", ink: "b" }, { label: "p99", key: "lagP99", ink: "a" }] });

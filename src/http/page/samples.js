@@ -52,8 +52,13 @@ function ratesOf(stats, before) {
   if (!stats.log || !before.log) return sample;
   const syncs = stats.log.sync_durations;
   const oldSyncs = before.log.sync_durations;
+  const waits = stats.log.write_waits;
+  const oldWaits = before.log.write_waits;
   const ended = (s) => s.log.rewrites + s.log.rewrites_failed;
   return Object.assign(sample, {
+    waitP50: percentile(waits, oldWaits, 0.5, 1.1),
+    waitP99: percentile(waits, oldWaits, 0.99, 1.1),
+    waitP999: percentile(waits, oldWaits, 0.999, 1.1),
     syncs: rate((s) => s.log.syncs),
     syncP50: percentile(syncs, oldSyncs, 0.5, 2),
     syncP99: percentile(syncs, oldSyncs, 0.99, 2),

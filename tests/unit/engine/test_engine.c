@@ -1,5 +1,6 @@
 /* The engine on a real folder without its commit thread: what is executed comes back after a crash, in every
  * way that a command can say it; replies wait for what they tell of; time is the test's. */
+#include "command/latency.h"
 #include "fixture.h"
 
 /* --- tests
@@ -353,6 +354,59 @@ static void rewrites_are_timed(void **state)
     assert_int_equal(stats.rewrite_us_total, first_us + (uint64_t)stats.last_rewrite_us);
 }
 
+/* How many writes are told to have waited from begin_us to end_us. */
+static uint64_t writes_waited(struct fixture *fixture, uint64_t begin_us, uint64_t end_us)
+{
+    struct engine_stats stats;
+    uint64_t count = 0;
+    engine_stats_read(fixture->engine, &stats);
+    for (unsigned i = histogram_bucket(begin_us); stats.write_waits && i <= histogram_bucket(end_us); i++)
+        count += stats.write_waits->buckets[i];
+    return count;
+}
+
+/* Shows that every write is told once to have waited, from its round's beginning to the sync that covers it
+ * and no longer, however late somebody looks; that what does not write is not; and that more rounds between
+ * two syncs than there is room for lose none. */
+static void writes_are_timed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_stats stats;
+    send_line(fixture, &fixture->client, "set a 1");
+    send_line(fixture, &fixture->client, "get a");
+    fixture->clock.now_us += 3000;
+    commit(fixture);
+    assert_int_equal(writes_waited(fixture, 0, 1000000000), 0);
+    fixture->clock.now_us += 9000000;
+    commit(fixture);
+    engine_begin_round(fixture->engine);
+    assert_int_equal(writes_waited(fixture, 3000, 3000), 1);
+    assert_int_equal(writes_waited(fixture, 0, 1000000000), 1);
+    send_line(fixture, &fixture->client, "multi");
+    send_line(fixture, &fixture->client, "incr b");
+    send_line(fixture, &fixture->client, "incr b");
+    send_line(fixture, &fixture->client, "exec");
+    engine_end_round(fixture->engine, false);
+    fixture->clock.now_us += 20000;
+    send_line(fixture, &fixture->client, "set a 2");
+    send_line(fixture, &fixture->client, "del b");
+    commit(fixture);
+    engine_begin_round(fixture->engine);
+    assert_int_equal(writes_waited(fixture, 20000, 20000), 1);
+    assert_int_equal(writes_waited(fixture, 0, 0), 2);
+    for (int i = 0; i < 3000; i++) {
+        send_line(fixture, &fixture->client, "incr c");
+        engine_end_round(fixture->engine, false);
+    }
+    fixture->clock.now_us += 500;
+    commit(fixture);
+    engine_begin_round(fixture->engine);
+    assert_int_equal(writes_waited(fixture, 500, 500), 3000);
+    engine_stats_read(fixture->engine, &stats);
+    assert_int_equal(stats.write_waits->count, 3004);
+    assert_int_equal(stats.write_waits_us_total, 3000 + 20000 + 3000 * 500);
+}
+
 /* Adds keys to a database, with values of size bytes. */
 static void add_keys(struct fixture *fixture, int database, int count, int size)
 {
@@ -480,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
         cmocka_unit_test_setup_teardown(rewrites_are_timed, setup, teardown),
+        cmocka_unit_test_setup_teardown(writes_are_timed, setup, teardown),
         cmocka_unit_test_setup_teardown(room_made_for_a_base_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_from_before_the_start_is_rewritten, setup, teardown),
