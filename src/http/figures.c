@@ -41,7 +41,7 @@ const struct figure figures[] = {
     FIGURE("commands", "total", "dkv_commands_processed_total", COUNTER, totals.commands, ONE,
            "Commands that ran."),
     FIGURE("commands", "changing", "dkv_writes_total", COUNTER, totals.writes, ONE,
-           "Commands and transactions that changed something, since the start."),
+           "Commands and transactions whose effects went to the log."),
     FIGURE("commands", "errors", "dkv_error_replies_total", COUNTER, totals.errors, ONE,
            "Errors replied, to commands that ran and to those that were refused."),
     FIGURE("commands", "held", "dkv_replies_held_total", COUNTER, totals.replies_held, ONE,
