@@ -335,6 +335,34 @@ static void print_value_damage(void *context, const struct value_damage *damage)
     fprintf(tool->out, "damage: %s\n", damage->what);
 }
 
+/* What is left to tell where the log is whole. */
+static int tell_of_values(struct tool *tool, const struct survey *survey, const char *if_fine)
+{
+    if (values_check(survey->folder, tool->clock, &survey->values, print_value_damage, tool))
+        return tool_fail(
+            tool,
+            "the log is whole, and a repair of it does not bring a value back. Put its file back "
+            "from a copy, or: dkv-log export --skip-damaged %s > FILE, then dkv-log import FILE "
+            "--into NEWFOLDER",
+            survey->folder->path);
+    fputs(if_fine, tool->out);
+    return STATUS_FINE;
+}
+
+/* The state that the log leads to is another one now, and so are the values that it needs. */
+static int look_again(struct tool *tool)
+{
+    struct folder folder;
+    struct survey survey;
+    struct journal_error error;
+    if (!survey_load(&survey, &folder, tool, &error))
+        return tool_fail(tool, "%s", error.text);
+    int status = tell_of_values(tool, &survey, "");
+    survey_free(&survey);
+    folder_free(&folder);
+    return status;
+}
+
 static int decide(struct tool *tool, const struct survey *survey)
 {
     struct repair_plan plan;
@@ -342,16 +370,8 @@ static int decide(struct tool *tool, const struct survey *survey)
     int status = STATUS_FINE;
     repair_plan_make(&plan, survey);
     print_damages(tool->out, survey);
-    if (!plan.changes &&
-        values_check(survey->folder, tool->clock, &survey->values, print_value_damage, tool)) {
-        status =
-            tool_fail(tool,
-                      "the log is whole, and a repair of it does not bring a value back. Put its file back "
-                      "from a copy, or: dkv-log export --skip-damaged %s > FILE, then dkv-log import FILE "
-                      "--into NEWFOLDER",
-                      path);
-    } else if (!plan.changes) {
-        fputs("nothing to repair\n", tool->out);
+    if (!plan.changes) {
+        status = tell_of_values(tool, survey, "nothing to repair\n");
     } else if (!plan.possible) {
         status = tool_fail(
             tool,
@@ -362,6 +382,8 @@ static int decide(struct tool *tool, const struct survey *survey)
         print_state(tool->out, &plan);
         print_steps(tool->out, &plan);
         status = repair(tool, &plan);
+        if (status == STATUS_FINE)
+            status = look_again(tool);
     } else {
         print_state(tool->out, &plan);
         fputs("what would be done:\n", tool->out);

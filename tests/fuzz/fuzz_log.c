@@ -5,15 +5,16 @@
  *
  * The first byte chooses how the folder is made. Either files are taken as they come: a byte for the name,
  * two for the size, and the contents. Or a folder is written as a journal would write it (bases, segments,
- * frames with their checksums, MANIFEST), with payloads that the fuzzer chooses, and is then changed in
- * places that the fuzzer chooses: what has checksums is never met at random. Or the input is a Redis log to
- * be imported. */
+ * frames with their checksums, files of large values, MANIFEST), with payloads that the fuzzer chooses, and
+ * is then changed in places that the fuzzer chooses: what has checksums is never met at random. Or the input
+ * is a Redis log to be imported. */
 #include <stdint.h>
 
 #include "../tests/unit/journal/memory_disk.c"
 #include "base/hash.h"
 #include "journal/manifest.h"
 #include "journal/names.h"
+#include "journal/value_file.h"
 #include "resp/request.h"
 #include "tools/import.h"
 #include "tools/log.h"
@@ -103,6 +104,42 @@ static void append_unit(struct buffer *payload, struct input *input, uint8_t cho
     }
 }
 
+/* "SET key <value>" without the value's bytes, which go into a file of their own, or are missing. */
+static void append_value(struct writer *writer, struct buffer *block, lsn_t lsn)
+{
+    uint8_t choice = take_byte(writer->input);
+    char key[2] = {(char)('a' + choice % 8), '\0'};
+    char letters[64];
+    struct buffer file = {0};
+    char name[FILE_NAME_SIZE];
+    struct slice bytes = slice_make(letters, choice % (sizeof(letters) + 1));
+    memset(letters, 'v', sizeof(letters));
+    request_append_count(block, 3);
+    request_append_argument(block, SLICE_LITERAL("SET"));
+    request_append_argument(block, slice_of(key));
+    buffer_append_format(block, "$%zu\r\n", bytes.size);
+    struct value_reference value = {.offset = block->size - FRAME_HEADER_SIZE,
+                                    .size = bytes.size,
+                                    .lsn = lsn,
+                                    .number = choice / 64,
+                                    .checksum = hash_slice(bytes, 0)};
+    struct value_header header = {.lsn = lsn,
+                                  .number = value.number,
+                                  .size = value.size,
+                                  .time_ms = writer->time_ms,
+                                  .key = slice_of(key)};
+    buffer_append_text(block, "\r\n");
+    frame_values_append(block, FRAME_HEADER_SIZE, &value, 1);
+    value_header_encode(&header, buffer_reserve(&file, VALUE_HEADER_SIZE));
+    file.size = VALUE_HEADER_SIZE;
+    buffer_append_slice(&file, bytes);
+    buffer_append(&file, &value.checksum, sizeof(value.checksum));
+    value_name(name, value.lsn, value.number);
+    if (choice % 16 != 15)
+        memory_disk_put(writer->disk, name, buffer_slice(&file));
+    buffer_free(&file);
+}
+
 /* Adds a frame to a file. */
 static void append_frame(struct writer *writer, struct buffer *file, enum frame_kind kind, uint64_t salt,
                          lsn_t *lsn)
@@ -113,6 +150,10 @@ static void append_frame(struct writer *writer, struct buffer *file, enum frame_
     block.size = FRAME_HEADER_SIZE;
     for (int i = 0; kind == FRAME_DATA && i <= choice % 4; i++)
         append_unit(&block, writer->input, take_byte(writer->input));
+    if (kind == FRAME_DATA && choice % 8 >= 6) {
+        append_value(writer, &block, *lsn);
+        kind = FRAME_VALUES;
+    }
     writer->time_ms += (int64_t)(choice >> 4) * 1000 - 1000;
     struct frame frame = {.kind = kind,
                           .database = choice % 3,
@@ -123,7 +164,8 @@ static void append_frame(struct writer *writer, struct buffer *file, enum frame_
     if (kind != FRAME_DATA || frame.payload.size > 0) {
         frame_seal(&frame, salt, block.data);
         buffer_append_slice(file, buffer_slice(&block));
-        *lsn += frame.payload.size;
+        frame.payload.data = block.data + FRAME_HEADER_SIZE;
+        *lsn += frame_stream_size(&frame);
     }
     buffer_free(&block);
 }

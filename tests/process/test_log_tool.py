@@ -177,6 +177,26 @@ def damage_log(server, log_tool, share=0.5):
     return log_tool.verify(server.data)["damage"][0]["lsn"]
 
 
+def test_repair_tells_of_values_too(new_server, log_tool):
+    """Once the log is whole again, a large value that is still missing is named, and what to do then; not called repaired."""
+    server = new_server(value_file_threshold="64kb").start()
+    with server.connect() as connection:
+        connection.call("SET", "large", b"x" * 100_000)
+        for i in range(2000):
+            connection.call("SET", f"key:{i}", f"value-{i}" * 3)
+    assert server.stop() == 0
+    (value,) = server.data.glob("value-*.dkv")
+    flip(value, 50_000)
+    damage_log(server, log_tool)
+    text = log_tool("repair", "--yes", server.data, status=1)
+    assert "repaired: " in text and value.name in text and "export --skip-damaged" in text
+    flip(value, 50_000)
+    assert "nothing to repair" in log_tool("repair", "--yes", server.data)
+    with server.start().connect() as connection:
+        assert connection.call("GET", "large") == b"x" * 100_000
+        assert connection.call("DBSIZE") < 2001
+
+
 def test_repair_shows_first(counted, log_tool):
     """Without --yes it says what would be lost, to the command, and changes nothing."""
     server = counted()
