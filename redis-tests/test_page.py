@@ -131,7 +131,7 @@ def test_loads_and_moves_under_load(watched, browser):
         assert first.endswith("/s") and first != "0/s"
         browser.wait(f"document.querySelector('.tile .value').textContent !== {first!r}", seconds=5)
         assert tile(browser, "Keys") == "50"
-        assert "–" not in tile(browser, "Write latency, p99") and "–" not in tile(browser, "Sync latency, p99")
+        assert "–" not in tile(browser, "Write p99") and "–" not in tile(browser, "Sync p99")
         assert re.search(r"all [\d.,]+.*reads [\d.,]+.*writes [\d.,]+", chart_label(browser, "Throughput"))
         assert re.search(r"p50 [\d.]+.[num]?µ?s, p99 [\d.]+.[num]?µ?s", chart_label(browser, "Sync latency"))
         rows = browser.run("[...document.querySelectorAll('#commands tr')].map(row => row.children[0].textContent)")
@@ -219,7 +219,7 @@ def test_put_get_ttl_delete(watched, browser):
     is_good(browser)
     with watched.connect() as connection:
         write_key(browser, "greeting", "grüß\nGott", ttl="100")
-        wait_note(browser, "durable")
+        wait_note(browser, "Put, durably")
         assert connection.call("GET", "greeting") == "grüß\nGott".encode()
         assert 90 <= connection.call("TTL", "greeting") <= 100
         assert key_names(browser) == ["greeting"]
@@ -246,7 +246,7 @@ def test_put_get_ttl_delete(watched, browser):
         browser.wait("document.querySelector('#delete').textContent === 'Really delete?'")
         assert connection.call("EXISTS", "greeting") == 1
         browser.click("#delete")
-        wait_note(browser, "deleted")
+        wait_note(browser, "deleted, durably")
         assert connection.call("EXISTS", "greeting") == 0
         assert key_names(browser) == []
 
@@ -255,7 +255,7 @@ def test_put_get_ttl_delete(watched, browser):
         wait_note(browser, "such a key already")
         assert connection.call("GET", "taken") == b"old"
         browser.click("#save")
-        wait_note(browser, "durable")
+        wait_note(browser, "Put, durably")
         assert connection.call("GET", "taken") == b"new"
 
 
@@ -362,7 +362,7 @@ def test_asks_for_a_password(start_server, browser):
     is_good(browser)
     assert not browser.run("document.querySelector('#login').open")
     write_key(browser, "private", "1")
-    wait_note(browser, "durable")
+    wait_note(browser, "Put, durably")
     assert browser.run("document.querySelector('#password').value") == ""
     assert browser.run("localStorage.length + sessionStorage.length + document.cookie.length") == 0
 

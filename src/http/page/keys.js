@@ -187,6 +187,11 @@ async function getKey(key) {
   }
 }
 
+/* What an answer of 200 has promised. */
+function promised(words) {
+  return stats && stats.server.appendfsync === "always" ? `${words}, durably.` : `${words}.`;
+}
+
 /* A put that does not silently undo what somebody else did meanwhile; the second press says that it is meant. */
 async function put(key, body, words) {
   const ttl = element("ttl").value.trim();
@@ -200,7 +205,9 @@ async function put(key, body, words) {
       return;
     }
     if (!response.ok) {
-      note("editor-note", await wordsOf(response), "error");
+      const why = await wordsOf(response);
+      const more = why.includes("invalid characters") ? ": over HTTP there are letters, digits, and : _ . - in it (http-any-key)" : "";
+      note("editor-note", why + more, "error");
       return;
     }
     await getKey(key);
@@ -229,7 +236,7 @@ async function deleteKey() {
     }
     found.keys.delete(key.path);
     newKey();
-    note("editor-note", `“${key.text}” is deleted, durably.`, "done");
+    note("editor-note", promised(`“${key.text}” is deleted`), "done");
   } catch {
     note("editor-note", "The server does not answer; whether it was done is not known.", "error");
   }
@@ -254,7 +261,7 @@ function keysBegin() {
     event.preventDefault();
     const text = element("key").value;
     const key = open.key || { text, path: encodeURIComponent(text), isText: true };
-    put(key, new TextEncoder().encode(element("value").value), "Put, and durable.");
+    put(key, new TextEncoder().encode(element("value").value), promised("Put"));
   });
   element("set-ttl").addEventListener("click", () => put(open.key, open.bytes, element("ttl").value.trim() ? "It has that time to live now." : "It stays for ever now."));
   element("reload").addEventListener("click", () => getKey(open.key));
