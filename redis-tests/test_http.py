@@ -266,7 +266,7 @@ def test_many(both):
     ("/mget", '"a"'), ("/mget", '["a"] x'), ("/mget", b"[\"\xff\"]"), ("/mget", "[" * 100_000),
     ("/mset", "{}"), ("/mset", "[]"), ("/mset", '{"a": 1}'), ("/mset", '{"": "1"}'), ("/mset", '{"a": ""}'),
     ("/mset", '{"a": {"base64": "?"}}'), ("/mset", '{"a": {"base64": "AA=="}, "b": {}}'), ("/mset", '{"a b": "1"}'),
-    ("/mset?ttl=0", '{"a": "1"}'),
+    ("/mset?ttl=0", '{"a": "1"}'), ("/mset?ttl=9223372036854775807", '{"a": "1", "b": "2"}'),
 ])  # fmt: skip
 def test_many_gone_wrong(both, path, body):
     """A wrong request is refused as a whole."""

@@ -231,6 +231,12 @@ static enum http_result run_confirmed(struct http_request *request, int argc, co
     if (http_run(request, argc, argv, 0, &reader) == HTTP_AGAIN)
         return HTTP_AGAIN;
     reply_reader_next(&reader, &value);
+    /* EXEC replies what each of its commands did. */
+    for (int64_t left = value.kind == REPLY_KIND_ARRAY ? value.number : 0; left > 0; left--) {
+        reply_reader_next(&reader, &value);
+        if (value.kind == REPLY_KIND_ERROR)
+            break;
+    }
     if (value.kind == REPLY_KIND_ERROR && request->response == NULL)
         http_answer_error(request, value.text);
     reply_reader_end(&reader);
