@@ -374,6 +374,11 @@ def test_pages_from_elsewhere(start_web):
     assert (status, fields["Access-Control-Allow-Origin"]) == (204, "https://app.example")
     assert "PUT" in fields["Access-Control-Allow-Methods"]
     assert web.ask("GET", "/kv/a", Origin="http://evil.example")[0] == 403
+    with server.connect() as connection:
+        connection.call("CONFIG", "SET", "http-cors-origin", "*")
+    assert web.ask("GET", "/kv/a", Origin="http://any.example")[0] == 200
+    for origin in ("", "a\tb", "a b", "http://\xff"):  # cannot be told back
+        assert refused(web.ask("GET", "/kv/a", Origin=origin))[0] == 403, origin
 
 
 def test_names_from_elsewhere(start_web):

@@ -57,9 +57,18 @@ static bool check_host(struct http_request *request)
     return false;
 }
 
+/* Whether it can be told back: what browsers send has nothing but visible ASCII in it. */
+static bool origin_is_plain(struct slice origin)
+{
+    for (size_t i = 0; i < origin.size; i++)
+        if (origin.data[i] <= ' ' || origin.data[i] > '~')
+            return false;
+    return origin.size > 0;
+}
+
 static bool origin_is_among(struct slice origin, const char *const *allowed, int count)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && origin_is_plain(origin); i++)
         if (strcmp(allowed[i], "*") == 0 || slice_equal_nocase(origin, slice_of(allowed[i])))
             return true;
     return false;
