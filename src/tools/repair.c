@@ -329,22 +329,33 @@ static int repair(struct tool *tool, const struct repair_plan *plan)
 
 /* --- the command -------------------------------------------------------------------------------------- */
 
+struct value_teller {
+    FILE *out;
+    size_t history; /* damaged values that only earlier states need */
+};
+
 static void print_value_damage(void *context, const struct value_damage *damage)
 {
-    struct tool *tool = context;
-    fprintf(tool->out, "damage: %s\n", damage->what);
+    struct value_teller *teller = context;
+    fprintf(teller->out, "damage: %s\n", damage->what);
+    teller->history += damage->is_history;
 }
 
 /* What is left to tell where the log is whole. */
 static int tell_of_values(struct tool *tool, const struct survey *survey, const char *if_fine)
 {
-    if (values_check(survey->folder, tool->clock, &survey->values, print_value_damage, tool))
+    struct value_teller teller = {.out = tool->out};
+    if (values_check(survey->folder, tool->clock, &survey->values, print_value_damage, &teller))
         return tool_fail(
             tool,
             "the log is whole, and a repair of it does not bring a value back. Put its file back "
             "from a copy, or: dkv-log export --skip-damaged %s > FILE, then dkv-log import FILE "
             "--into NEWFOLDER",
             survey->folder->path);
+    if (teller.history > 0)
+        return tool_fail(
+            tool, "a server starts from this and loses nothing; but earlier states that need such a value "
+                  "cannot be restored, unless its file is put back from a copy");
     fputs(if_fine, tool->out);
     return STATUS_FINE;
 }

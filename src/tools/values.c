@@ -84,11 +84,13 @@ size_t values_check(const struct folder *folder, struct clock *clock, const stru
     size_t told = 0;
     bool is_known = count > 0 && replay_values(folder->disk, folder->path, clock, &names, &error);
     for (size_t i = 0; i < count; i++) {
-        bool counts = is_known ? is_needed(&names, bad[i].name) : folder_has_file(folder, bad[i].name);
-        if (!counts)
-            continue;
-        visit(context, &bad[i]);
-        told++;
+        bool is_there = folder_has_file(folder, bad[i].name);
+        bool counts = is_known ? is_needed(&names, bad[i].name) : is_there;
+        /* One that is gone may have gone because nothing needs it any more. */
+        bad[i].is_history = !counts && is_there && folder->manifest.base_count > 1;
+        if (counts || bad[i].is_history)
+            visit(context, &bad[i]);
+        told += counts;
     }
     buffer_free(&names);
     mem_free(bad);

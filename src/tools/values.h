@@ -20,11 +20,13 @@ void value_list_free(struct value_list *list);
 
 /* A value that is needed and cannot be had. */
 struct value_damage {
+    bool is_history; /* the state does not need it; earlier ones that are kept do */
     char name[FILE_NAME_SIZE];
     char what[256];
 };
 /* Looks at the files of a sorted list. Calls visit for each that is missing or damaged and that the state
- * needs; if that cannot be told, as the log is damaged, for each that is damaged. Returns how many. */
+ * needs; if that cannot be told, as the log is damaged, for each that is damaged. Returns how many. Besides,
+ * where earlier states are kept, calls visit for each that is damaged and that only those can need. */
 typedef void value_damage_visit(void *context, const struct value_damage *damage);
 size_t values_check(const struct folder *folder, struct clock *clock, const struct value_list *list,
                     value_damage_visit *visit, void *context);

@@ -35,6 +35,11 @@ static bool is_other(const struct folder *folder, const struct found_file *file)
            file->kind != NAME_VALUE && !folder_names(folder, file->kind, file->number);
 }
 
+static const char *value_at_stake(const struct value_damage *damage)
+{
+    return damage->is_history ? "that value in earlier states, as restore --to makes them" : "that value";
+}
+
 /* --- for people --------------------------------------------------------------------------------------- */
 
 static void print_file(FILE *out, const struct file_report *file)
@@ -163,7 +168,8 @@ static void print_text(struct tool *tool, const struct survey *survey, size_t da
             folder->manifest_error.text);
     print_damages(out, survey);
     for (size_t i = 0; i < survey->value_damage_count; i++)
-        fprintf(out, "damage: %s\n  at stake: that value\n", survey->value_damages[i].what);
+        fprintf(out, "damage: %s\n  at stake: %s\n", survey->value_damages[i].what,
+                value_at_stake(&survey->value_damages[i]));
     print_tail(out, survey);
     print_verdict(out, survey, damages);
 }
@@ -231,7 +237,7 @@ static void write_damages(struct json *json, const struct survey *survey)
         json_text(json, "kind", "value");
         json_uint(json, "offset", 0);
         json_text(json, "what", survey->value_damages[i].what);
-        json_text(json, "at_stake", "that value");
+        json_text(json, "at_stake", value_at_stake(&survey->value_damages[i]));
         json_object_end(json);
     }
     json_array_end(json);

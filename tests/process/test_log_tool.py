@@ -197,6 +197,32 @@ def test_repair_tells_of_values_too(new_server, log_tool):
         assert connection.call("DBSIZE") < 2001
 
 
+def test_values_of_earlier_states_are_judged(new_server, log_tool, tmp_path):
+    """A value that was replaced since, and that a kept base needs: damage to it is told, keeps no server from starting, and
+    a restore of that state is refused instead of giving something else."""
+    server = new_server(value_file_threshold="64kb", history_bases=5).start()
+    with server.connect() as connection:
+        connection.call("SET", "large", b"x" * 100_000)
+        connection.call("BGREWRITEAOF")
+        wait_for_rewrite(connection)
+        (old,) = server.data.glob("value-*.dkv")
+        connection.call("SET", "large", b"y" * 100_000)
+        connection.call("BGREWRITEAOF")
+        wait_for_rewrite(connection)
+    assert server.stop() == 0
+    report = log_tool.verify(server.data)
+    moment = report["files"][0]["lsn"]
+    assert report["ok"] and len(list(server.data.glob("value-*.dkv"))) == 2
+    flip(old, 50_000)
+    (damage,) = log_tool.verify(server.data)["damage"]
+    assert damage["file"] == old.name and "earlier states" in damage["at_stake"]
+    text = log_tool("repair", "--yes", server.data, status=1)
+    assert old.name in text and "loses nothing" in text
+    assert old.name in log_tool("restore", "--to", moment, "--into", tmp_path / "then", server.data, status=1)
+    with server.start().connect() as connection:
+        assert connection.call("GET", "large") == b"y" * 100_000
+
+
 def test_repair_shows_first(counted, log_tool):
     """Without --yes it says what would be lost, to the command, and changes nothing."""
     server = counted()
