@@ -96,6 +96,18 @@ class RawWeb:
         body, self.received = self.received[:size], self.received[size:]
         return Answer(status, fields, body)
 
+    def is_silent(self, seconds=0.1):
+        """Whether nothing arrives for a while: for answers that must not come."""
+        timeout = self.socket.gettimeout()
+        self.socket.settimeout(seconds)
+        try:
+            self._more()
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(timeout)
+        return False
+
     def read_until_closed(self):
         try:
             while True:

@@ -39,6 +39,9 @@ static unsigned status_of(struct slice error)
         {"LOADING", 503}, {"MISCONF", 503}, {"OOM", 507},
         {"NOAUTH", 401},  {"NOPERM", 403},  {"WRONGTYPE", 409},
     };
+    const struct slice of_exec = SLICE_LITERAL("EXECABORT Transaction discarded because of: ");
+    if (error.size > of_exec.size && memcmp(error.data, of_exec.data, of_exec.size) == 0)
+        error = slice_make(error.data + of_exec.size, error.size - of_exec.size);
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         size_t size = strlen(statuses[i].code);
         if (error.size > size && memcmp(error.data, statuses[i].code, size) == 0)

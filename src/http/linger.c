@@ -16,7 +16,7 @@
 #define LINGER_BYTES (16 << 20)
 #define LINGER_READ  65536
 /* More than this are closed at once. */
-#define LINGERING_MAX 256
+#define LINGERING_MAX 64
 /* As the kernel counts states. Their names are in netinet/tcp.h, which excludes the header above. */
 #define TCP_ESTABLISHED 1
 #define TCP_CLOSE_WAIT  8

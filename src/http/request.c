@@ -196,8 +196,6 @@ static void request_count(struct http *http, const struct http_request *request)
 static bool framing_is_wrong(const struct http_request *request)
 {
     struct slice encoding = request->fields[FIELD_ENCODING];
-    if (request->is_ambiguous)
-        return true;
     return encoding.data != NULL &&
            (!slice_is(encoding, "chunked") || request->fields[FIELD_LENGTH].data != NULL);
 }
@@ -207,7 +205,7 @@ static bool framing_is_wrong(const struct http_request *request)
 static bool body_is_worth_reading(const struct http_request *request)
 {
     return request->fields[FIELD_ENCODING].data == NULL && request->fields[FIELD_EXPECT].data == NULL &&
-           !framing_is_wrong(request) && request->body.announced <= DROPPED_BODY_MAX;
+           !request->is_ambiguous && request->body.announced <= DROPPED_BODY_MAX;
 }
 
 /* The head is there. */
@@ -226,7 +224,9 @@ static enum MHD_Result request_head(struct http_request *request, const char *me
     connection->received = 0;
     http_touch(connection);
     http_set_state(connection, REQUEST_BODY);
-    if (framing_is_wrong(request))
+    if (request->is_ambiguous)
+        http_answer_text(request, 400, "a field that counts is there more than once\n");
+    else if (framing_is_wrong(request))
         http_answer_text(request, 400, "the length of the body is not clear\n");
     else if (request->fields[FIELD_HOST].data == NULL && strcmp(version, "HTTP/1.1") == 0)
         http_answer_text(request, 400, "the field Host is missing\n");
@@ -300,6 +300,8 @@ void request_clear(struct http_request *request)
     memset(request->fields, 0, sizeof(request->fields));
     buffer_clear(&request->target);
     buffer_shrink(&request->target, TARGET_KEPT_MAX);
+    buffer_clear(&request->key);
+    buffer_shrink(&request->key, TARGET_KEPT_MAX);
     request->route = NULL;
     request->is_shared = false;
     request->is_ambiguous = false;

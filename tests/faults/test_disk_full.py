@@ -9,6 +9,7 @@ from folders import contents, info, rewrite
 from harness.figures import figure
 from harness.resp import Error, wait_until
 from harness.server import StartError
+from harness.web import Web, web_directives
 from history import judge
 from judging import assert_refuses_writes_clearly, complaints
 from small_disk import KINDS, NoMount, SmallDisk
@@ -88,6 +89,23 @@ def assert_resumes(connection, seconds=2):
     connection.call("DEL", "resumed")
     told = wait_until(lambda: info(connection)["dkv_disk_full"] == "no" and info(connection), seconds=seconds)
     assert told["aof_last_write_status"] == "ok"
+
+
+def test_full_over_http(on_disk, disk):
+    """Writes are a 503 that says why, /readyz too; reads are answered; both change by themselves when there is room."""
+    server = on_disk(**web_directives()).start()
+    web = Web(server)
+    disk.fill(leave=5 << 20)
+    with server.connect() as connection:
+        fill_up(connection, {})
+    status, _, body = web.ask("PUT", "/kv/a", b"x" * 20_000)
+    assert status == 503 and b"no space is left" in body and body.endswith(b"\n")
+    assert web.ask("POST", "/mset?ttl=5", '{"a": "%s"}' % ("x" * 20_000))[0] == 503
+    assert web.ask("GET", "/kv/fill:0")[0] == 200
+    assert web.ask("GET", "/readyz")[0] == 503
+    disk.make_room()
+    wait_until(lambda: web.ask("PUT", "/kv/a", b"x" * 20_000)[0] == 200, 5)
+    wait_until(lambda: web.ask("GET", "/readyz")[0] == 200, 5)
 
 
 @pytest.mark.parametrize("directives", [{}, SMALL_SEGMENTS], ids=["one segment", "small segments"])

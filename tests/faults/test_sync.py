@@ -6,7 +6,7 @@ import time
 import pytest
 from folders import PATIENT, contents, info, set_many, setting
 from harness.resp import Closed, encode, wait_until
-from harness.web import Web, web_directives
+from harness.web import RawWeb, Web, request, web_directives
 from judging import assert_clear_stop
 
 pytestmark = pytest.mark.dkv("which calls it makes")
@@ -116,6 +116,57 @@ def test_figures_neither_wait_nor_tell_of_what_is_not_durable(new_faulty):
         stats, metrics = web.get("/stats"), web.get("/metrics")
         assert '"keys":2,' in stats and "second" in stats
         assert 'dkv_keys{db="0"} 2\n' in metrics
+
+
+def test_http_answers_wait_for_the_sync(new_faulty):
+    """A 200 for a write leaves when that is durable, and so does all that tells of it: its value, that its condition
+    does not hold any more, a list of keys. What has nothing to do with it is answered at once."""
+    faulty = new_faulty(**web_directives()).start()
+    web = Web(faulty)
+    assert web.ask("POST", "/mset", '{"written": "old", "other": "1"}')[0] == 200
+    told = [
+        request("PUT", "/kv/written", b"new"),
+        request("GET", "/kv/written"),
+        request("HEAD", "/kv/written"),
+        request("PUT", "/kv/written", b"x", If_None_Match="*"),
+        request("DELETE", "/kv/written", If_Match='"x"'),
+        request("POST", "/mget", b'["other", "written"]'),
+        request("GET", "/kv"),
+    ]
+    connections = [RawWeb(faulty) for _ in told]
+    faulty.faults.add("fdatasync", "delay", delay=1, count=1, name=LOG)
+    begin = time.monotonic()
+    connections[0].send(told[0])
+    wait_until(lambda: faulty.faults.hits())
+    for connection, bytes_sent in zip(connections[1:], told[1:]):
+        connection.send(bytes_sent)
+    assert web.ask("GET", "/kv/other")[2] == b"1" and web.get("/healthz") == "ok\n"
+    assert time.monotonic() - begin < 0.5
+    assert all(connection.is_silent(0.05) for connection in connections)
+    answers = [connection.read(has_body=i != 2) for i, connection in enumerate(connections)]
+    assert time.monotonic() - begin >= 1
+    assert [answer.status for answer in answers] == [200, 200, 200, 412, 412, 200, 200]
+    assert answers[1].body == b"new" and answers[5].body == b'{"other":"1","written":"new"}\n'
+    for connection in connections:
+        connection.socket.close()
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec"])
+def test_http_after_a_failed_sync(new_faulty, policy):
+    """Nothing is answered with 200 any more; what was, is there after the next start."""
+    server = new_faulty(appendfsync=policy, **web_directives(), **PATIENT).start()
+    server.faults.add("fdatasync", at=4 if policy == "always" else 2, count=1, name=LOG)
+    answered = -1
+    with RawWeb(server) as raw, pytest.raises(ConnectionError):
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            raw.send(request("PUT", "/kv/count", str(answered + 1).encode()))
+            assert raw.read().status == 200
+            answered += 1
+    assert server.wait() == 1 and answered >= 0
+    server.faults.clear()
+    server.start()
+    assert int(Web(server).get("/kv/count")) >= (answered if policy == "always" else 0)
 
 
 def test_switch_to_always_waits_for_what_came_before(new_faulty):
