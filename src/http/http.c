@@ -404,6 +404,13 @@ void http_connection_describe(const struct http_connection *connection, struct c
 void http_connection_close(struct http_connection *connection)
 {
     shutdown(connection->fd, SHUT_RDWR);
+    connection->is_closed = true;
+    if (connection->state != REQUEST_PUT_OFF && connection->state != REQUEST_HELD)
+        return;
+    /* libmicrohttpd does not look at those that are suspended. */
+    http_set_state(connection, REQUEST_READY);
+    MHD_resume_connection(connection->request.mhd);
+    connection->http->due = true;
 }
 
 void http_stats_read(const struct http *http, struct http_stats *stats)

@@ -39,6 +39,7 @@ struct http_connection {
     uint64_t taken;    /* of the answer, when that was looked at last */
     bool was_answered; /* some request was */
     bool is_clean;     /* the last request was read and answered to its end */
+    bool is_closed;    /* by us: nothing is run or told for it any more */
     struct http_request request;
 };
 

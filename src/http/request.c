@@ -269,6 +269,8 @@ enum MHD_Result request_advance(void *http, struct MHD_Connection *mhd, const ch
 {
     struct http_request *request = *context;
     (void)http, (void)mhd, (void)url;
+    if (request->connection->is_closed)
+        return MHD_NO;
     if (request->connection->state == REQUEST_HEAD)
         return request_head(request, method, version);
     if (*upload_size > 0) {

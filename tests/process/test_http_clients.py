@@ -378,6 +378,35 @@ def test_pause(start_web):
         assert (raw.read().status, raw.read().body) == (200, b"1")
 
 
+def close_by_id(connection, number):
+    assert connection.call("CLIENT", "KILL", "ID", str(number)) == 1
+
+
+def close_by_user(connection, _):
+    assert connection.call("ACL", "DELUSER", "writer") == 1
+
+
+@pytest.mark.parametrize("close", [close_by_id, close_by_user])
+def test_closed_while_paused(start_web, close):
+    """What a client asked for whom CLIENT KILL or the loss of his user has ended is not done after the pause; and he is
+    gone at once."""
+    server, web = start_web()
+    with server.connect() as connection, RawWeb(server) as raw:
+        connection.call("ACL", "SETUSER", "writer", "on", ">w", "~*", "+@all")
+        connection.call("CLIENT", "PAUSE", "60000", "WRITE")
+        raw.send(request("PUT", "/kv/a", b"1", Authorization="Bearer writer:w"))
+
+        def waiting():
+            return [line for line in connection.call("CLIENT", "LIST").decode().splitlines() if "user=writer" in line]
+
+        wait_until(waiting)
+        close(connection, waiting()[0].split()[0].removeprefix("id="))
+        assert raw.read_until_closed() == b""
+        wait_until(lambda: b"http_clients:0\r\n" in connection.call("INFO", "clients"))
+        assert connection.call("CLIENT", "UNPAUSE") == b"OK"
+        assert web.ask("GET", "/kv/a")[0] == 404
+
+
 # --- requests that are wrong, cut and pipelined ------------------------------------------------------------------
 
 
