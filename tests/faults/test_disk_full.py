@@ -103,6 +103,8 @@ def test_full_over_http(on_disk, disk):
     assert web.ask("POST", "/mset?ttl=5", '{"a": "%s"}' % ("x" * 20_000))[0] == 503
     assert web.ask("GET", "/kv/fill:0")[0] == 200
     assert web.ask("GET", "/readyz")[0] == 503
+    assert web.ask("GET", "/healthz")[0] == 200
+    assert "\ndkv_log_full 1\n" in web.get("/metrics")
     disk.make_room()
     wait_until(lambda: web.ask("PUT", "/kv/a", b"x" * 20_000)[0] == 200, 5)
     wait_until(lambda: web.ask("GET", "/readyz")[0] == 200, 5)
