@@ -11,7 +11,7 @@ from harness import bad_input, comparing, mix, resp, servers_pair
 from harness.figures import figure
 from harness.resp import Closed, encode, pairs
 
-CALLS, CALLS_FULL = 60, 2000
+CALLS, CALLS_FULL = 40, 2000
 END = b"the end of the call"
 # How PING answers: subscribers get a pair by RESP2, and a transaction queues it.
 ENDS = (b"$19\r\n" + END + b"\r\n", b"*2\r\n$4\r\npong\r\n$19\r\n" + END + b"\r\n", b"+QUEUED\r\n")
