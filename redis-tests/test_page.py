@@ -1,7 +1,9 @@
 """The live page in a real browser: it loads, moves, and its key browser does what it says."""
 
 import base64
+import contextlib
 import hashlib
+import http.server
 import re
 import threading
 import warnings
@@ -37,6 +39,26 @@ def browser(program):
 @pytest.fixture
 def watched(start_server):
     return start_server(**web_directives())
+
+
+@contextlib.contextmanager
+def page_served(text):
+    """A page from elsewhere: its URL."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{elsewhere.server_address[1]}/"
+        elsewhere.shutdown()
 
 
 def is_good(browser):
@@ -302,6 +324,20 @@ def test_hostile_keys_and_values_are_text(start_server, browser):
     with pytest.raises(Exception, match="TrustedHTML"):
         browser.run("document.body.innerHTML = '<b>x</b>'")
     assert [one for one in browser.complaints if "TrustedHTML" not in one and "Trusted" not in one] == []
+
+
+def test_pages_from_elsewhere_cannot_run_values(watched, browser):
+    """Shows: a page from elsewhere gets nothing of a value that it names as a script or an image, for which browsers do
+    not tell who asks."""
+    web = Web(watched)
+    assert web.ask("PUT", "/kv/script", b"window.stolen = 'secret'")[0] == 200
+    assert web.ask("PUT", "/kv/image", b"<svg xmlns='http://www.w3.org/2000/svg' width='5' height='5'/>")[0] == 200
+    page = f"""<script src='{web.url}/kv/script' onload='window.ran = true' onerror='window.ran = false'></script>
+               <img src='{web.url}/kv/image' onload='window.drawn = true' onerror='window.drawn = false'>"""
+    with page_served(page) as url:
+        browser.open(url)
+        browser.wait("window.ran !== undefined && window.drawn !== undefined")
+        assert browser.run("[window.ran, window.drawn, typeof window.stolen]") == [False, False, "undefined"]
 
 
 def test_large_and_binary_values_are_not_spoilt(watched, browser):

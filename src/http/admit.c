@@ -114,6 +114,10 @@ static bool answer_preflight(struct http_request *request)
 
 void answer_share(struct http_request *request)
 {
+    /* A page can name what is here as a script or an image of its own, and browsers do not tell who asks
+     * then: they are told that it is not for others. */
+    if (request->method == HTTP_GET || request->method == HTTP_HEAD)
+        http_answer_field(request, "Cross-Origin-Resource-Policy", "same-origin");
     if (!request->is_shared)
         return;
     char *origin = slice_to_cstring(request->fields[FIELD_ORIGIN]);

@@ -125,7 +125,7 @@ bool check_user(struct http_request *request);
 bool check_permission(struct http_request *request);
 /* Whether a name, a Host field, can only be this machine's: an address, or localhost. */
 bool host_is_own(struct slice authority);
-/* Adds to the answer what a browser wants to see before it shows it to a page from elsewhere. */
+/* Adds to the answer what tells a browser which pages may have it. */
 void answer_share(struct http_request *request);
 
 /* --- answer.c ------------------------------------------------------------------------------------------ */

@@ -86,7 +86,6 @@ enum http_result page_get(struct http_request *request)
                   {"X-Frame-Options", "DENY"},
                   {"Referrer-Policy", "no-referrer"},
                   {"Cross-Origin-Opener-Policy", "same-origin"},
-                  {"Cross-Origin-Resource-Policy", "same-origin"},
                   {"Cache-Control", "no-cache"}};
     const struct page *page = &http_of(request)->page;
     http_answer(request, 200, "text/html; charset=utf-8", buffer_slice(&page->document));
