@@ -18,7 +18,7 @@
 
 #define ROUNDS_MAX 64
 
-enum { ANY_KEY = 1, PROTECT = 2, SHARE = 4, SMALL = 8 };
+enum { ANY_KEY = 1, PROTECT = 2, SHARE = 4, SMALL = 8, SHARE_ALL = 16 };
 
 static struct {
     struct engine *engine;
@@ -90,14 +90,16 @@ static void start(void)
 
 static void limits_set(unsigned permitted)
 {
-    static const char *const origins[] = {"http://a"};
+    static const char *const origins[] = {"http://a", "*"};
     struct http_limits limits = {.clients_max = 10,
                                  .value_max = permitted & SMALL ? 10 : 100000,
                                  .bodies_max = permitted & SMALL ? 15 : 200000,
                                  .any_key = permitted & ANY_KEY,
                                  .protect = permitted & PROTECT,
                                  .cors_origins = origins,
-                                 .cors_origin_count = permitted & SHARE ? 1 : 0};
+                                 .cors_origin_count = permitted & SHARE_ALL ? 2
+                                                      : permitted & SHARE   ? 1
+                                                                            : 0};
     http_set_limits(all.http, &limits);
 }
 
