@@ -75,7 +75,10 @@ static void connection_notice(void *context, struct MHD_Connection *mhd, void **
         *socket_context = connection_new(context);
     } else if (*socket_context != NULL) {
         struct http_connection *connection = *socket_context;
-        linger_begin(connection);
+        /* A child that was forked just now may still have a copy of the descriptor, which would keep it open.
+         */
+        if (!linger_begin(connection))
+            shutdown(connection->fd, SHUT_RDWR);
         connection_free(connection);
         *socket_context = NULL;
     }
@@ -252,6 +255,12 @@ static __attribute__((format(printf, 2, 0))) void daemon_log(void *context, cons
     diag(DIAG_VERBOSE, "HTTP: %s", text);
 }
 
+static void daemon_panic(void *context, const char *file, unsigned line, const char *reason)
+{
+    (void)context;
+    panic("libmicrohttpd: %s (%s:%u)", reason != NULL ? reason : "?", file, line);
+}
+
 static struct MHD_Daemon *daemon_start(struct http *http)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
@@ -306,6 +315,7 @@ struct http *http_new(const struct http_options *options)
     http->linger_timer = (struct loop_timer){.callback = linger_due, .context = http};
     routes_new(http);
     page_make(&http->page);
+    MHD_set_panic_func(daemon_panic, NULL);
     http->daemon = daemon_start(http);
     if (http->daemon == NULL) {
         diag(DIAG_WARNING, "cannot serve HTTP: libmicrohttpd does not start: %s", strerror(errno));

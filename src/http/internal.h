@@ -93,8 +93,9 @@ void stall_due(void *http);
 
 /* --- linger.c ------------------------------------------------------------------------------------------ */
 
-/* libmicrohttpd is about to close the socket: keeps it for a moment if the client may still be sending. */
-void linger_begin(struct http_connection *connection);
+/* libmicrohttpd is about to close the socket: keeps it for a moment if the client may still be sending.
+ * Returns whether it does. */
+bool linger_begin(struct http_connection *connection);
 /* Of linger_timer. */
 void linger_due(void *http);
 void linger_end(struct http *http);

@@ -33,6 +33,7 @@ static void lingering_close(struct lingering *lingering)
 {
     struct http *http = lingering->http;
     loop_remove(http->options.loop, lingering->fd);
+    shutdown(lingering->fd, SHUT_RDWR);
     close(lingering->fd);
     list_remove(&lingering->node);
     http->lingering_count--;
@@ -77,28 +78,28 @@ void linger_due(void *context)
     timer_update(http);
 }
 
-void linger_begin(struct http_connection *connection)
+bool linger_begin(struct http_connection *connection)
 {
     struct http *http = connection->http;
     struct tcp_info info;
     socklen_t size = sizeof(info);
     if (connection->is_clean || connection->peer.any.sa_family == AF_UNIX ||
         getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return;
+        return false;
     bool peer_is_done = info.tcpi_state == TCP_CLOSE_WAIT;
     if (info.tcpi_state != TCP_ESTABLISHED && !peer_is_done)
-        return;
+        return false;
     /* What libmicrohttpd cannot make anything of it closes without a word. */
     if (info.tcpi_bytes_received > 0 && info.tcpi_bytes_sent == 0)
         http_answer_bare(connection, 400, "Bad Request", "the request is malformed\n");
     if (peer_is_done)
-        return;
+        return false;
     shutdown(connection->fd, SHUT_WR);
     if (http->lingering_count >= LINGERING_MAX)
-        return;
+        return false;
     int kept = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
     if (kept < 0)
-        return;
+        return false;
     struct lingering *lingering = mem_alloc_zero(sizeof(*lingering));
     *lingering = (struct lingering){.http = http,
                                     .fd = kept,
@@ -107,12 +108,13 @@ void linger_begin(struct http_connection *connection)
     if (loop_add(http->options.loop, kept, EPOLLIN, lingering_read, lingering) != 0) {
         close(kept);
         mem_free(lingering);
-        return;
+        return false;
     }
     list_append(&http->lingering, &lingering->node);
     http->lingering_count++;
     if (!loop_timer_is_set(&http->linger_timer))
         timer_update(http);
+    return true;
 }
 
 void linger_end(struct http *http)
