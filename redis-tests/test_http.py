@@ -432,6 +432,11 @@ def test_seen_as_commands(start_web):
         assert "cmd=set" in mine and f"laddr=127.0.0.1:{web.port}" in mine
         assert b"http_clients:1" in connection.call("INFO", "clients")
         assert b"cmdstat_set:calls=1," in connection.call("INFO", "commandstats")
+        before = dict(line.split(":", 1) for line in connection.call("INFO", "stats").decode().split("\r\n") if ":" in line)
+        assert int(before["total_connections_received"]) >= 3
+        assert 'route="/kv/{key}",status="200"' in web.get("/metrics")
+        assert connection.call("CONFIG", "RESETSTAT") == b"OK"
+        assert 'route="/kv/{key}",status="200"' not in web.get("/metrics")
         assert connection.call("CLIENT", "KILL", "ADDR", peer) == 1
         assert raw.read_until_closed() == b""
 

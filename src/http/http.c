@@ -428,6 +428,14 @@ void http_stats_read(const struct http *http, struct http_stats *stats)
     *stats = http != NULL ? http->stats : (struct http_stats){0};
 }
 
+void http_stats_reset(struct http *http)
+{
+    for (size_t i = 0; i <= route_count(); i++)
+        route_stats_reset(&http->routes[i]);
+    http->stats.accepted = 0;
+    http->stats.rejected = 0;
+}
+
 /* --- shutting down ------------------------------------------------------------------------------------- */
 
 void http_drain(struct http *http)

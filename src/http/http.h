@@ -61,6 +61,8 @@ struct http_stats {
 };
 /* NULL: all zero. */
 void http_stats_read(const struct http *http, struct http_stats *stats);
+/* CONFIG RESETSTAT: what was counted, by route too, begins anew. */
+void http_stats_reset(struct http *http);
 
 /* What was counted by route, and of requests for what there is not; *count of them, the http's. */
 const struct route_stats *http_routes(const struct http *http, size_t *count);

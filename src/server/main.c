@@ -258,6 +258,7 @@ void server_reset_stats(struct server *server)
         (struct world_stats){.changes = server->world->stats.changes, .writes = server->world->stats.writes};
     error_stats_reset(server->world);
     net_stats_reset(server->net);
+    http_stats_reset(server->http);
     server->evicted_clients = 0;
     server->memory_peak = memory_used();
 }
