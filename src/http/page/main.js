@@ -59,6 +59,7 @@ function chartsBegin() {
   new Chart(parent, { title: "Sync latency", unit: "time of an fsync of the log", format: asMicroseconds, log: true,
     detail: (s) => (s.syncs > 0 ? `, ${asCount(s.syncs)} a second` : ""), series: byPercentile("syncP50", "syncP99", "syncP999") });
   new Chart(parent, { title: "Log", unit: "on disk, against what of it is live", format: asBytes, base: 1024, marks: true, empty: 1024,
+    detail: (s) => (s.rewriteShare === null || s.rewriteShare === undefined ? "" : `, rewrite at ${asShare(s.rewriteShare)}`),
     series: [{ label: "on disk", key: "disk", ink: "a", area: true }, { label: "live", key: "live", ink: "b" }] });
   new Chart(parent, { title: "Memory", unit: "bytes", format: asBytes, base: 1024,
     series: [{ label: "used", key: "memory", ink: "a", area: true }, { label: "resident", key: "resident", ink: "b" },

@@ -86,6 +86,7 @@ function sampleOf(stats, before, number) {
     http: stats.connections.http,
     blocked: stats.connections.blocked,
     rewriting: Boolean(log && log.rewriting),
+    rewriteShare: log && log.rewriting && log.rewrite_keys_total ? log.rewrite_keys / log.rewrite_keys_total : null,
     disk: log ? log.base_bytes + log.log_bytes + log.value_bytes_dead : null,
     live: log ? log.live_bytes : null,
   };
