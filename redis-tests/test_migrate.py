@@ -161,3 +161,14 @@ def test_users_and_keys(server):
         assert other.call("MIGRATE", "127.0.0.1", 1, "b", 0, 1).code == "NOPERM"
         assert other.call("MIGRATE", "127.0.0.1", 1, "", 0, 1, "KEYS", "a1", "b").code == "NOPERM"
         assert other.call("MIGRATE", "127.0.0.1", 1, "", 0, 1, "KEYS", "a1", "a2") == b"NOKEY"
+
+
+def test_passwords_are_for_nobody_else(server):
+    """Neither the slow log nor the other server's error shows them, whatever else is wrong with the command."""
+    with server.connect() as connection:
+        connection.call("CONFIG", "SET", "slowlog-log-slower-than", "0")
+        for wrong in (["AUTH", "sesame", "WRONG"], ["AUTH2", "ali", "sesame", "WRONG"], ["AUTH", "sesame", "KEYS", "a"]):
+            connection.call("MIGRATE", "127.0.0.1", 1, "a", 0, 100, *wrong)
+        assert connection.call("MIGRATE", "127.0.0.1", 1, "a", "x", "y", "AUTH2", "ali", "sesame") != b"OK"
+        words = [word for entry in connection.call("SLOWLOG", "GET") for word in entry[3]]
+        assert words.count(b"(redacted)") == 6 and b"sesame" not in words and b"ali" not in words

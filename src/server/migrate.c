@@ -70,9 +70,12 @@ static int option_read(struct migration *migration, int i)
         migration->replace = true;
     } else if (slice_is(call->argv[i], "auth") && behind >= 1) {
         migration->password = ++i;
+        call_redact(call, i);
     } else if (slice_is(call->argv[i], "auth2") && behind >= 2) {
         migration->user = ++i;
+        call_redact(call, i);
         migration->password = ++i;
+        call_redact(call, i);
     } else if (slice_is(call->argv[i], "keys") && call->argv[3].size == 0) {
         migration->first_key = i + 1;
         migration->key_count = behind;
@@ -98,8 +101,6 @@ static bool arguments_read(struct migration *migration)
         if (i == 0)
             return false;
     }
-    if (migration->password)
-        call_redact(call, migration->password);
     if (!call_int(call, 5, &timeout) || !call_int(call, 4, &migration->database))
         return false;
     migration->timeout_ms = timeout <= 0 ? TIMEOUT_MS_DEFAULT : timeout > INT_MAX ? INT_MAX : (int)timeout;
