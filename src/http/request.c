@@ -66,6 +66,9 @@ static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const 
                                                     [FIELD_EXPECT] = SLICE_LITERAL("Expect")};
     struct http_request *request = context;
     (void)kind;
+    /* A space before the colon: others may take "Content-Length :" for the length. */
+    if (name_size == 0 || strchr(" \t", name[name_size - 1]) != NULL)
+        request->is_ambiguous = true;
     for (int i = 0; i < FIELD_COUNT; i++) {
         if (!slice_equal_nocase(slice_make(name, name_size), names[i]))
             continue;

@@ -491,6 +491,20 @@ def test_malformed(start_web, wrong):
     assert web.ask("GET", "/kv/a")[0] == 404
 
 
+@pytest.mark.parametrize("field", [b"Content-Length :", b"Content-Length\t:", b"Transfer-Encoding :"])
+def test_hidden_request(start_web, field):
+    """A length that a proxy may take for one, and this server did not: what it is the length of is not taken for the next
+    request."""
+    server, web = start_web()
+    web.ask("PUT", "/kv/a", b"1")
+    hidden = request("DELETE", "/kv/a")
+    what = b"chunked" if field.startswith(b"T") else str(len(hidden)).encode()
+    with RawWeb(server) as raw:
+        raw.send(b"GET /kv/a HTTP/1.1\r\nHost: localhost\r\n" + field + b" " + what + b"\r\n\r\n" + hidden)
+        assert raw.read().status == 400 and raw.read_until_closed() == b""
+    assert web.ask("GET", "/kv/a")[2] == b"1"
+
+
 def test_refusals_arrive(start_web):
     """A client that goes on sending a body that was refused reads the refusal all the same."""
     server, _ = start_web()
