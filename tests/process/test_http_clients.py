@@ -223,6 +223,7 @@ def test_slow_body(start_web):
                 pass
             time.sleep(0.15)
         assert steady.read().status == 200
+        trickle.socket.settimeout(0.3)  # it was given up before, not only now that it stops
         assert b"408" in trickle.read_until_closed()
 
 
