@@ -287,6 +287,23 @@ def test_many_too_large(both):
         assert raw.read().body == b'{"b":null}\n'
 
 
+def test_too_many_at_once(both):
+    """Nobody else is served while a request with very many keys is read, so it may name some 100,000; and the memory for
+    what the names of keys take is bounded, too."""
+    web, connection = both
+    names = [f"key:{i}" for i in range(100_000)]
+    assert web.ask("POST", "/mset?ttl=100", json.dumps(dict.fromkeys(names, "1")))[0] == 200
+    assert web.ask("POST", "/mget", json.dumps(names))[0] == 200
+    for path, body in (("/mget", json.dumps(["a"] * 1_000_000)), ("/mset", json.dumps({f"{i}": "1" for i in range(400_000)}))):
+        assert refused(web.ask("POST", path, body)) == (413, "the request names too much at once\n")
+    assert connection.call("DBSIZE") == 100_000
+    connection.call("FLUSHALL")
+    for i in range(20):
+        connection.call("SET", f"{i}" + "\1" * 1_000_000, "")
+    assert refused(web.ask("GET", "/kv?count=1000"))[0] == 413
+    assert len(json.loads(web.ask("GET", "/kv?count=1")[2])["keys"]) > 0
+
+
 def RawWeb_of(web):
     class Port:
         directives = {"http-port": web.port}

@@ -15,17 +15,23 @@
 #define JSON_MAX (16 << 20)
 /* Memory for what was read: small things take many times what their text does. */
 #define TREE_MAX (8 * JSON_MAX)
+/* They take time, too, while nobody else is served: each piece of the tree counts for so many bytes more, so
+ * that some 100,000 keys can be named at once. */
+#define PIECE_COST 256
 
 #define COUNT_STANDARD "100"
 #define COUNT_MAX      1000
 
 static size_t tree_left;
+static bool tree_is_full; /* something had no room */
 
 static void *tree_alloc(size_t size)
 {
-    if (size > tree_left)
+    if (tree_left < PIECE_COST || size > tree_left - PIECE_COST) {
+        tree_is_full = true;
         return NULL;
-    tree_left -= size;
+    }
+    tree_left -= size + PIECE_COST;
     return mem_try_alloc(size);
 }
 
@@ -34,6 +40,7 @@ static void tree_begin(void)
 {
     json_set_alloc_funcs(tree_alloc, mem_free);
     tree_left = TREE_MAX;
+    tree_is_full = false;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------- */
@@ -83,6 +90,10 @@ static json_t *body_parse(struct http_request *request)
     json_t *root = json_loadb(text.data, text.size, JSON_ALLOW_NUL, &error);
     if (root != NULL)
         return root;
+    if (tree_is_full) {
+        http_answer_text(request, 413, "the request names too much at once\n");
+        return NULL;
+    }
     struct buffer message = {0};
     buffer_append_format(&message, "the body is not valid JSON: line %d, column %d: %s\n", error.line,
                          error.column, error.text);
@@ -177,18 +188,26 @@ static void answer_values(struct http_request *request, const struct words *word
     buffer_free(&text);
 }
 
-static enum http_result mget_run(struct http_request *request, const struct words *words)
+/* Runs a command whose reply is told in JSON, or answers that it is too large. */
+static enum http_result run_limited(struct http_request *request, int argc, const struct slice *argv,
+                                    struct reply_reader *reader, const char *too_large)
 {
     struct output *output = &request->connection->output;
-    struct reply_reader reader;
     output_set_limit(output, JSON_MAX);
-    enum http_result result = http_run(request, words->count, words->slices, 0, &reader);
+    enum http_result result = http_run(request, argc, argv, 0, reader);
     output_set_limit(output, 0);
-    if (result == HTTP_AGAIN)
+    if (result == HTTP_DONE && output_overflowed(output))
+        http_answer_text(request, 413, too_large);
+    return result;
+}
+
+static enum http_result mget_run(struct http_request *request, const struct words *words)
+{
+    struct reply_reader reader;
+    if (run_limited(request, words->count, words->slices, &reader,
+                    "the values are too large to be told together\n") == HTTP_AGAIN)
         return HTTP_AGAIN;
-    if (output_overflowed(output))
-        http_answer_text(request, 413, "the values are too large to be told together\n");
-    else
+    if (request->response == NULL)
         answer_values(request, words, &reader);
     reply_reader_end(&reader);
     return HTTP_DONE;
@@ -370,9 +389,11 @@ static enum http_result list_run(struct http_request *request, struct slice curs
         argv[argc++] = buffer_slice(&pattern);
     }
     struct reply_reader reader;
-    enum http_result result = http_run(request, argc, argv, 0, &reader);
+    enum http_result result = run_limited(request, argc, argv, &reader,
+                                          "the keys are too large to be told together: ask for fewer\n");
     if (result == HTTP_DONE) {
-        answer_keys(request, &reader);
+        if (request->response == NULL)
+            answer_keys(request, &reader);
         reply_reader_end(&reader);
     }
     buffer_free(&pattern);
