@@ -75,6 +75,14 @@ def test_texts_of_errors(web):
         assert refused(web.ask("GET", path)) == (404, "not found\n"), path
 
 
+def test_targets_with_a_host(web):
+    """What proxies are asked for is understood here, too."""
+    web.ask("PUT", "http://localhost/kv/a?ttl=50", b"v")
+    assert web.ask("GET", "HTTP://anything:1/kv/a")[2] == b"v"
+    assert web.ask("GET", "http://localhost")[0] == 200
+    assert web.ask("GET", "http://localhost/nothing")[0] == 404
+
+
 def test_plain_keys(web):
     """Letters, digits and four signs, percent-encoded or not."""
     web.ask("PUT", "/kv/aZ09:_.-", b"v")

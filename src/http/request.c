@@ -39,9 +39,21 @@ void *request_begin(void *http, const char *target, struct MHD_Connection *mhd)
     return request;
 }
 
+/* A target as proxies are given it, "http://host/path": the path is what counts. */
+static struct slice target_without_host(struct slice target)
+{
+    const struct slice scheme = SLICE_LITERAL("http://");
+    if (target.size < scheme.size || !slice_equal_nocase(slice_make(target.data, scheme.size), scheme))
+        return target;
+    const char *end = target.data + target.size;
+    const char *path = memchr(target.data + scheme.size, '/', target.size - scheme.size);
+    return path != NULL ? slice_make(path, (size_t)(end - path)) : SLICE_LITERAL("/");
+}
+
 static void target_split(struct http_request *request)
 {
     struct slice target = request->target.size > 0 ? buffer_slice(&request->target) : SLICE_LITERAL("");
+    target = target_without_host(target);
     const char *mark = memchr(target.data, '?', target.size);
     size_t size = mark != NULL ? (size_t)(mark - target.data) : target.size;
     request->path = slice_make(target.data, size);
