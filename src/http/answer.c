@@ -20,6 +20,8 @@ void http_answer(struct http_request *request, unsigned status, const char *cont
     /* With MUST_COPY the bytes are not written to, though the type does not say so. */
     void *data = (void *)(uintptr_t)bytes.data;
     answer_set(request, status, MHD_create_response_from_buffer(bytes.size, data, MHD_RESPMEM_MUST_COPY));
+    request->answer_size = bytes.size;
+    http_of(request)->answers += bytes.size;
     if (content_type != NULL)
         http_answer_field(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 }

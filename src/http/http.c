@@ -408,6 +408,7 @@ void http_connection_describe(const struct http_connection *connection, struct c
         .writes = connection->state == REQUEST_ANSWERED,
         .paused = connection->state == REQUEST_PUT_OFF,
     };
+    info->output_memory += request->answer_size;
     info->memory = sizeof(*connection) + CONNECTION_MEMORY + input + info->input_free + info->output_memory;
 }
 

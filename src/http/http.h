@@ -21,11 +21,11 @@ struct route_stats;
 /* What can be changed while running. */
 struct http_limits {
     uint64_t clients_max;
-    uint64_t value_max;        /* bytes in the body of a request */
-    uint64_t bodies_max;       /* bytes in all bodies that are there at once */
-    int64_t timeout_seconds;   /* for each part of a request; 0: for ever */
-    bool any_key;              /* keys may hold any bytes, percent-encoded */
-    bool protect;              /* as net_limits has it */
+    uint64_t value_max;      /* bytes in the body of a request */
+    uint64_t bodies_max;     /* bytes in all bodies that are there at once, and in all answers of many keys */
+    int64_t timeout_seconds; /* for each part of a request; 0: for ever */
+    bool any_key;            /* keys may hold any bytes, percent-encoded */
+    bool protect;            /* as net_limits has it */
     int tcp_keepalive_seconds; /* 0: off. Of new connections. */
     /* Web pages from these origins may ask; "*": from any. They live as long as these limits. */
     const char *const *cors_origins;

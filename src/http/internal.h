@@ -58,7 +58,8 @@ struct http {
     unsigned lingering_count;
     struct loop_timer stall_timer;
     struct loop_timer linger_timer;
-    size_t bodies; /* bytes of all bodies that there are */
+    size_t bodies;  /* bytes of all bodies that there are */
+    size_t answers; /* and of all answers that had to be written down */
     const struct http_connection *ran_last;
     int rounds_of_one; /* so many in a row, that ran commands, ran only that one's */
     bool ran;          /* some, since that was asked last */

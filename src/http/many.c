@@ -69,10 +69,16 @@ static void bulk_append(struct buffer *out, const struct reply_reader *reader,
     buffer_free(&copy);
 }
 
+/* Unlike values, which clients that read slowly share, each such answer takes memory of its own. */
 static void answer_json(struct http_request *request, struct buffer *text)
 {
+    const struct http *http = http_of(request);
+    uint64_t max = http->options.limits.bodies_max;
     buffer_append_char(text, '\n');
-    http_answer(request, 200, "application/json", buffer_slice(text));
+    if (text->size > max || http->answers > max - text->size)
+        http_answer_text(request, 503, "too much is being told at once\n");
+    else
+        http_answer(request, 200, "application/json", buffer_slice(text));
 }
 
 /* --- reading ------------------------------------------------------------------------------------------- */

@@ -306,6 +306,8 @@ void request_clear(struct http_request *request)
     if (request->response != NULL)
         MHD_destroy_response(request->response);
     request->response = NULL;
+    http_of(request)->answers -= request->answer_size;
+    request->answer_size = 0;
     if (output_overflowed(output)) {
         output_free(output);
         *output = (struct output){0};

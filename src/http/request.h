@@ -51,6 +51,7 @@ struct http_request {
     bool is_early;                 /* its answer leaves before its body was read */
     bool is_shared;                /* a page from elsewhere asks, and may */
     struct MHD_Response *response; /* NULL: not answered yet */
+    size_t answer_size;            /* bytes that were copied for it */
     unsigned status;
     uint64_t begin_ticks; /* when its first line was there */
 };

@@ -290,6 +290,25 @@ def test_uploads_together(start_web):
     wait_until(lambda: web.ask("PUT", "/kv/a", b"x" * 2_000_000)[0] == 200)
 
 
+def test_answers_together(start_web):
+    """Answers that tell of many keys take so much memory, however many clients do not read theirs, and no more."""
+    server, web = start_web(http_max_uploads="32mb")
+    web.ask("PUT", "/kv/a", b"x" * 8_000_000)
+    before_kb = resident_kb(server)
+    readers = [RawWeb(server) for _ in range(20)]
+    for raw in readers:
+        raw.send(request("POST", "/mget", b'["a"]'))
+    time.sleep(0.5)
+    assert web.ask("POST", "/mget", b'["a"]')[::2] == (503, b"too much is being told at once\n")
+    assert web.ask("GET", "/kv/a")[0] == 200
+    assert resident_kb(server) - before_kb < 70_000
+    statuses = [raw.read().status for raw in readers]
+    assert statuses.count(200) == 4 and statuses.count(503) == 16
+    wait_until(lambda: web.ask("POST", "/mget", b'["a"]')[0] == 200)
+    for raw in readers:
+        raw.socket.close()
+
+
 def test_announced_only(start_web):
     """Bodies that are announced and never come take no memory."""
     server, web = start_web(maxclients=2000)
