@@ -73,16 +73,30 @@ static int64_t slow_monotonic(struct clock *clock)
     return ((struct fake_clock *)clock)->now_us += 1000000; /* from one look at the clock to the next */
 }
 
+/* The loop is told: that it may acknowledge is the moment that counts. */
+static void see_that_it_is_durable(void *context)
+{
+    struct fixture *f = context;
+    f->wakes++;
+    assert_int_equal(journal_durable(f->journal), journal_acknowledged(f->journal));
+}
+
 /* A write that itself takes a second is synced before it is acknowledged: else more than a second of
  * acknowledged writes could be lost. */
 static void everysec_never_acknowledges_late_writes_unsynced(void **state)
 {
     (void)state;
     struct fixture f;
-    start_with(&f, SYNC_EVERYSEC);
+    fixture_init(&f);
+    f.options.policy = SYNC_EVERYSEC;
+    f.options.segment_size = 1 << 20;
+    f.options.wake = see_that_it_is_durable;
+    fixture_start(&f);
+    fixture_work(&f);
     f.clock.clock.monotonic_us = slow_monotonic;
     for (int i = 0; i < 20; i++) {
         fixture_append(&f, 1, 30);
+        assert_int_equal(journal_durable(f.journal), journal_acknowledged(f.journal));
         journal_work(f.journal);
         assert_int_equal(journal_durable(f.journal), journal_written(f.journal));
     }
@@ -379,6 +393,53 @@ static void what_was_admitted_finds_room(void **state)
     assert_true(fixture_recover(&f));
     fixture_check(&f);
     fixture_free(&f);
+}
+
+/* The loop has a large change to make as soon as it is told of something, and the disk gives no more then. */
+struct late_change {
+    struct fixture f;
+    bool is_due;
+    int told;
+};
+
+static void change_when_told(void *context)
+{
+    struct late_change *change = context;
+    if (!change->is_due)
+        return;
+    change->told++;
+    if (journal_admit(change->f.journal, 300000) != ADMIT_YES)
+        return;
+    change->is_due = false;
+    memory_disk_set_capacity(change->f.memory, 0);
+    fixture_append(&change->f, 1, 300000);
+}
+
+/* What is admitted while a rewrite's cut waits to be made finds room, too: it goes to another segment, so
+ * room in this one does not count. */
+static void what_was_admitted_behind_a_cut_finds_room(void **state)
+{
+    (void)state;
+    struct late_change change = {.is_due = false};
+    struct fixture *f = &change.f;
+    fixture_init(f);
+    f->options.segment_size = 1 << 20;
+    f->options.wake = change_when_told;
+    f->options.wake_context = &change;
+    fixture_start(f);
+    /* There is room for it in the first segment, which it will not go to. */
+    while (journal_admit(f->journal, 300000) != ADMIT_YES)
+        fixture_work(f);
+    fixture_append(f, 1, 100);
+    journal_rewrite_begin(f->journal);
+    change.is_due = true;
+    fixture_pass(f, 5000000);
+    assert_true(change.told > 0);
+    assert_null(journal_full(f->journal));
+    assert_int_equal(journal_durable(f->journal), f->stream.size);
+    journal_rewrite_end(f->journal, false);
+    memory_disk_set_capacity(f->memory, UINT64_MAX);
+    fixture_free(f);
 }
 
 /* D12: a full disk is said so, what was taken before stays, and writes are taken again by themselves. */
@@ -737,6 +798,7 @@ int main(void)
         cmocka_unit_test(what_waits_together_is_synced_together),
         cmocka_unit_test(too_much_on_its_way_has_to_wait),
         cmocka_unit_test(what_was_admitted_finds_room),
+        cmocka_unit_test(what_was_admitted_behind_a_cut_finds_room),
         cmocka_unit_test(a_full_disk_refuses_and_recovers),
         cmocka_unit_test(a_size_that_cannot_be_had_does_not_hold_up_others),
         cmocka_unit_test(what_found_no_room_is_kept),
