@@ -189,7 +189,9 @@ static enum MHD_Result request_send(struct http_request *request)
 static enum MHD_Result request_run(struct http_request *request)
 {
     struct http *http = http_of(request);
-    enum http_result result = http->draining ? HTTP_AGAIN : request->route->handler(request);
+    /* Those that need no password run no commands: whether the server is well, or stopping. */
+    bool runs = !http->draining || request->route->is_open;
+    enum http_result result = runs ? request->route->handler(request) : HTTP_AGAIN;
     if (result == HTTP_DONE)
         return request_send(request);
     /* What it has run already is run once more, too. */

@@ -1,5 +1,6 @@
 """What waits for a sync, and what a sync that failed leads to (D1, D2, D11)."""
 
+import os
 import signal
 import time
 
@@ -149,6 +150,30 @@ def test_http_answers_wait_for_the_sync(new_faulty):
     assert answers[1].body == b"new" and answers[5].body == b'{"other":"1","written":"new"}\n'
     for connection in connections:
         connection.socket.close()
+
+
+def test_readyz_while_stopping(new_faulty):
+    """A server that waits for its disk before it stops says so to who asks whether it is ready; what it has run is
+    answered, and nothing more is run."""
+    faulty = new_faulty(**web_directives()).start()
+    with RawWeb(faulty) as writer, RawWeb(faulty) as late, RawWeb(faulty) as prober:
+        faulty.faults.add("fdatasync", "delay", delay=2, count=1, name=LOG)
+        for raw in (late, prober):
+            raw.send(request("GET", "/readyz"))
+            assert raw.read().status == 200
+        writer.send(request("PUT", "/kv/a", b"1"))
+        wait_until(lambda: faulty.faults.hits())
+        os.kill(faulty.pid, signal.SIGTERM)
+        wait_until(lambda: "received Terminated" in faulty.log())
+        late.send(request("PUT", "/kv/b", b"2"))
+        prober.send(request("GET", "/readyz"))
+        answer = prober.read()
+        assert (answer.status, answer.body) == (503, b"stopping\n")
+        assert writer.read().status == 200 and late.read_until_closed() == b""
+    assert faulty.wait() == 0
+    faulty.faults.clear()
+    faulty.start()
+    assert Web(faulty).ask("GET", "/kv/a")[0] == 200 and Web(faulty).ask("GET", "/kv/b")[0] == 404
 
 
 @pytest.mark.parametrize("policy", ["always", "everysec"])
