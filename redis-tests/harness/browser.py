@@ -139,7 +139,7 @@ class Tab:
         self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete'")
 
-    def wait(self, expression, seconds=20):
+    def wait(self, expression, seconds=90):
         """Until it is true; returns its value."""
         deadline = time.monotonic() + seconds
         while True:
