@@ -73,7 +73,8 @@ struct values {
     struct list planned;
     struct list rewriting; /* named for the running rewrite */
     struct list dropped;   /* dead; the loop has yet to say since when */
-    struct list dead;      /* until the replacement is past recall: in order of dead_lsn */
+    struct list dead;      /* until the replacement is past recall: in order of dead_lsn, but for one that a
+                            * silent change left, which may hold up those behind it until the next unit */
     struct list kept;      /* until a younger base is the oldest */
     struct list removable;
     bool recheck; /* something in kept may be removable */
