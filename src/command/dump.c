@@ -216,15 +216,15 @@ static bool integer_read(struct slice *rest, enum special form, struct loaded *l
 }
 
 /* What the sizes promise is believed only as far as it can be, so that a few bytes cannot ask for much
- * memory. */
+ * memory. A size that is marked as special counts as its lower six bits, as it does in Redis. */
 static bool compressed_read(struct slice *rest, uint64_t size_max, struct loaded *loaded)
 {
     struct slice taken;
     uint64_t compressed_size;
     uint64_t size;
     bool is_special;
-    if (!length_read(rest, &compressed_size, &is_special) || is_special ||
-        !length_read(rest, &size, &is_special) || is_special || !take(rest, compressed_size, &taken))
+    if (!length_read(rest, &compressed_size, &is_special) || !length_read(rest, &size, &is_special) ||
+        !take(rest, compressed_size, &taken))
         return false;
     if (size == 0 || size > UINT32_MAX || size > size_max || compressed_size > UINT32_MAX ||
         size / COMPRESSION_FACTOR > compressed_size)

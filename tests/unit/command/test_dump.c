@@ -159,6 +159,7 @@ static void test_payloads(void **state)
     CHECK("\0\x81\xff\xff\xff\xff\xff\xff\xff\xff", 10, bad);
     CHECK("\0\xc2\xff\xff\xff\xff", 10, ok);
     CHECK("\0\xc3\6\5\4abcde", 10, ok);
+    CHECK("\0\xc3\xc6\xc5\4abcde", 10, ok);
     CHECK("\0\xc3\6\6\4abcde", 10, bad);
     CHECK("\0\xc3\6\4\4abcde", 10, bad);
     CHECK("\0\xc3\5\x80\xff\xff\xff\xff\4abcd", 10, bad);
