@@ -160,6 +160,53 @@ def test_directives_that_do_nothing_yet(start):
     assert len(warnings) == 1 and "repl-timeout" in warnings[0]
 
 
+RENAMES = [("FLUSHALL", ""), ("GET", "Fetch"), ("SET", "GET"), ("bitfield", "SET"), ("CONFIG", "c" * 60)]
+
+
+def test_renamed_commands(new_server):
+    """Clients know a command by its new name only, or not at all; users' rules by its own."""
+    server = new_server(rename_command=RENAMES).start()
+    with server.connect() as client:
+        assert b"unknown command 'FLUSHALL'" in client.raw("FLUSHALL")
+        assert b"unknown command 'config'" in client.raw("config", "GET", "port")
+        assert client.call("C" * 60, "GET", "port") == [b"port", str(server.port).encode()]
+        assert client.call("get", "key", "value") == b"OK" and client.call("fetch", "key") == b"value"
+        assert client.call("COMMAND", "INFO", "flushall", "fetch")[1][0] == b"get"
+        assert client.call("COMMAND", "INFO", "flushall")[0] is None
+        assert [b"key"] == client.call("COMMAND", "GETKEYS", "get", "key", "value")
+        listed = client.call("COMMAND", "LIST")
+        assert b"flushall" not in listed and b"set" in listed and b"get" in listed
+        assert client.call("ACL", "SETUSER", "writer", "on", "nopass", "~*", "+set") == b"OK"
+        assert client.call("AUTH", "writer", "x") == b"OK"
+        assert client.call("GET", "key", "more") == b"OK"
+        assert b"NOPERM" in client.raw("FETCH", "key")
+
+
+@pytest.mark.dkv("the log has commands by their own names, so that others can be given later")
+def test_renamed_commands_in_the_log(new_server):
+    server = new_server(rename_command=RENAMES).start()
+    with server.connect() as client:
+        count = client.call("COMMAND", "COUNT")
+        assert client.call("get", "key", "value") == b"OK"
+        assert client.call("SET", "bits", "SET", "u8", "0", "255") == [0]
+        client.call("MULTI")
+        client.call("get", "other", "x" * 100, "EX", "1000")
+        assert client.call("EXEC") == [b"OK"]
+    server.kill()
+    server.start(rename_command=None)
+    with server.connect() as client:
+        assert client.call("COMMAND", "COUNT") == count + 1
+        assert client.call("MGET", "key", "bits") == [b"value", b"\xff"]
+        assert 0 < client.call("TTL", "other") <= 1000
+
+
+@pytest.mark.parametrize("renames, word", [([("NOSUCH", "x")], "NOSUCH"), ([("GET", "SET")], "SET"), ([("GET",)], "GET")])
+def test_renames_that_cannot_be(new_server, renames, word):
+    with pytest.raises(StartError) as refusal:
+        new_server(rename_command=renames).start()
+    assert "exit status 1" in str(refusal.value) and word in str(refusal.value)
+
+
 def test_pidfile(start, tmp_path):
     path = tmp_path / "server.pid"
     server = start(pidfile=path, daemonize="no")

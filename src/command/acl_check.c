@@ -84,7 +84,7 @@ static void check_key(void *context, int index, unsigned key_flags)
     struct check *check = context;
     if (check->verdict != ACL_PERMITTED || (key_flags & KEY_NOT_KEY))
         return;
-    key_flags = command_key_flags_as_called(check->argc, check->argv, key_flags);
+    key_flags = command_key_flags_as_called(check->entry->command, check->argc, check->argv, key_flags);
     if (key_is_permitted(check->selector, check->argv[index], key_flags))
         return;
     check->verdict = ACL_NO_KEY;

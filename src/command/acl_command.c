@@ -134,7 +134,7 @@ static void dryrun_command(struct call *call)
                            call->argv[2].data);
         return;
     }
-    const struct command_entry *entry = command_table_find(call->world->commands, argv[0]);
+    const struct command_entry *entry = command_table_find_called(call->world->commands, argv[0]);
     if (entry && entry->children && argc > 1)
         entry = command_entry_child(entry, argv[1]);
     if (!entry) {

@@ -135,6 +135,7 @@ struct command_entry {
     const struct command *command;
     const struct command_entry *parent; /* NULL: not a subcommand */
     char full_name[48];                 /* "config|get" */
+    char *called;                       /* what clients call it instead; "": they cannot; NULL: as it is */
     unsigned id;                        /* its own among commands and subcommands; from 0 on */
     struct command_stats stats;
     struct command_entry *children; /* subcommand_count of them */
@@ -146,12 +147,20 @@ struct command_table *command_table_new(void);
 void command_table_free(struct command_table *table);
 /* Adds a family. rows stay the caller's (static). Names must be new. */
 void command_table_add(struct command_table *table, const struct command *rows, size_t count);
-/* By name in any case; NULL when unknown. */
+/* By name in any case; NULL when unknown. This is the name that the log knows, whatever clients call it. */
 struct command_entry *command_table_find(const struct command_table *table, struct slice name);
+/* The same by what clients call it. */
+struct command_entry *command_table_find_called(const struct command_table *table, struct slice name);
+/* Lets clients call it by another name only, in any case, or with an empty one not at all (rename-command).
+ * NULL, or why that cannot be. */
+const char *command_table_rename(struct command_table *table, struct slice from, struct slice to);
 /* A container's subcommand; NULL when unknown. */
 struct command_entry *command_entry_child(const struct command_entry *entry, struct slice name);
 /* By "name" or "name|sub". */
 struct command_entry *command_table_lookup(const struct command_table *table, struct slice full_name);
+/* The same with the name that clients use. */
+struct command_entry *command_table_lookup_called(const struct command_table *table, struct slice full_name);
+/* Of those that clients can call. */
 size_t command_table_count(const struct command_table *table);
 /* index in [0, count), in order of registration. */
 struct command_entry *command_table_at(const struct command_table *table, size_t index);
@@ -173,6 +182,7 @@ void command_each_key(const struct command *command, int argc, const struct slic
                       command_key_visit *visit, void *context);
 /* What this very call does to a key whose command has these key_flags, some of which may depend on arguments.
  */
-unsigned command_key_flags_as_called(int argc, const struct slice *argv, unsigned key_flags);
+unsigned command_key_flags_as_called(const struct command *command, int argc, const struct slice *argv,
+                                     unsigned key_flags);
 
 #endif

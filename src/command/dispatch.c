@@ -38,9 +38,14 @@ void command_families_add(struct command_table *table)
 
 /* --- looking ahead ------------------------------------------------------------------------------------- */
 
-static void prepare(struct world *world, const struct request *request, struct prepared *prepared)
+/* The log has commands by their own names, whatever clients may call them. */
+static void prepare(struct world *world, const struct session *session, const struct request *request,
+                    struct prepared *prepared)
 {
-    *prepared = (struct prepared){.entry = command_table_find(world->commands, request->argv[0])};
+    struct slice name = request->argv[0];
+    *prepared =
+        (struct prepared){.entry = session->replaying ? command_table_find(world->commands, name)
+                                                      : command_table_find_called(world->commands, name)};
     if (!prepared->entry)
         return;
     if (prepared->entry->children && request->argc > 1) {
@@ -60,7 +65,7 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
 {
     const struct database *db = store_database(world->store, session->database);
     for (int i = 0; i < count; i++) {
-        prepare(world, requests[i], &prepared[i]);
+        prepare(world, session, requests[i], &prepared[i]);
         if (prepared[i].has_key && count > 1)
             database_prefetch_bucket(db, prepared[i].key_hash);
     }

@@ -16,7 +16,7 @@
 /* --- how much it may be -------------------------------------------------------------------------------- */
 
 /* What a command's effects take beyond the bytes of its arguments: SELECT there and back, MULTI and EXEC, a
- * time. */
+ * time, its name where clients call it by a shorter one. */
 #define EFFECT_OVERHEAD 256
 /* An argument's framing. */
 #define ARGUMENT_OVERHEAD 32
@@ -142,10 +142,16 @@ void effect_verbatim(struct call *call)
     if (!buffer)
         return;
     large_note_effect(call->world, call->entry->command, call->argc, call->argv);
-    if (call->raw.size)
+    if (call->entry->called) { /* by that name nobody could repeat it */
+        request_append_count(buffer, call->argc);
+        request_append_argument(buffer, slice_of(call->entry->full_name));
+        for (int i = 1; i < call->argc; i++)
+            request_append_argument(buffer, call->argv[i]);
+    } else if (call->raw.size) {
         buffer_append_slice(buffer, call->raw);
-    else
+    } else {
         request_append(buffer, call->argc, call->argv);
+    }
 }
 
 /* Which of the files that hold what this command looked at its effect needs. */

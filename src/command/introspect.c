@@ -253,7 +253,7 @@ static void command_info_command(struct call *call)
     }
     reply_array(call->reply, call->argc - 2);
     for (int i = 2; i < call->argc; i++)
-        reply_info(call->reply, command_table_lookup(call->world->commands, call->argv[i]));
+        reply_info(call->reply, command_table_lookup_called(call->world->commands, call->argv[i]));
 }
 
 static void command_count_command(struct call *call)
@@ -355,7 +355,7 @@ static void command_docs_command(struct call *call)
     struct output_gap gap = reply_later(call->reply);
     int64_t found = 0;
     for (int i = 2; i < call->argc; i++) {
-        const struct command_entry *entry = command_table_lookup(table, call->argv[i]);
+        const struct command_entry *entry = command_table_lookup_called(table, call->argv[i]);
         if (!entry)
             continue;
         reply_docs(call->reply, entry);
@@ -446,7 +446,8 @@ static void command_list_command(struct call *call)
 
 struct key_report {
     struct reply *reply;
-    const struct slice *argv; /* of the command that was asked about */
+    const struct command *command;
+    const struct slice *argv; /* its arguments, under whatever name */
     int argc;
     bool with_flags;
     int64_t count;
@@ -468,14 +469,15 @@ static unsigned flags_as_called(const struct key_report *report, unsigned key_fl
     unsigned flags = key_flags & ~(unsigned)KEY_VARIABLE_FLAGS;
     if (!(key_flags & KEY_VARIABLE_FLAGS))
         return flags;
-    if (slice_is(report->argv[0], "bitfield"))
+    if (strcmp(report->command->name, "bitfield") == 0)
         return has_word(report, 2, (const char *const[]){"set", "incrby"}) ? flags : KEY_RO | KEY_ACCESS;
     return has_word(report, 3, (const char *const[]){"get", "ifeq"}) ? flags : KEY_OW | KEY_UPDATE;
 }
 
-unsigned command_key_flags_as_called(int argc, const struct slice *argv, unsigned key_flags)
+unsigned command_key_flags_as_called(const struct command *command, int argc, const struct slice *argv,
+                                     unsigned key_flags)
 {
-    const struct key_report report = {.argv = argv, .argc = argc};
+    const struct key_report report = {.command = command, .argv = argv, .argc = argc};
     return flags_as_called(&report, key_flags);
 }
 
@@ -494,7 +496,7 @@ static void getkeys_generic(struct call *call, bool with_flags)
 {
     const struct slice *argv = call->argv + 2;
     int argc = call->argc - 2;
-    const struct command_entry *entry = command_table_find(call->world->commands, argv[0]);
+    const struct command_entry *entry = command_table_find_called(call->world->commands, argv[0]);
     if (entry && entry->command->subcommand_count > 0 && argc > 1)
         entry = command_entry_child(entry, argv[1]);
     if (!entry) {
@@ -509,7 +511,11 @@ static void getkeys_generic(struct call *call, bool with_flags)
         reply_error(call->reply, "ERR Invalid number of arguments specified for command");
         return;
     }
-    struct key_report report = {.reply = call->reply, .argv = argv, .argc = argc, .with_flags = with_flags};
+    struct key_report report = {.reply = call->reply,
+                                .command = entry->command,
+                                .argv = argv,
+                                .argc = argc,
+                                .with_flags = with_flags};
     struct output_gap gap = reply_later(call->reply);
     command_each_key(entry->command, argc, argv, key_report_visit, &report);
     reply_array_at(call->reply, gap, report.count);

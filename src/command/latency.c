@@ -100,7 +100,7 @@ static void histogram_command(struct call *call)
         for (size_t i = 0; i < command_table_count(table); i++)
             count += reply_histograms(call, command_table_at(table, i));
     for (int i = 2; i < call->argc; i++) {
-        const struct command_entry *entry = command_table_lookup(table, call->argv[i]);
+        const struct command_entry *entry = command_table_lookup_called(table, call->argv[i]);
         if (entry)
             count += reply_histograms(call, entry);
     }

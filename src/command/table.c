@@ -1,7 +1,8 @@
 /* The command table: every command by name, in the order in which the families were added.
  *
  * Entries are allocated one by one and never move, since sessions and requests under way keep pointers to
- * them. They are found through an open-addressed table of pointers, at most half full. */
+ * them. They are found through an open-addressed table of pointers, at most half full. The few that clients
+ * call by another name, or cannot call, are looked for one by one. */
 #include <ctype.h>
 
 #include "base/diag.h"
@@ -13,9 +14,12 @@
 #define SLOTS_AT_FIRST 512
 
 struct command_table {
-    struct command_entry **entries; /* in order of registration */
-    size_t count;
+    struct command_entry **entries; /* in order of registration; behind them those that are hidden */
+    size_t count;                   /* without these */
+    size_t hidden_count;
     size_t capacity;
+    struct command_entry **renamed; /* among them the hidden ones */
+    size_t renamed_count;
     struct command_entry **slots;
     size_t slot_count; /* a power of two */
     unsigned next_id;
@@ -34,11 +38,13 @@ void command_table_free(struct command_table *table)
     if (!table)
         return;
     command_table_reset_stats(table);
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count + table->hidden_count; i++) {
         mem_free(table->entries[i]->children);
+        mem_free(table->entries[i]->called);
         mem_free(table->entries[i]);
     }
     mem_free(table->entries);
+    mem_free(table->renamed);
     mem_free(table->slots);
     mem_free(table);
 }
@@ -89,7 +95,7 @@ static void table_add(struct command_table *table, const struct command *command
     if ((table->count + 1) * 2 > table->slot_count)
         slots_grow(table);
     size_t slot = slot_of(table, slice_of(entry->full_name));
-    ASSERT(!table->slots[slot]);
+    ASSERT(!table->slots[slot] && table->hidden_count == 0);
     table->slots[slot] = entry;
     if (table->count == table->capacity) {
         table->capacity = table->capacity ? table->capacity * 2 : 64;
@@ -114,6 +120,47 @@ struct command_entry *command_table_find(const struct command_table *table, stru
     return table->slots[slot_of(table, slice_make(lower, name.size))];
 }
 
+struct command_entry *command_table_find_called(const struct command_table *table, struct slice name)
+{
+    for (size_t i = 0; i < table->renamed_count; i++)
+        if (name.size > 0 && slice_is(name, table->renamed[i]->called))
+            return table->renamed[i];
+    struct command_entry *entry = command_table_find(table, name);
+    return entry && !entry->called ? entry : NULL;
+}
+
+/* Moves it behind those that are told of. */
+static void table_hide(struct command_table *table, struct command_entry *entry)
+{
+    size_t place = 0;
+    while (table->entries[place] != entry)
+        place++;
+    size_t behind = table->count + table->hidden_count - place - 1;
+    memmove(&table->entries[place], &table->entries[place + 1], behind * sizeof(struct command_entry *));
+    table->entries[place + behind] = entry;
+    table->count--;
+    table->hidden_count++;
+}
+
+const char *command_table_rename(struct command_table *table, struct slice from, struct slice to)
+{
+    struct command_entry *entry = command_table_find_called(table, from);
+    if (!entry)
+        return "no such command";
+    if (to.size > 0 && command_table_find_called(table, to))
+        return "there is a command of the new name already";
+    if (!entry->called) {
+        table->renamed =
+            mem_realloc(table->renamed, (table->renamed_count + 1) * sizeof(struct command_entry *));
+        table->renamed[table->renamed_count++] = entry;
+    }
+    mem_free(entry->called);
+    entry->called = slice_to_cstring(to);
+    if (to.size == 0)
+        table_hide(table, entry);
+    return NULL;
+}
+
 struct command_entry *command_entry_child(const struct command_entry *entry, struct slice name)
 {
     for (size_t i = 0; i < entry->command->subcommand_count; i++)
@@ -122,14 +169,27 @@ struct command_entry *command_entry_child(const struct command_entry *entry, str
     return NULL;
 }
 
-struct command_entry *command_table_lookup(const struct command_table *table, struct slice full_name)
+typedef struct command_entry *entry_finder(const struct command_table *table, struct slice name);
+
+static struct command_entry *table_lookup(const struct command_table *table, struct slice full_name,
+                                          entry_finder *find)
 {
     const char *bar = full_name.size ? memchr(full_name.data, '|', full_name.size) : NULL;
     if (!bar)
-        return command_table_find(table, full_name);
+        return find(table, full_name);
     size_t parent_size = (size_t)(bar - full_name.data);
-    const struct command_entry *parent = command_table_find(table, slice_make(full_name.data, parent_size));
+    const struct command_entry *parent = find(table, slice_make(full_name.data, parent_size));
     return parent ? command_entry_child(parent, slice_make(bar + 1, full_name.size - parent_size - 1)) : NULL;
+}
+
+struct command_entry *command_table_lookup(const struct command_table *table, struct slice full_name)
+{
+    return table_lookup(table, full_name, command_table_find);
+}
+
+struct command_entry *command_table_lookup_called(const struct command_table *table, struct slice full_name)
+{
+    return table_lookup(table, full_name, command_table_find_called);
 }
 
 size_t command_table_count(const struct command_table *table)

@@ -84,18 +84,24 @@ struct config *config_new(void)
     return config;
 }
 
+static void free_lines(int count, struct config_words *lines)
+{
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < lines[i].count; j++)
+            mem_free(lines[i].items[j]);
+        mem_free(lines[i].items);
+    }
+    mem_free(lines);
+}
+
 void config_free(struct config *config)
 {
     if (config == NULL)
         return;
     for (size_t i = 0; i < directive_count; i++)
         value_free(&directives[i], &config->values[i]);
-    for (int i = 0; i < config->user_count; i++) {
-        for (int j = 0; j < config->users[i].count; j++)
-            mem_free(config->users[i].items[j]);
-        mem_free(config->users[i].items);
-    }
-    mem_free(config->users);
+    free_lines(config->user_count, config->users);
+    free_lines(config->rename_count, config->renames);
     mem_free(config->values);
     mem_free(config->file_owned);
     mem_free(config->dir_owned);

@@ -75,6 +75,8 @@ struct config {
     uint64_t acllog_max_len;
     int user_count; /* lines that declare users, "user" first */
     struct config_words *users;
+    int rename_count; /* lines of rename-command: that, the name, the new one */
+    struct config_words *renames;
 
     /* Memory. */
     uint64_t maxmemory;        /* bytes; 0: no limit */
@@ -135,8 +137,7 @@ struct config {
     struct config_value *values; /* one a row of the table */
     char *file_owned;
     char *dir_owned;
-    char *start_folder;    /* what relative paths of include and dir start from */
-    bool renames_commands; /* rename-command was given, which is not acted on */
+    char *start_folder; /* what relative paths of include and dir start from */
     const struct config_hooks *hooks;
 };
 

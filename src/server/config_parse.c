@@ -111,26 +111,30 @@ static bool loadmodule_statement(const struct statement_call *call)
     return fail_statement(call, "dkv loads no modules; remove the line");
 }
 
+/* Keeps a line as it is, for those who know what it may say. */
+static void keep_line(const struct statement_call *call, int *count, struct config_words **lines)
+{
+    *lines = mem_realloc(*lines, (size_t)(*count + 1) * sizeof(**lines));
+    struct config_words *line = &(*lines)[(*count)++];
+    *line = (struct config_words){.count = call->count,
+                                  .items = mem_alloc((size_t)call->count * sizeof(*line->items))};
+    for (int i = 0; i < call->count; i++)
+        line->items[i] = slice_to_cstring(call->words[i]);
+}
+
 static bool rename_statement(const struct statement_call *call)
 {
     if (call->count != 3)
         return fail_statement(call, "wrong number of arguments");
-    call->config->renames_commands = true;
+    keep_line(call, &call->config->rename_count, &call->config->renames);
     return true;
 }
 
-/* Kept as it is: which rules there are is not known here. */
 static bool user_statement(const struct statement_call *call)
 {
-    struct config *config = call->config;
     if (call->count < 2)
         return fail_statement(call, "wrong number of arguments");
-    config->users = mem_realloc(config->users, (size_t)(config->user_count + 1) * sizeof(*config->users));
-    struct config_words *user = &config->users[config->user_count++];
-    *user = (struct config_words){.count = call->count,
-                                  .items = mem_alloc((size_t)call->count * sizeof(*user->items))};
-    for (int i = 0; i < call->count; i++)
-        user->items[i] = slice_to_cstring(call->words[i]);
+    keep_line(call, &call->config->user_count, &call->config->users);
     return true;
 }
 
@@ -423,8 +427,6 @@ int config_inactive(const struct config *config, struct buffer *names)
             continue;
         buffer_append_format(names, "%s%s", count++ > 0 ? ", " : "", directive->name);
     }
-    if (config->renames_commands)
-        buffer_append_format(names, "%srename-command", count++ > 0 ? ", " : "");
     return count;
 }
 

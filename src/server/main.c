@@ -448,6 +448,21 @@ static void add_families(struct server *server, const struct config_hooks *hooks
     config_set_hooks(server->config, hooks);
 }
 
+static bool rename_commands(struct server *server)
+{
+    const struct config *config = server->config;
+    for (int i = 0; i < config->rename_count; i++) {
+        char *const *words = config->renames[i].items;
+        const char *wrong =
+            command_table_rename(server->world->commands, slice_of(words[1]), slice_of(words[2]));
+        if (wrong) {
+            diag(DIAG_WARNING, "cannot start: rename-command %s \"%s\": %s", words[1], words[2], wrong);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- recovering ---------------------------------------------------------------------------------------- */
 
 static void log_progress(struct server *server, const char *what)
@@ -649,7 +664,7 @@ static bool start(struct server *server, const struct config_hooks *hooks)
     if (!open_engine(server))
         return false;
     add_families(server, hooks);
-    if (!server_load_users(server))
+    if (!rename_commands(server) || !server_load_users(server))
         return false;
     server->started_ms = server->world->now_ms;
     server->started_us = server->world->monotonic_us;
