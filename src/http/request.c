@@ -61,6 +61,24 @@ static void target_split(struct http_request *request)
                                         : slice_make(target.data, 0);
 }
 
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* Whether the next line, which then begins with a space, goes on with it. libmicrohttpd adds such a line to
+ * the name: "Content-Len: 5" and " gth" are a length to it, "Content-Length:" and " 5" are none, and nobody
+ * else reads them so. All stands where it was received, with an end for each colon, CR and LF, but for such a
+ * name: it is put elsewhere, or written over what follows it. */
+static bool field_goes_on(const char *name, size_t name_size, const char *value, size_t value_size)
+{
+    const char *end = value + value_size;
+    const char *next = end[1] != '\0' ? end + 1 : end + 2;
+    while (is_blank(value[-1]))
+        value--;
+    return value - 1 != name + name_size || is_blank(*next);
+}
+
 static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
                                   const char *value, size_t value_size)
 {
@@ -78,15 +96,17 @@ static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const 
                                                     [FIELD_EXPECT] = SLICE_LITERAL("Expect")};
     struct http_request *request = context;
     (void)kind;
-    /* A space before the colon: others may take "Content-Length :" for the length. */
-    if (name_size == 0 || strchr(" \t", name[name_size - 1]) != NULL)
-        request->is_ambiguous = true;
+    /* Others may take "Content-Length :" for the length. */
+    if (name_size == 0 || is_blank(name[0]) || is_blank(name[name_size - 1]))
+        request->unclear = "there is a space around the name of a field\n";
+    else if (field_goes_on(name, name_size, value, value_size))
+        request->unclear = "a field goes on in the next line\n";
     for (int i = 0; i < FIELD_COUNT; i++) {
         if (!slice_equal_nocase(slice_make(name, name_size), names[i]))
             continue;
         struct slice field = slice_make(value, value_size);
         if (request->fields[i].data != NULL && !slice_equal(request->fields[i], field))
-            request->is_ambiguous = true;
+            request->unclear = "a field that counts is there more than once\n";
         request->fields[i] = field;
     }
     return MHD_YES;
@@ -222,7 +242,7 @@ static bool framing_is_wrong(const struct http_request *request)
 static bool body_is_worth_reading(const struct http_request *request)
 {
     return request->fields[FIELD_ENCODING].data == NULL && request->fields[FIELD_EXPECT].data == NULL &&
-           !request->is_ambiguous && request->body.announced <= DROPPED_BODY_MAX;
+           request->unclear == NULL && request->body.announced <= DROPPED_BODY_MAX;
 }
 
 /* The head is there. */
@@ -241,8 +261,8 @@ static enum MHD_Result request_head(struct http_request *request, const char *me
     connection->received = 0;
     http_touch(connection);
     http_set_state(connection, REQUEST_BODY);
-    if (request->is_ambiguous)
-        http_answer_text(request, 400, "a field that counts is there more than once\n");
+    if (request->unclear != NULL)
+        http_answer_text(request, 400, request->unclear);
     else if (framing_is_wrong(request))
         http_answer_text(request, 400, "the length of the body is not clear\n");
     else if (request->fields[FIELD_HOST].data == NULL && strcmp(version, "HTTP/1.1") == 0)
@@ -325,7 +345,7 @@ void request_clear(struct http_request *request)
     buffer_shrink(&request->key, TARGET_KEPT_MAX);
     request->route = NULL;
     request->is_shared = false;
-    request->is_ambiguous = false;
+    request->unclear = NULL;
     request->is_early = false;
 }
 

@@ -46,7 +46,7 @@ struct http_request {
     struct slice path;                /* in target */
     struct slice query;               /* in target, without "?" */
     struct slice fields[FIELD_COUNT]; /* data NULL: not given */
-    bool is_ambiguous;                /* some field that counts is there twice, and differs */
+    const char *unclear;              /* what others may read otherwise in its fields; NULL: nothing */
     struct http_body body;
     bool is_early;                 /* its answer leaves before its body was read */
     bool is_shared;                /* a page from elsewhere asks, and may */

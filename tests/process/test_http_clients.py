@@ -511,7 +511,7 @@ def test_malformed(start_web, wrong):
     assert web.ask("GET", "/kv/a")[0] == 404
 
 
-@pytest.mark.parametrize("field", [b"Content-Length :", b"Content-Length\t:", b"Transfer-Encoding :"])
+@pytest.mark.parametrize("field", [b"Content-Length :", b"Content-Length\t:", b"Transfer-Encoding :", b" Content-Length:"])
 def test_hidden_request(start_web, field):
     """A length that a proxy may take for one, and this server did not: what it is the length of is not taken for the next
     request."""
@@ -520,9 +520,38 @@ def test_hidden_request(start_web, field):
     hidden = request("DELETE", "/kv/a")
     what = b"chunked" if field.startswith(b"T") else str(len(hidden)).encode()
     with RawWeb(server) as raw:
-        raw.send(b"GET /kv/a HTTP/1.1\r\nHost: localhost\r\n" + field + b" " + what + b"\r\n\r\n" + hidden)
+        raw.send(b"GET /kv/a HTTP/1.1\r\n" + field + b" " + what + b"\r\nHost: localhost\r\n\r\n" + hidden)
         assert raw.read().status == 400 and raw.read_until_closed() == b""
     assert web.ask("GET", "/kv/a")[2] == b"1"
+
+
+@pytest.mark.parametrize("lines", [
+    b"Content-Length:\r\n %(size)d", b"Content-Length: \r\n\t%(size)d", b"Content-Len: %(size)d\r\n gth", b"Transfer-Encoding:\r\n chunked",
+    b"Transfer-Enc: chunked\r\n oding", b"X: a\r\n b\r\n c", b"Authorization: Bearer\r\n x", b"Origin:\r\n http://evil.example",
+], ids=range(8))  # fmt: skip
+def test_field_of_two_lines(start_web, lines):
+    """A field that goes on in the next line, which libmicrohttpd reads otherwise than anybody else: it is refused, and what
+    follows is taken neither for a body nor for a request."""
+    server, web = start_web()
+    web.ask("PUT", "/kv/a", b"1")
+    hidden = request("DELETE", "/kv/a")
+    with RawWeb(server) as raw:
+        raw.send(b"PUT /kv/b HTTP/1.1\r\nHost: localhost\r\n" + lines.replace(b"%(size)d", b"%d" % len(hidden)) + b"\r\n\r\n" + hidden)
+        answer = raw.read()
+        assert (answer.status, answer.body) == (400, b"a field goes on in the next line\n")
+        assert raw.read_until_closed() == b""
+    assert web.ask("GET", "/kv/a")[2] == b"1"
+    assert web.ask("GET", "/kv/b")[0] == 404
+
+
+def test_field_of_two_lines_anywhere(start_web):
+    """The same at the end of libmicrohttpd's buffer, where it writes the longer name over what follows."""
+    server, web = start_web()
+    for size in range(8100, 8150):
+        with RawWeb(server) as raw:
+            raw.send(b"PUT /kv/b HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * size + b"\r\nContent-Len:    3\r\n gth\r\n\r\nabc")
+            assert raw.read().status == 400, size
+    assert web.ask("GET", "/kv/b")[0] == 404
 
 
 def test_refusals_arrive(start_web):
