@@ -179,7 +179,7 @@ bool position_parse(struct slice text, uint64_t *position)
             return false;
         if (__builtin_mul_overflow(*position, UINT64_C(10), position) ||
             __builtin_add_overflow(*position, (uint64_t)(text.data[i] - '0'), position))
-            *position = UINT64_MAX / 20;
+            *position = UINT64_MAX;
     }
     return text.size > 0;
 }
@@ -197,7 +197,7 @@ struct range range_parse(struct slice field, uint64_t size)
     const struct range all = {.kind = RANGE_ALL, .end = size};
     const struct slice unit = SLICE_LITERAL("bytes=");
     uint64_t first;
-    uint64_t last = UINT64_MAX - 1;
+    uint64_t last = UINT64_MAX;
     if (field.size < unit.size || !slice_equal_nocase(slice_make(field.data, unit.size), unit))
         return all;
     struct slice rest = trimmed(slice_make(field.data + unit.size, field.size - unit.size));

@@ -164,6 +164,8 @@ static void test_ranges(void **state)
                  {"bytes=10-", RANGE_BEYOND, 0, 0},
                  {"bytes=10-12", RANGE_BEYOND, 0, 0},
                  {"bytes=99999999999999999999999999-", RANGE_BEYOND, 0, 0},
+                 {"bytes=18446744073709551615-", RANGE_BEYOND, 0, 0},
+                 {"bytes=1844674407370955161-99999999999999999999", RANGE_BEYOND, 0, 0},
                  {"bytes=5-4", RANGE_ALL, 0, 10},
                  {"bytes=1-2,4-5", RANGE_ALL, 0, 10},
                  {"bytes=-", RANGE_ALL, 0, 10},
