@@ -283,6 +283,13 @@ def test_many_gone_wrong(both, path, body):
     assert connection.call("DBSIZE") == 0
 
 
+def test_no_json(web):
+    """What is wrong with a body is told, also when there is none."""
+    for path in ("/mget", "/mset"):
+        assert refused(web.ask("POST", path, "")) == (400, "the body is not valid JSON: line 1, column 0: '[' or '{' expected near end of file\n")
+        assert refused(web.ask("POST", path, "[1,]")) == (400, "the body is not valid JSON: line 1, column 4: unexpected token near ']'\n")
+
+
 def test_many_too_large(both):
     """What would be too much to tell at once is refused, and the next request is answered."""
     web, connection = both

@@ -93,7 +93,7 @@ static json_t *body_parse(struct http_request *request)
         return NULL;
     }
     tree_begin();
-    json_t *root = json_loadb(text.data, text.size, JSON_ALLOW_NUL, &error);
+    json_t *root = json_loadb(text.size > 0 ? text.data : "", text.size, JSON_ALLOW_NUL, &error);
     if (root != NULL)
         return root;
     if (tree_is_full) {
