@@ -253,6 +253,14 @@ def test_ranges(web, size):
     assert part("bytes=1-2", If_Range='"x"') == (200, None, value)
 
 
+def test_range_of_nothing(both):
+    """An empty value, which only RESP can set, is got whole by who asks for its first bytes, as the live page does."""
+    web, connection = both
+    connection.call("SET", "a", "")
+    for text in ("bytes=0-65535", "bytes=-1"):
+        assert web.ask("GET", "/kv/a", Range=text)[::2] == (200, b""), text
+
+
 # --- many keys -------------------------------------------------------------------------------------------------
 
 

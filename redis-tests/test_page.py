@@ -379,6 +379,37 @@ def test_large_and_binary_values_are_not_spoilt(watched, browser):
         assert 50 <= connection.call("TTL", "binary") <= 60
 
 
+def test_odd_keys_and_values(watched, browser):
+    """Shows: the value that is opened is the key's: an empty one is empty, and a key whose name is a folder's to browsers
+    is not taken for what they ask instead, the page itself."""
+    with watched.connect() as connection:
+        for key, value in (("empty", ""), (".", "dot"), ("..", "dots"), ("other", "value")):
+            connection.call("SET", key, value)
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["empty", ".", "..", "other"])
+
+        def open_key(key):
+            browser.run(f"[...document.querySelectorAll('#key-list button')].find(button => button.textContent === {key!r}).click()")
+
+        open_key("other")
+        browser.wait("document.querySelector('#value').value === 'value'")
+        open_key("empty")
+        browser.wait("document.querySelector('#key').value === 'empty' && document.querySelector('#value').value === ''")
+        assert browser.text("#value-note") == "0\u202fB"
+        for key in (".", ".."):
+            open_key(key)
+            wait_note(browser, f"named “{key}”")
+            assert browser.run("document.querySelector('#key').value") in ("empty", "other")
+            write_key(browser, key, "new")
+            wait_note(browser, f"named “{key}”")
+            open_key("other")
+            browser.wait("document.querySelector('#value').value === 'value'")
+        assert connection.call("MGET", ".", "..") == [b"dot", b"dots"]
+        assert browser.complaints == []
+
+
 # --- when things go wrong ---------------------------------------------------------------------------------------------
 
 

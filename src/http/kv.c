@@ -44,11 +44,12 @@ static void answer_failed_condition(struct http_request *request)
     http_answer_text(request, 412, "precondition failed\n");
 }
 
-/* A range of a value that has changed since would not fit to what the client has. */
+/* A range of a value that has changed since would not fit to what the client has; and an empty value has
+ * none, so that who asks for its first bytes gets all of it. */
 static struct range range_asked(const struct http_request *request, const struct etag *etag, uint64_t size)
 {
     struct slice unless_changed = request->fields[FIELD_IF_RANGE];
-    if (request->method != HTTP_GET || request->fields[FIELD_RANGE].data == NULL ||
+    if (request->method != HTTP_GET || request->fields[FIELD_RANGE].data == NULL || size == 0 ||
         (unless_changed.data != NULL && !slice_equal(unless_changed, slice_make(etag->text, ETAG_SIZE))))
         return (struct range){.kind = RANGE_ALL, .end = size};
     return range_parse(request->fields[FIELD_RANGE], size);

@@ -165,7 +165,16 @@ function showLeft() {
   note("editor-note", left > 0 ? `Expires in ${asSpan(left)}.` : "Its time to live has passed.", left > 0 ? "" : "error");
 }
 
+/* Browsers take "." and ".." for places beside the page, however they are written: what came back would be something
+ * else than the value. */
+function isInReach(key) {
+  const isIn = key.path !== "." && key.path !== "..";
+  if (!isIn) note("editor-note", `A browser cannot ask for a key named “${key.text}”: curl --path-as-is can, and redis-cli.`, "error");
+  return isIn;
+}
+
 async function getKey(key) {
+  if (!isInReach(key)) return;
   try {
     const response = await ask(`kv/${key.path}`, { headers: { Range: `bytes=0-${SHOWN_BYTES - 1}` } });
     if (!response.ok) {
@@ -194,6 +203,7 @@ function promised(words) {
 
 /* A put that does not silently undo what somebody else did meanwhile; the second press says that it is meant. */
 async function put(key, body, words) {
+  if (!isInReach(key)) return;
   const ttl = element("ttl").value.trim();
   const condition = open.overwrite ? {} : open.etag ? { "If-Match": open.etag } : { "If-None-Match": "*" };
   try {
