@@ -229,6 +229,27 @@ def test_fits_the_screen(watched, browser, width, dark):
     assert browser.complaints == []
 
 
+def test_buttons_stay_where_they_are(watched, browser):
+    """Shows: what is asked for and told meanwhile moves no button from under the pointer."""
+    browser.shape(1280, 900)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    browser.wait("document.querySelectorAll('#commands tr').length > 0")
+
+    def height():
+        return browser.run("document.querySelector('#save').getBoundingClientRect().top + window.scrollY")
+
+    before = height()
+    with watched.connect() as connection:
+        for name in ("SET", "GET", "DEL", "TTL", "TYPE", "INCR", "EXISTS", "STRLEN", "TOUCH", "PERSIST", "APPEND", "GETDEL", "UNLINK"):
+            connection.call(name, "a", *["b"] * (name in ("SET", "APPEND")))
+    browser.wait("document.querySelector('#commands-note').textContent.includes(' more. ')")
+    assert height() == before
+    write_key(browser, "b", "new")
+    wait_note(browser, "Put, durably")
+    assert height() == before
+
+
 def test_everything_has_a_name(watched, browser):
     """Shows: what can be read aloud or tabbed to says what it is: fields, buttons and charts have accessible names."""
     browser.open(Web(watched).url + "/")
