@@ -318,6 +318,34 @@ def test_put_get_ttl_delete(watched, browser):
         assert connection.call("GET", "taken") == b"new"
 
 
+def test_notes_stay(watched, browser):
+    """Shows: while the time to live is counted down, what was done, and that the next press would overwrite what somebody
+    else wrote, stays to be read."""
+    browser.shape(1280, 1000)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+
+    def two_seconds_pass():
+        left = browser.text("#ttl-note")
+        assert "expires in" in left
+        for _ in range(2):
+            browser.wait(f"document.querySelector('#ttl-note').textContent !== {left!r}")
+            left = browser.text("#ttl-note")
+
+    write_key(browser, "a", "1", ttl="500")
+    wait_note(browser, "Put, durably")
+    two_seconds_pass()
+    assert "Put, durably" in browser.text("#editor-note")
+    with watched.connect() as connection:
+        connection.call("SET", "a", "2", "KEEPTTL")
+    browser.click("#save")
+    wait_note(browser, "Somebody changed it")
+    two_seconds_pass()
+    assert "Somebody changed it" in browser.text("#editor-note")
+    browser.click("#new-key")
+    assert browser.text("#ttl-note") == "empty: for ever"
+
+
 def test_find_by_prefix(watched, browser):
     """Shows: keys are found by what they begin with, patterns' letters meant as they are, a page at a time."""
     with watched.connect() as connection:

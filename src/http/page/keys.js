@@ -117,6 +117,7 @@ function newKey() {
   element("save").disabled = false;
   setText(element("value-note"), "");
   note("editor-note", "");
+  showLeft();
   showEditor();
 }
 
@@ -160,9 +161,12 @@ function showTtl(response) {
 
 /* What is left, as it passes. */
 function showLeft() {
-  if (open.key === null || open.expires === null) return;
-  const left = Math.ceil((open.expires - Date.now()) / 1000);
-  note("editor-note", left > 0 ? `Expires in ${asSpan(left)}.` : "Its time to live has passed.", left > 0 ? "" : "error");
+  let text = "empty: for ever";
+  if (open.key !== null && open.expires !== null) {
+    const left = Math.ceil((open.expires - Date.now()) / 1000);
+    text = left > 0 ? `expires in ${asSpan(left)}, empty: for ever` : "has passed";
+  }
+  setText(element("ttl-note"), text);
 }
 
 /* Browsers take "." and ".." for places beside the page, however they are written: what came back would be something
