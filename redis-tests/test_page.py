@@ -346,6 +346,49 @@ def test_notes_stay(watched, browser):
     assert browser.text("#ttl-note") == "empty: for ever"
 
 
+def press(browser, key, code):
+    for kind in ("keyDown", "keyUp"):
+        more = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+        browser.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
+
+
+def test_by_keyboard(watched, browser):
+    """Shows: keys are opened one after the other with the keyboard alone; the focus stays where it was in their list."""
+    with watched.connect() as connection:
+        connection.call("MSET", "a", "1", "b", "2", "c", "3")
+    browser.shape(1280, 1000)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    wait_keys(browser, ["a", "b", "c"])
+    browser.run("document.querySelector('#key-list button').focus()")
+    for value in ("1", "2", "3"):
+        press(browser, "Enter", 13)
+        browser.wait(f"document.querySelector('#value').value === {value!r}")
+        assert browser.run("document.activeElement.getAttribute('aria-current')") == "true"
+        press(browser, "Tab", 9)
+    assert browser.complaints == []
+
+
+def test_slow_commands_can_be_copied(watched, browser):
+    """Shows: what is selected among the slow commands stays so while no other comes."""
+    with watched.connect() as connection:
+        connection.call("CONFIG", "SET", "slowlog-log-slower-than", "0")
+        connection.call("SET", "a", "to be copied")
+        connection.call("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        browser.wait("document.querySelectorAll('#slow tr').length === 2")
+        browser.run("getSelection().selectAllChildren(document.querySelector('#slow')); true")
+        samples = browser.run("dkv.view.samples.at(-1).number")
+        browser.wait(f"dkv.view.samples.at(-1).number > {samples} + 2")
+        assert "to be copied" in browser.run("getSelection().toString()")
+        connection.call("CONFIG", "SET", "slowlog-log-slower-than", "0")
+        connection.call("SET", "b", "another")
+        connection.call("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+        browser.wait("document.querySelector('#slow').textContent.includes('another')")
+
+
 def test_find_by_prefix(watched, browser):
     """Shows: keys are found by what they begin with, patterns' letters meant as they are, a page at a time."""
     with watched.connect() as connection:

@@ -45,13 +45,18 @@ function note(id, text, kind) {
 }
 
 function showKeys() {
+  const list = element("key-list");
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.path : null;
   const items = [...found.keys.values()].sort((a, b) => (a.text < b.text ? -1 : 1)).map((key) => {
-    const button = make("button", { type: "button" }, key.text === "" ? "(the empty key)" : key.text);
+    const button = make("button", { type: "button", "data-path": key.path }, key.text === "" ? "(the empty key)" : key.text);
     if (open.key && open.key.path === key.path) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => getKey(key));
     return make("li", {}, button);
   });
-  element("key-list").replaceChildren(...items);
+  list.replaceChildren(...items);
+  /* Whoever goes through them with the keyboard goes on from there. */
+  const again = items.find((item) => item.firstChild.dataset.path === focused);
+  if (again) again.firstChild.focus({ preventScroll: true });
   element("more").hidden = found.cursor === "0";
   const which = found.prefix ? ` that begin with “${found.prefix}”` : "";
   if (found.keys.size === 0 && found.cursor === "0") note("key-note", found.prefix ? `No keys${which}.` : "There are no keys in database 0 yet.");

@@ -112,7 +112,13 @@ function quoted(word) {
   return `"${word.replace(/"/g, '\\"').replace(/[\x00-\x1f]/g, hex)}"`;
 }
 
+let slowShown = null;
+
 function showSlow() {
+  /* What stays as it is can be selected and copied. */
+  const told = JSON.stringify([stats.slow, stats.slower_than_us]);
+  if (told === slowShown) return;
+  slowShown = told;
   const rows = (stats.slow || []).map((slow) => {
     const words = slow.words.map(quoted).join(" ");
     const row = cells([clockTime(slow.time_s * 1000)], [slow.us < 1 ? "under 1\u202fµs" : asMicroseconds(slow.us), "number"], [words, "words"],
