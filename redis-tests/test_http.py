@@ -481,6 +481,24 @@ def test_seen_as_commands(start_web):
         assert raw.read_until_closed() == b""
 
 
+def test_renamed_commands(start_web):
+    """What Redis clients call commands (rename-command) is nothing to HTTP: what it offers stays."""
+    names = ("SET", "GET", "DEL", "FLUSHALL", "MSET", "MGET", "MULTI", "EXEC", "SCAN", "INFO", "SLOWLOG")
+    server, web = start_web(rename_command=[("STRLEN", "length"), *[(name, "") for name in names[1:]], ("SET", "STRLEN"), ("APPEND", "SET")])
+    assert web.ask("PUT", "/kv/a", b"1")[0] == 200
+    assert web.ask("PUT", "/kv/a", b"2", If_Match=web.ask("GET", "/kv/a")[1]["ETag"])[0] == 200
+    assert web.ask("GET", "/kv/a")[2] == b"2"
+    assert web.ask("POST", "/mset", '{"b": "3"}')[0] == web.ask("POST", "/mset?ttl=9", '{"c": "4"}')[0] == 200
+    assert web.get("/kv?prefix=a") == '{"cursor":"0","keys":["a"]}\n'
+    assert web.ask("DELETE", "/kv/a")[0] == 200
+    assert web.ask("POST", "/mget", '["a", "b", "c"]')[2] == b'{"a":null,"b":"3","c":"4"}\n'
+    assert "slow" in web.stats() and web.ask("GET", "/metrics")[0] == 200
+    assert web.ask("DELETE", "/clear")[0] == 200
+    with server.connect() as connection:
+        assert connection.call("DBSIZE") == 0
+        assert b"unknown command" in connection.raw("FLUSHALL")
+
+
 def test_where_it_listens(new_server):
     """On a port, another port while it runs, and a unix socket with its permissions."""
     import http.client

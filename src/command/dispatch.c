@@ -38,14 +38,14 @@ void command_families_add(struct command_table *table)
 
 /* --- looking ahead ------------------------------------------------------------------------------------- */
 
-/* The log has commands by their own names, whatever clients may call them. */
+/* The log has commands by their own names, and so has HTTP, whatever clients may call them. */
 static void prepare(struct world *world, const struct session *session, const struct request *request,
                     struct prepared *prepared)
 {
     struct slice name = request->argv[0];
-    *prepared =
-        (struct prepared){.entry = session->replaying ? command_table_find(world->commands, name)
-                                                      : command_table_find_called(world->commands, name)};
+    bool by_own_name = session->replaying || session->http_owner != NULL;
+    *prepared = (struct prepared){.entry = by_own_name ? command_table_find(world->commands, name)
+                                                       : command_table_find_called(world->commands, name)};
     if (!prepared->entry)
         return;
     if (prepared->entry->children && request->argc > 1) {
