@@ -254,8 +254,11 @@ void journal_unit_value(struct journal *journal, struct blob *blob, struct slice
     struct values *values = journal->values;
     pthread_mutex_lock(&values->lock);
     struct value_file *file = value_of(blob);
+    /* What the child writes may come to nothing. If it does not, the base may name it for another key of the
+     * same blob, and needs it as long as it is in use. */
     if (file && file->state == VALUE_REWRITE) {
-        file->is_released = true; /* what the child writes may come to nothing */
+        file->is_released = true;
+        file->pinned_lsn = journal_executed(journal) + 1;
         file = NULL;
     }
     if (!file)

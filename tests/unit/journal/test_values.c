@@ -110,6 +110,30 @@ static void many_values_in_a_batch(void **state)
     fixture_free(&f);
 }
 
+/* Shows: under everysec, what is acknowledged already does not wait for a value that may take long to write:
+ * it is synced before that is begun. */
+static void what_is_acknowledged_does_not_wait_for_a_value(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.options.policy = SYNC_EVERYSEC;
+    fixture_start(&f);
+    fixture_append(&f, 1, 10);
+    commit(&f);
+    lsn_t before = f.stream.size;
+    assert_int_equal(journal_acknowledged(f.journal), before);
+    assert_true(journal_durable(f.journal) < before);
+    fixture_append_value(&f, 5000);
+    memory_disk_fail(f.memory, CALL_CREATE, 0, 1, -ENOSPC);
+    commit(&f);
+    assert_true(memory_disk_has_failed(f.memory));
+    assert_int_equal(journal_durable(f.journal), before);
+    fixture_pass(&f, 2000000);
+    assert_int_equal(journal_durable(f.journal), f.stream.size);
+    fixture_free(&f);
+}
+
 /* Shows: what was replaced goes when the replacement is durable, and not before. */
 static void a_replaced_file_goes(void **state)
 {
@@ -265,6 +289,49 @@ static void a_rewrite_refers_to_files(void **state)
     assert_int_equal(count_files(&f), 1);
     restart(&f);
     fixture_free(&f);
+}
+
+/* Shows: while the child of a rewrite writes a value's file, a unit that sets another key to the same bytes
+ * gets a file of its own. The child's stays for the key that the base has, until the next rewrite. */
+static void a_value_is_set_while_the_child_writes_it(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        struct fixture f;
+        fixture_init(&f);
+        fixture_start(&f);
+        fixture_append_value(&f, 5000);
+        commit(&f);
+        blob_forget_origin(f.values[0].blob);
+        journal_value_plan(f.journal, f.values[0].blob);
+        commit(&f);
+        fixture_pass(&f, 1000000);
+        lsn_t lsn = journal_rewrite_begin(f.journal);
+        assert_int_equal(fixture_write_base(&f, lsn), 0);
+        struct blob *blob = blob_share(f.values[0].blob);
+        struct buffer *unit = journal_unit_begin(f.journal, 0);
+        buffer_append_text(unit, "<4@0:");
+        journal_unit_value(f.journal, blob, slice_of("key"));
+        buffer_append_text(unit, ">");
+        buffer_append_text(&f.stream, "<4@0:");
+        buffer_append(&f.stream, blob->data, blob->size);
+        buffer_append_text(&f.stream, ">");
+        assert_int_equal(journal_unit_end(f.journal), f.stream.size);
+        set_value(&f, 4, blob, f.stream.size - 5001);
+        journal_rewrite_end(f.journal, true);
+        commit(&f);
+        commit(&f);
+        fixture_pass(&f, 3000000);
+        assert_int_equal(count_files(&f), 2);
+        if (again) {
+            fixture_rewrite(&f);
+            fixture_pass(&f, 3000000);
+            assert_int_equal(count_files(&f), 1);
+        }
+        restart(&f);
+        assert_int_equal(fixture_count_values(&f), 2);
+        fixture_free(&f);
+    }
 }
 
 /* Shows: what the child of a rewrite wrote that came to nothing is removed, whether the value lives on or
@@ -584,12 +651,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_comes_back),
         cmocka_unit_test(many_values_in_a_batch),
+        cmocka_unit_test(what_is_acknowledged_does_not_wait_for_a_value),
         cmocka_unit_test(a_replaced_file_goes),
         cmocka_unit_test(removal_asks_for_a_sync),
         cmocka_unit_test(a_pinned_file_stays),
         cmocka_unit_test(a_pin_behind_the_cut_stays),
         cmocka_unit_test(history_keeps_files),
         cmocka_unit_test(a_rewrite_refers_to_files),
+        cmocka_unit_test(a_value_is_set_while_the_child_writes_it),
         cmocka_unit_test(a_failed_rewrite_leaves_nothing),
         cmocka_unit_test(a_full_disk_refuses_values),
         cmocka_unit_test(a_disk_that_fills_up_is_waited_for),
