@@ -241,6 +241,19 @@ static lsn_t judge(struct sim *sim, struct client *client, const struct sim_comm
     }
 }
 
+/* Of a command without a unit: what has to be acknowledged before its reply goes, under every policy. A write
+ * that had nothing to do says that the state is as it should be, and EXEC that it did nothing because of
+ * somebody's write. */
+static lsn_t leans_on(const struct client *client, const struct sim_command *command, const char *reply,
+                      lsn_t shown)
+{
+    if (shown == 0)
+        return 0;
+    if (command->kind == COMMAND_EXEC)
+        return begins_with(reply, "*-1") || begins_with(reply, "_") ? shown : 0;
+    return client->session->last_command->command->flags & CMD_WRITE ? shown : 0;
+}
+
 /* A reply was queued from begin on; unit is the LSN of the unit that the command wrote, 0 if it wrote none.
  */
 static void note_reply(struct sim *sim, struct client *client, const struct sim_command *command,
@@ -252,6 +265,7 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
         return;
     reply_peek(client, begin, reply);
     lsn_t shown = judge(sim, client, command, reply);
+    lsn_t acknowledged = unit ? unit : leans_on(client, command, reply, shown);
     if (unit)
         client->last_write = unit;
     if (begins_with(reply, "-MISCONF")) {
@@ -264,7 +278,7 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
     *promise_add(client) = (struct promise){.begin = begin,
                                             .end = client->output.queued,
                                             .shown = unit ? unit : shown,
-                                            .acknowledged = unit,
+                                            .acknowledged = acknowledged,
                                             .policy = journal_policy(sim->journal),
                                             .policy_epoch = sim->policy_epoch};
 }

@@ -264,8 +264,8 @@ static void change_policy(struct sim *sim)
 {
     enum sync_policy policy = (enum sync_policy)random_below(&sim->random, 3);
     trace_line(&sim->trace, "policy: %d", (int)policy);
+    sim->policy_epoch += policy != sim->config.policy;
     sim->config.policy = policy;
-    sim->policy_epoch++;
     /* What was acknowledged so far was so under the old policy's promise. */
     sim_must_survive(sim, CRASH_PROCESS);
     if (policy == SYNC_NO)
@@ -388,6 +388,15 @@ static bool comes_to_rest(struct sim *sim)
     return false;
 }
 
+/* After a rest, what came before it is durable and known to be so, what recovery found included. But a
+ * closing frame that found the disk full is not tried again. */
+static void settled_record(struct sim *sim, lsn_t lsn)
+{
+    if (sim->config.policy != SYNC_NO && sim->disk->full_hits == 0 && !sim->disk->dead &&
+        !journal_failed(sim->journal))
+        sim_check_record(sim, lsn);
+}
+
 /* A write at rest: it is taken, and a moment later it is durable and known to be so. */
 static void settled_write(struct sim *sim)
 {
@@ -410,10 +419,8 @@ static void settled_write(struct sim *sim)
         sim_check_values(sim, false);
     }
     lsn_t after = journal_executed(sim->journal);
-    rests = comes_to_rest(sim);
-    /* A closing frame that found the disk full is not tried again. */
-    if (rests && sim->config.policy != SYNC_NO && sim->disk->full_hits == 0 && !sim->disk->dead)
-        sim_check_record(sim, after);
+    if (comes_to_rest(sim))
+        settled_record(sim, after);
 }
 
 /* After a rewrite, no change of the log needs the old bytes of a value: without history, the value files are
@@ -445,8 +452,10 @@ static void settle(struct sim *sim)
     sim->config.beside = 0;
     sim->world->settings.maxmemory = 0;
     trace_line(&sim->trace, "settle");
+    lsn_t before = journal_executed(sim->journal);
     if (!comes_to_rest(sim))
         sim_fail(sim, "it does not come to rest: somebody is not answered, or a rewrite does not end");
+    settled_record(sim, before);
     if (!sim->disk->dead && !journal_failed(sim->journal))
         settled_write(sim);
     if (random_below(&sim->random, 2) == 0)
