@@ -104,6 +104,24 @@ static void everysec_never_acknowledges_late_writes_unsynced(void **state)
     fixture_free(&f);
 }
 
+/* D11: when that sync fails, what was written just before is not acknowledged either. */
+static void a_late_write_whose_sync_fails_is_not_acknowledged(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_EVERYSEC);
+    fixture_work(&f);
+    f.clock.clock.monotonic_us = slow_monotonic;
+    memory_disk_fail(f.memory, CALL_SYNC, 0, 1, -EIO);
+    lsn_t before = journal_acknowledged(f.journal);
+    fixture_append(&f, 1, 30);
+    journal_work(f.journal);
+    assert_non_null(journal_failed(f.journal));
+    assert_true(f.stream.size > before);
+    assert_int_equal(journal_acknowledged(f.journal), before);
+    fixture_free(&f);
+}
+
 /* Under no, nothing is synced but what is asked for. */
 static void no_syncs_only_on_request(void **state)
 {
@@ -788,6 +806,7 @@ int main(void)
         cmocka_unit_test(always_acknowledges_what_is_durable),
         cmocka_unit_test(everysec_syncs_within_the_second),
         cmocka_unit_test(everysec_never_acknowledges_late_writes_unsynced),
+        cmocka_unit_test(a_late_write_whose_sync_fails_is_not_acknowledged),
         cmocka_unit_test(no_syncs_only_on_request),
         cmocka_unit_test(a_lone_submit_is_acknowledged_at_once),
         cmocka_unit_test(a_lone_submit_is_left_to_the_committer),
