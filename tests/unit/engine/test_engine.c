@@ -137,6 +137,22 @@ static void replies_wait_for_what_they_tell_of(void **state)
     assert_string_equal(receive(fixture, &fixture->other), "$-1\r\n");
 }
 
+/* Shows D2 for a command that reads, and keeps the count that it found: whoever reads the bytes waits. */
+static void a_kept_count_is_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "pfadd h a b c");
+    lsn_t before = journal_executed(fixture->world->journal);
+    send_line(fixture, &fixture->client, "pfcount h");
+    assert_true(journal_executed(fixture->world->journal) > before);
+    send_line(fixture, &fixture->other, "get h");
+    assert_int_equal(sendable(fixture, &fixture->other), 0);
+    commit(fixture);
+    assert_true(sendable(fixture, &fixture->other) > 0);
+    assert_string_equal(receive(fixture, &fixture->client), ":3\r\n");
+    receive(fixture, &fixture->other);
+}
+
 /* Shows D2 for messages: none leaves before all that had been executed when its command ended is durable,
  * the writes of its own transaction included; replies keep their place among messages; under the other
  * policies, and with nothing on its way to the disk, messages wait for nothing. */
@@ -526,6 +542,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_effect_replays, setup, teardown),
         cmocka_unit_test_setup_teardown(random_histories_replay, setup, teardown),
         cmocka_unit_test_setup_teardown(replies_wait_for_what_they_tell_of, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_kept_count_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_of_nothing_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_watch_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_wait_for_what_was_executed, setup, teardown),

@@ -110,40 +110,47 @@ static void tear_frame(struct fixture *f, lsn_t lsn)
 /* Two frames are written and not synced; the power failure loses the first and keeps the second. When a frame
  * of the first one's length is appended later, the second must not come back to life behind it. They are
  * large, so that zeros written ahead do not happen to cover the second. */
+static void check_stale_frame(int units_before, bool is_full)
+{
+    struct fixture f;
+    fixture_init(&f);
+    f.options.policy = SYNC_NO;
+    f.options.segment_size = 4 << 20;
+    fixture_start(&f);
+    fixture_append(&f, units_before, 10);
+    fixture_work(&f);
+    journal_request_sync(f.journal);
+    fixture_work(&f);
+    lsn_t end = f.stream.size;
+    f.units = 10; /* two digits from here on, so that lengths are the same */
+    for (int unit = 0; unit < 2; unit++) {
+        fixture_append(&f, 1, 300000);
+        fixture_work(&f);
+    }
+    fixture_crash(&f, CRASH_OF_PROCESS, 0);
+    tear_frame(&f, end);
+    f.acknowledged = end;
+    if (is_full)
+        memory_disk_set_capacity(f.memory, memory_disk_used(f.memory));
+    fixture_start(&f);
+    memory_disk_set_capacity(f.memory, UINT64_MAX);
+    assert_int_equal(f.stream.size, end);
+    assert_int_equal(f.progress.torn_frames, 1);
+    fixture_append(&f, 1, 300000);
+    fixture_work(&f);
+    fixture_crash(&f, CRASH_OF_PROCESS, 0);
+    fixture_start(&f); /* checks that nothing is behind what was appended */
+    assert_int_equal(f.stream.size, end + 300000 + strlen("<12@0:>"));
+    fixture_close(&f);
+    fixture_free(&f);
+}
+
 static void a_stale_frame_stays_dead(void **state)
 {
     (void)state;
-    static const int units_before[] = {0, 3}; /* with none, the torn frame is the segment's first */
-    for (int i = 0; i < 2; i++) {
-        struct fixture f;
-        fixture_init(&f);
-        f.options.policy = SYNC_NO;
-        f.options.segment_size = 4 << 20;
-        fixture_start(&f);
-        fixture_append(&f, units_before[i], 10);
-        fixture_work(&f);
-        journal_request_sync(f.journal);
-        fixture_work(&f);
-        lsn_t end = f.stream.size;
-        f.units = 10; /* two digits from here on, so that lengths are the same */
-        for (int unit = 0; unit < 2; unit++) {
-            fixture_append(&f, 1, 300000);
-            fixture_work(&f);
-        }
-        fixture_crash(&f, CRASH_OF_PROCESS, 0);
-        tear_frame(&f, end);
-        f.acknowledged = end;
-        fixture_start(&f);
-        assert_int_equal(f.stream.size, end);
-        assert_int_equal(f.progress.torn_frames, 1);
-        fixture_append(&f, 1, 300000);
-        fixture_work(&f);
-        fixture_crash(&f, CRASH_OF_PROCESS, 0);
-        fixture_start(&f); /* checks that nothing is behind what was appended */
-        assert_int_equal(f.stream.size, end + 300000 + strlen("<12@0:>"));
-        fixture_close(&f);
-        fixture_free(&f);
-    }
+    check_stale_frame(0, false); /* the torn frame is the segment's first */
+    check_stale_frame(3, false);
+    check_stale_frame(3, true); /* there is no room for another segment when the server starts */
 }
 
 /* A recycled segment holds old frames behind the new ones, whole and with checksums; none is ever taken for
