@@ -161,6 +161,29 @@ static void a_replaced_file_goes(void **state)
     fixture_free(&f);
 }
 
+/* Shows: what recovery finds replaced goes when that is on record, and not before: until then the log may
+ * lose its end, and nobody could tell. */
+static void after_a_start_a_replaced_file_waits_for_the_record(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_start(&f);
+    fixture_append_value(&f, 5000);
+    commit(&f);
+    fixture_pass(&f, 1000000);
+    fixture_delete_value(&f, 0);
+    commit(&f);
+    assert_int_equal(journal_durable(f.journal), f.stream.size);
+    assert_int_equal(count_files(&f), 1);
+    restart(&f);
+    fixture_work(&f);
+    assert_int_equal(count_files(&f), 1);
+    fixture_pass(&f, 1000000);
+    assert_int_equal(count_files(&f), 0);
+    fixture_free(&f);
+}
+
 /* Shows: where the policy never syncs, one is made for the sake of what waits to be removed, once a second.
  */
 static void removal_asks_for_a_sync(void **state)
@@ -653,6 +676,7 @@ int main(void)
         cmocka_unit_test(many_values_in_a_batch),
         cmocka_unit_test(what_is_acknowledged_does_not_wait_for_a_value),
         cmocka_unit_test(a_replaced_file_goes),
+        cmocka_unit_test(after_a_start_a_replaced_file_waits_for_the_record),
         cmocka_unit_test(removal_asks_for_a_sync),
         cmocka_unit_test(a_pinned_file_stays),
         cmocka_unit_test(a_pin_behind_the_cut_stays),
