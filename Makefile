@@ -78,6 +78,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # The live page's parts are within that object.
 $(BUILD)/src/http/page.o: $(wildcard src/http/page/*)
+# They are put there by assembly, whose symbols link-time optimization would not see.
+$(BUILD)/src/http/page.o: ALL_CFLAGS += -fno-lto
 
 define floor_library
 $(call library,$(1)): $(filter-out $(BUILD)/src/$(1)/main.o,$(call objects,$(1)))
