@@ -93,6 +93,47 @@ static void test_hello_fails_whole(void **state)
     dialog_end(&dialog);
 }
 
+/* Looked at together, each request of a pipeline is found by its own name, whatever came before it. */
+static void test_pipeline_looked_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[2];
+        const char *found; /* NULL: nothing */
+    } rows[] = {{{"get", "a"}, "get"},
+                {{"get", "b"}, "get"},
+                {{"GET", "c"}, "get"},
+                {{"getx", "d"}, NULL},
+                {{"getx", "e"}, NULL},
+                {{"ge", "f"}, NULL},
+                {{"", "g"}, NULL},
+                {{"object", "freq"}, "object|freq"},
+                {{"object", "help"}, "object|help"},
+                {{"object", "x"}, "object"},
+                {{"set", "h"}, "set"},
+                {{"get", "i"}, "get"}};
+    enum { COUNT = sizeof(rows) / sizeof(rows[0]) };
+    struct slice words[COUNT][2];
+    struct request all[COUNT];
+    const struct request *requests[COUNT];
+    struct prepared prepared[COUNT];
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    for (int i = 0; i < COUNT; i++) {
+        for (int word = 0; word < 2; word++)
+            words[i][word] = slice_of(rows[i].words[word]);
+        all[i] = (struct request){.argc = 2, .argv = words[i]};
+        requests[i] = &all[i];
+    }
+    dispatch_prepare(dialog.world, dialog.session, requests, prepared, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        const char *found = prepared[i].entry ? prepared[i].entry->full_name : "nothing";
+        if (strcmp(found, rows[i].found ? rows[i].found : "nothing") != 0)
+            fail_msg("%d: %s %s is taken for %s", i, rows[i].words[0], rows[i].words[1], found);
+    }
+    dialog_end(&dialog);
+}
+
 /* A command that waits is as silent as any other when its reply comes. */
 static void test_blocked_silently(void **state)
 {
@@ -156,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_quotes),
         cmocka_unit_test(test_password_taken_away),
         cmocka_unit_test(test_hello_fails_whole),
+        cmocka_unit_test(test_pipeline_looked_up),
         cmocka_unit_test(test_blocked_silently),
         cmocka_unit_test(test_error_codes),
     };
