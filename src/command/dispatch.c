@@ -261,20 +261,20 @@ static void key_wait_visit(void *context, int index, unsigned key_flags)
 }
 
 /* The rule of D2: what a reply tells of must be durable before the reply goes. A command that wrote waits for
- * its own unit; one that looked keys up, for their last changes; one that tells of keys it does not name, for
- * everything. Under the other policies reads do not wait, but a write that had nothing to do does: "the state
- * is as you want it" is a promise about somebody's write, so that write must be acknowledged first. */
+ * its own unit, and so for all before it; one that looked keys up, for their last changes; one that tells of
+ * keys it does not name, for everything. Under the other policies reads do not wait, but a write that had
+ * nothing to do does: "the state is as you want it" is a promise about somebody's write, so that write must
+ * be acknowledged first. */
 static void wait_for_what_was_read(struct call *call)
 {
     struct world *world = call->world;
     const struct command *command = call->entry->command;
-    if (!world->journal)
+    /* Whoever ends the open unit waits for it. */
+    if (!world->journal || world->unit_open)
         return;
     if (journal_policy(world->journal) != SYNC_ALWAYS && !(command->flags & CMD_WRITE))
         return;
-    /* What this command changed is not counted as executed before its unit ends, so look at the open unit
-     * too. */
-    if (journal_acknowledged(world->journal) == journal_executed(world->journal) && !world->unit_open)
+    if (journal_acknowledged(world->journal) == journal_executed(world->journal))
         return;
     struct key_wait wait = {call, 0};
     if (command->flags & CMD_READS_ALL) {
@@ -283,8 +283,7 @@ static void wait_for_what_was_read(struct call *call)
         wait.lsn = world->all_keys_lsn;
         command_each_key(command, call->argc, call->argv, key_wait_visit, &wait);
     }
-    /* A change marks its keys with the end of a unit that is still open; here all units but this one are
-     * closed. */
+    /* A change that had no effect in the log marked its keys with an LSN that is not there yet. */
     if (wait.lsn > journal_executed(world->journal))
         wait.lsn = journal_executed(world->journal);
     if (wait.lsn > call->wait_lsn)
