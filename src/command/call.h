@@ -160,8 +160,9 @@ struct world {
     struct tracking *tracking;
     size_t tracking_sessions; /* that are told of changes */
     struct latency_events *latency_events;
-    uint64_t slow_ticks;  /* a command that takes so long may be noted (observe.h) */
-    size_t monitor_count; /* sessions that see all commands */
+    uint64_t slow_ticks;     /* a command that takes so long may be noted (observe.h) */
+    uint64_t turn_ticks_max; /* for session_turn_is_long */
+    size_t monitor_count;    /* sessions that see all commands */
     bool loading;
     /* While a forked child shares the pages: nothing is written that need not be (LRU times). */
     bool child_active;

@@ -321,6 +321,7 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
         command->function(call);
     large_finish(call);
     uint64_t ticks = world_ticks() - begin;
+    session->turn_ticks += ticks;
     count_call(call, ticks);
     world->stats.commands++;
     if (call->reply->errors) {

@@ -33,6 +33,13 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
 const char *dispatch_replay(struct world *world, struct session *session, const struct request *request,
                             const struct prepared *prepared);
 
+/* Whether the session's commands have taken so long by now that others should have their turn before the
+ * next one. */
+static inline bool session_turn_is_long(const struct session *session)
+{
+    return session->turn_ticks > session->world->turn_ticks_max;
+}
+
 /* Called in every round of the loop and after wakes of the journal: replies to a session whose wait is over
  * and clears session->blocked. Returns whether it is free to go on. */
 bool session_unblock(struct session *session);

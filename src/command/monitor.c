@@ -8,6 +8,10 @@
 #include "command/observe.h"
 #include "command/push.h"
 
+/* A client's commands run for about so long before others have their turn: many times what a pipeline of
+ * ordinary ones takes, and no more than a single slow one makes others wait anyway. */
+#define TURN_US_MAX 5000
+
 /* "[0 127.0.0.1:40000]", "[0 unix:/path/to/socket]". */
 static void append_origin(struct buffer *line, const struct session *session)
 {
@@ -69,6 +73,7 @@ void observe_update(struct world *world)
     if (settings->latency_us > 0 && settings->latency_us < least_us)
         least_us = settings->latency_us;
     world->slow_ticks = least_us == INT64_MAX ? UINT64_MAX : world_us_to_ticks(world, (uint64_t)least_us);
+    world->turn_ticks_max = world_us_to_ticks(world, TURN_US_MAX);
 }
 
 void session_monitor_end(struct session *session)

@@ -38,8 +38,8 @@ static inline void observe(struct call *call, uint64_t ticks)
         observe_call(call, ticks);
 }
 
-/* Sets world->slow_ticks from the settings and the rate of the tick counter as it is known by now. Call after
- * a change of settings, and now and then. */
+/* Sets world->slow_ticks from the settings and the rate of the tick counter as it is known by now, and
+ * turn_ticks_max from that rate. Call after a change of settings, and now and then. */
 void observe_update(struct world *world);
 
 /* The session sees commands no more. */

@@ -97,6 +97,9 @@ struct session {
     /* BLOCK_WAIT_CHECK, for commands of upper floors: replies and returns true when the wait is over. */
     bool (*block_check)(struct session *session, struct reply *reply);
 
+    /* What its commands took since whoever runs them set this to 0: session_turn_is_long. */
+    uint64_t turn_ticks;
+
     int64_t created_ms; /* wall clock */
     int64_t active_ms;  /* last command, wall clock */
     const struct command_entry *last_command;

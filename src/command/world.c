@@ -44,6 +44,7 @@ struct world *world_new(const struct world_options *options)
     world->tracking = tracking_new();
     world->latency_events = latency_events_new();
     world->slow_ticks = UINT64_MAX;
+    world->turn_ticks_max = UINT64_MAX;
     list_init(&world->pushed);
     world->key_lsns = mem_alloc_zero(KEY_LSN_SLOTS * sizeof(lsn_t));
     world->acl = acl_new(world);

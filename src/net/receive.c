@@ -18,7 +18,7 @@
 #include "net/internal.h"
 
 /* Commands run for one connection in a round, checked after each batch, and reply bytes queued for it,
- * checked after each command. */
+ * checked after each command, as is the time that they took (session_turn_is_long). */
 #define TURN_COMMANDS_MAX 1024
 #define TURN_OUTPUT_MAX   (1024 * 1024)
 
@@ -142,7 +142,8 @@ static enum turn_end turn_after(struct turn *turn, enum dispatch_result result)
         return TURN_STOPPED;
     if (result == DISPATCH_BLOCKED)
         return TURN_BLOCKED;
-    return connection->output.queued < turn->queued_max ? TURN_GOES_ON : TURN_OVER;
+    bool goes_on = connection->output.queued < turn->queued_max && !session_turn_is_long(connection->session);
+    return goes_on ? TURN_GOES_ON : TURN_OVER;
 }
 
 /* Executes framed requests, up to the first after which the turn does not go on; *used: up to where. */
@@ -275,6 +276,7 @@ static void connection_run(struct connection *connection, struct slice input)
     recent_max_note(net, &net->input_recent, input.size);
     parser_take(connection);
     connection_served(connection);
+    connection->session->turn_ticks = 0;
     net->running = connection;
     net->running_input = input;
     enum turn_end end;

@@ -69,6 +69,7 @@ HARNESS struct session *handle_session_new(void *context, struct output *output,
     session->owner = connection;
     session->world = &server->world;
     server->world.is_open = false;
+    server->world.turn_ticks_max = 1000;
     session->authenticated = true;
     if (session->id < 16)
         server->others[session->id] = session;
@@ -145,7 +146,7 @@ HARNESS void keep_blob(struct server *server, struct blob *blob)
 /* KEEP x: keeps the blob that x came as; as WRITE otherwise. ALONE: whether nobody else has it. SHOW: replies
  * it. PING, ECHO x, BIG size, MANY count (of 1000000 bytes each): reply. WRITE: as PING, with the next LSN,
  * for which the reply waits. BLOCK ms: waits for server->release or that long. QUIT. AUTH. KILL id, FINISH
- * id, PUSH id text: close another or send to it. */
+ * id, PUSH id text: close another or send to it. SLOW: takes 400 of the 1000 ticks of a turn. */
 HARNESS enum dispatch_result handle_execute(void *context, struct session *session,
                                             const struct request *request, const struct prepared *prepared)
 {
@@ -157,6 +158,9 @@ HARNESS enum dispatch_result handle_execute(void *context, struct session *sessi
     server->executions++;
     if (slice_is(name, "ping")) {
         reply_simple(&reply, "PONG");
+    } else if (slice_is(name, "slow")) {
+        session->turn_ticks += 400;
+        reply_simple(&reply, "SLOW");
     } else if (slice_is(name, "echo")) {
         reply_bulk(&reply, argument);
     } else if (slice_is(name, "size")) {

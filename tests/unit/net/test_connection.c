@@ -69,6 +69,36 @@ static void test_long_pipeline(void **state)
     server_close(&server);
 }
 
+/* Shows: commands that take long end a turn early, so that another client waits for few of them and not for a
+ * whole pipeline; all are run in the end, each once. */
+static void test_slow_pipeline(void **state)
+{
+    (void)state;
+    struct server server;
+    server_open(&server);
+    int client = client_open(&server);
+    int other = client_open(&server);
+    struct buffer replies = {0};
+    char slow[200 * 6 + 1] = "";
+    for (int i = 0; i < 200; i++) {
+        memcpy(slow + i * 6, "SLOW\r\n", 7);
+        buffer_append_text(&replies, "+SLOW\r\n");
+    }
+    client_say(&server, client, slow);
+    while (server.executions == 0)
+        server_round(&server);
+    assert_true(server.executions <= 3);
+    client_say(&server, other, "PING\r\n");
+    client_expect(&server, other, "+PONG\r\n");
+    assert_true(server.executions < 30);
+    client_expect_bytes(&server, client, replies.data, replies.size);
+    assert_int_equal(server.executions, 201);
+    buffer_free(&replies);
+    close(client);
+    close(other);
+    server_close(&server);
+}
+
 /* Shows: the handler learns that one connection is all there is to serve when it has been so for some rounds,
  * and in the very round in which another one speaks that it is not so any more. */
 static void test_serving_one(void **state)
@@ -642,17 +672,29 @@ static void test_counting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut_anywhere),          cmocka_unit_test(test_long_pipeline),
-        cmocka_unit_test(test_serving_one),           cmocka_unit_test(test_large_arguments),
-        cmocka_unit_test(test_many_arguments),        cmocka_unit_test(test_stalled_bulk),
-        cmocka_unit_test(test_pause_and_resume),      cmocka_unit_test(test_paused_keep_their_order),
-        cmocka_unit_test(test_block_and_unblock),     cmocka_unit_test(test_far_deadline),
-        cmocka_unit_test(test_hang_up_while_waiting), cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_held_replies),          cmocka_unit_test(test_quit),
-        cmocka_unit_test(test_protocol_error),        cmocka_unit_test(test_http_request),
-        cmocka_unit_test(test_unauthenticated),       cmocka_unit_test(test_close_during_round),
-        cmocka_unit_test(test_close_oneself),         cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_drain_and_flush),       cmocka_unit_test(test_counting),
+        cmocka_unit_test(test_slow_pipeline),
+        cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_long_pipeline),
+        cmocka_unit_test(test_serving_one),
+        cmocka_unit_test(test_large_arguments),
+        cmocka_unit_test(test_many_arguments),
+        cmocka_unit_test(test_stalled_bulk),
+        cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_paused_keep_their_order),
+        cmocka_unit_test(test_block_and_unblock),
+        cmocka_unit_test(test_far_deadline),
+        cmocka_unit_test(test_hang_up_while_waiting),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_held_replies),
+        cmocka_unit_test(test_quit),
+        cmocka_unit_test(test_protocol_error),
+        cmocka_unit_test(test_http_request),
+        cmocka_unit_test(test_unauthenticated),
+        cmocka_unit_test(test_close_during_round),
+        cmocka_unit_test(test_close_oneself),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_drain_and_flush),
+        cmocka_unit_test(test_counting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
