@@ -14,7 +14,7 @@
 #define EXPIRE_WHEEL_STEPS 256
 
 /* Time between two looks at what changes slowly. */
-#define TICK_US       100000  /* with keys that may expire */
+#define TICK_US       100000  /* while commands run, or keys may expire by then */
 #define TICK_IDLE_US  1000000 /* without */
 #define TICK_BUSY_US  10000   /* while a child runs, or tables have work left */
 #define TICK_EVICT_US 0       /* while memory is above its limit, and keys can be evicted */
@@ -200,12 +200,26 @@ static bool expire_slice(struct engine *engine)
     return idle < count;
 }
 
-static bool anything_volatile(struct world *world)
+/* How long expiry can wait, unless commands run. */
+static int64_t expiry_wait_us(const struct world *world)
 {
-    for (int i = 0; i < store_database_count(world->store); i++)
-        if (database_volatile_size(store_database(world->store, i)))
-            return true;
-    return false;
+    int64_t due_ms = world->now_ms + TICK_IDLE_US / 1000;
+    for (int i = 0; i < store_database_count(world->store); i++) {
+        int64_t database_due_ms = database_expiry_due_ms(store_database(world->store, i));
+        if (database_due_ms < due_ms)
+            due_ms = database_due_ms;
+    }
+    if (due_ms <= world->now_ms + TICK_US / 1000)
+        return TICK_US;
+    return (due_ms - world->now_ms) * 1000;
+}
+
+/* Commands may have given keys a time to live. */
+static int64_t next_check_us(const struct engine *engine)
+{
+    int64_t soon_us = engine->checked_us + TICK_US;
+    bool ran = engine->world->stats.commands != engine->commands_checked;
+    return ran && soon_us < engine->next_check_us ? soon_us : engine->next_check_us;
 }
 
 static bool table_steps(struct world *world)
@@ -225,12 +239,11 @@ int64_t engine_tick(struct engine *engine)
     enum evict_result evicted = engine->draining ? EVICT_OK : evict_step(world);
     if (evicted == EVICT_LATER)
         return TICK_EVICT_US;
-    if (now_us < engine->next_check_us)
-        return engine->next_check_us - now_us;
+    if (now_us < next_check_us(engine))
+        return next_check_us(engine) - now_us;
     int64_t next_us = TICK_IDLE_US;
-    if (!engine->no_active_expire && !engine->draining && world->pause == PAUSE_NONE &&
-        anything_volatile(world))
-        next_us = expire_slice(engine) ? EXPIRE_REST_US : TICK_US;
+    if (!engine->no_active_expire && !engine->draining && world->pause == PAUSE_NONE)
+        next_us = expire_slice(engine) ? EXPIRE_REST_US : expiry_wait_us(world);
     if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
     if (evicted == EVICT_WAIT && next_us > TICK_BUSY_US)
@@ -239,6 +252,8 @@ int64_t engine_tick(struct engine *engine)
         rewrite_tick(engine);
     if ((engine->rewrite.child_running || engine->rewrite.placing) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
+    engine->checked_us = now_us;
+    engine->commands_checked = world->stats.commands;
     engine->next_check_us = now_us + next_us;
     return next_us;
 }

@@ -67,7 +67,9 @@ struct engine {
     int64_t recovery_us;
     uint64_t recovered_commands;
     struct lazyfree *lazyfree;
-    int64_t next_check_us; /* of what need not be looked at in every tick */
+    int64_t next_check_us;     /* of what need not be looked at in every tick, unless commands run */
+    int64_t checked_us;        /* when that was last, */
+    uint64_t commands_checked; /* and how many commands had run */
     bool no_active_expire;
     bool draining;
     int expire_next_database;

@@ -244,6 +244,11 @@ struct entry *database_next_expired(struct database *db, int64_t now_ms, int *bu
     return node == NULL ? NULL : entry_of_node(node);
 }
 
+int64_t database_expiry_due_ms(const struct database *db)
+{
+    return db->contents.wheel == NULL ? INT64_MAX : wheel_due_ms(db->contents.wheel);
+}
+
 /* --- Strings --- */
 
 static struct entry *database_set_content(struct database *db, struct slice key, uint64_t hash,

@@ -122,6 +122,10 @@ void database_each(struct database *db, database_visit *visit, void *context);
  * early; up to 16 ms late, or a second where the clock was set back by less than that. */
 struct entry *database_next_expired(struct database *db, int64_t now_ms, int *budget);
 
+/* Before this time database_next_expired finds nothing to do, unless times to live change; INT64_MAX: never.
+ */
+int64_t database_expiry_due_ms(const struct database *db);
+
 /* A little work that was put off: growing and shrinking after a freeze, the last memory of a database that
  * became empty. Returns whether more is left. */
 bool database_step(struct database *db, int steps);

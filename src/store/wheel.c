@@ -214,6 +214,21 @@ struct wheel_node *wheel_next(struct wheel *wheel, int64_t now_ms, int *budget)
     return NULL;
 }
 
+int64_t wheel_due_ms(const struct wheel *wheel)
+{
+    if (!list_is_empty(&wheel->pending))
+        return INT64_MIN;
+    for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
+        if (wheel->occupied[level] == 0)
+            continue;
+        uint64_t above = wheel->tick >> (level + 1) * WHEEL_SLOT_BITS << WHEEL_SLOT_BITS;
+        uint64_t slot = (uint64_t)__builtin_ctzll(wheel->occupied[level]);
+        uint64_t tick = (above | slot) << level * WHEEL_SLOT_BITS;
+        return tick > INT64_MAX / WHEEL_TICK_MS ? INT64_MAX : (int64_t)tick * WHEEL_TICK_MS;
+    }
+    return INT64_MAX;
+}
+
 /* Of the first nodes of a list, the one whose time comes first. */
 static struct wheel_node *list_soonest(const struct wheel_list *list, int looks)
 {

@@ -52,6 +52,10 @@ void wheel_relocate(struct wheel_node *from, struct wheel_node *to);
  * is used up. */
 struct wheel_node *wheel_next(struct wheel *wheel, int64_t now_ms, int *budget);
 
+/* When wheel_next may find something due, or have something to move, at the earliest: INT64_MIN at once,
+ * INT64_MAX never. */
+int64_t wheel_due_ms(const struct wheel *wheel);
+
 /* A clock that goes back by no more than this is waited out; beyond it, all nodes are sorted anew. */
 #define WHEEL_REWIND_TICKS 64
 

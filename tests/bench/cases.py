@@ -152,6 +152,8 @@ CASES += [
          (at_most("extra", 1),)),
     Case("memory-ttl", "memory per key with a time to live", LARGE_EXPIRING, measures.memory, (at_most("bytes", 0.65),),
          rounds=1),
+    Case("idle-ttl", "doing nothing, with keys that expire some day", LARGE_EXPIRING, measures.idling,
+         (below("wakeups", 5), below("idle", 0.05)), rounds=1),
     Case("pause-growing", "the table grows, 250 k SET/s", EMPTY, measures.growing, PAUSES),
     Case("pause-expiring", "1 M keys expire at once", EMPTY, measures.expiring, PAUSES),
     Case("pause-flushing", "FLUSHALL ASYNC", EMPTY, measures.flushing, PAUSES),

@@ -462,6 +462,41 @@ static void room_made_for_a_base_is_given_back(void **state)
     assert_in_range(store_overhead(fixture->world->store), before - before / 4, before + before / 4);
 }
 
+/* One tick; how long there is nothing to do after it. */
+static int64_t tick(struct fixture *fixture)
+{
+    engine_begin_round(fixture->engine);
+    return engine_tick(fixture->engine);
+}
+
+/* Shows that an engine at rest wakes once a second although keys expire some day, in time for one that does
+ * so sooner, and soon after commands, which may have given keys less time. */
+static void a_tick_waits_for_what_expires(void **state)
+{
+    struct fixture *fixture = *state;
+    struct database *db = store_database(fixture->world->store, 0);
+    journal_set_policy(fixture->world->journal, SYNC_NO);
+    ask(fixture, "set later 1 px 20000000");
+    fixture->clock.now_us += 2000000;
+    assert_in_range(tick(fixture), 900000, 1000000);
+    ask(fixture, "set soon 1 px 150");
+    assert_in_range(tick(fixture), 1, 100000);
+    fixture->clock.now_us += 100000;
+    int64_t wait_us = tick(fixture);
+    assert_in_range(wait_us, 1, 100000);
+    fixture->clock.now_us += wait_us;
+    wait_us = tick(fixture);
+    assert_int_equal(database_size(db), 1);
+    assert_in_range(wait_us, 900000, 1000000);
+    ask(fixture, "set soon 1 px 500");
+    fixture->clock.now_us += 100000;
+    wait_us = tick(fixture);
+    assert_in_range(wait_us, 390000, 450000);
+    fixture->clock.now_us += wait_us;
+    tick(fixture);
+    assert_int_equal(database_size(db), 1);
+}
+
 /* Shows that a rewrite that is asked for within a transaction waits for the unit to end, and then is done. */
 static void a_rewrite_within_a_unit_waits(void **state)
 {
@@ -553,6 +588,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rewrites_are_timed, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_are_timed, setup, teardown),
         cmocka_unit_test_setup_teardown(room_made_for_a_base_is_given_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tick_waits_for_what_expires, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_from_before_the_start_is_rewritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),

@@ -86,6 +86,15 @@ static void drain(struct fixture *fixture)
     } while (budget == 0);
 }
 
+/* Whoever comes when wheel_due_ms says so, and no sooner, misses nothing. */
+static void assert_due_is_not_late(const struct fixture *fixture)
+{
+    __int128 due_ms = wheel_due_ms(fixture->wheel);
+    for (size_t i = 0; i < NODES; i++)
+        if (fixture->in_wheel[i])
+            assert_true(due_ms < (__int128)fixture->nodes[i].expire_ms + WHEEL_TICK_MS);
+}
+
 static void assert_none_is_overdue(const struct fixture *fixture, int64_t tolerance_ms)
 {
     __int128 sum = 0;
@@ -112,6 +121,7 @@ static void due_nodes_are_found_while_the_clock_runs(void **state)
             change_one(fixture);
         drain(fixture);
         assert_none_is_overdue(fixture, WHEEL_TICK_MS);
+        assert_due_is_not_late(fixture);
         fixture->now_ms += random_span(&fixture->random) / (1 + 1000 * (round % 4 != 0));
     }
     wheel_free(fixture->wheel);
@@ -229,6 +239,36 @@ static void the_soonest_comes_first(void **state)
     wheel_free(fixture.wheel);
 }
 
+/* Whoever looks only when wheel_due_ms says so finds each node a tick late at the most, and need not look
+ * often for one that is far away. */
+static void nobody_looks_for_nothing(void **state)
+{
+    (void)state;
+    struct wheel *wheel = wheel_new();
+    struct wheel_node nodes[10];
+    int64_t now_ms = 50 * YEAR_MS;
+    int budget = PLENTY;
+    int looks = 0;
+    assert_true(wheel_due_ms(wheel) == INT64_MAX);
+    assert_null(wheel_next(wheel, now_ms, &budget));
+    int64_t distance_ms = 30;
+    for (int i = 0; i < 10; i++, distance_ms *= 13)
+        wheel_insert(wheel, &nodes[i], now_ms + distance_ms);
+    for (int i = 0; i < 10; looks++) {
+        assert_true(wheel_due_ms(wheel) > now_ms);
+        now_ms = wheel_due_ms(wheel);
+        struct wheel_node *node = wheel_next(wheel, now_ms, &budget);
+        if (node == NULL)
+            continue;
+        assert_ptr_equal(node, &nodes[i++]);
+        assert_in_range(now_ms, node->expire_ms, node->expire_ms + WHEEL_TICK_MS - 1);
+        wheel_remove(wheel, node);
+        assert_null(wheel_next(wheel, now_ms, &budget));
+    }
+    assert_true(looks < 10 * WHEEL_LEVELS);
+    wheel_free(wheel);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_budget_bounds_the_work),
         cmocka_unit_test(a_relocated_node_is_found_at_its_new_place),
         cmocka_unit_test(the_soonest_comes_first),
+        cmocka_unit_test(nobody_looks_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
