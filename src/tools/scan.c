@@ -248,6 +248,14 @@ static bool pass_damage(struct scan *scan, const char *what)
     return true;
 }
 
+/* Whether there may be more behind what looks like the end. */
+static bool looks_again(struct scan *scan)
+{
+    bool again = scan->log->again;
+    scan->log->again = false;
+    return again && reopen(scan);
+}
+
 /* Gives the next frame, having passed what is damaged. False at the end. */
 static bool next_frame(struct scan *scan, struct frame *frame)
 {
@@ -256,8 +264,11 @@ static bool next_frame(struct scan *scan, struct frame *frame)
         enum segment_read read = read_frame(scan, frame, what, sizeof(what));
         if (read == SEGMENT_FRAME)
             return true;
-        if (scan->is_last && read == SEGMENT_NO_FRAME && is_torn_tail(scan))
-            return false;
+        if (scan->is_last && read == SEGMENT_NO_FRAME && is_torn_tail(scan)) {
+            if (!looks_again(scan))
+                return false;
+            continue;
+        }
         if (scan->folder->in_use && settle(scan, frame, what, sizeof(what)) == SEGMENT_FRAME)
             return true;
         if (!pass_damage(scan, what))

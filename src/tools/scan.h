@@ -46,6 +46,9 @@ struct scan_log {
     uint64_t tail_offset;
     uint64_t torn_frames;
     uint64_t torn_bytes;
+    /* Set by a visitor that sees what a server did by now: what was read ahead may be older than that, so the
+     * end of the last segment is read anew before it counts as the end. */
+    bool again;
 };
 
 /* index: of manifest.bases; one without a file has no frames. False when the visitor ended it. */

@@ -3,6 +3,7 @@
  *
  * A unit is shown whole or not at all: it was executed so. So a payload is gone through twice: first to find
  * the units that are wanted, then to write them. */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "base/memory.h"
@@ -36,6 +37,8 @@ struct viewer {
     int database; /* selected at the end of what was written as RESP; -1: none yet */
     int status;
     struct buffer scratch;
+    struct value_needs needs;
+    size_t replaced; /* values left empty, as a later command replaces them */
 
     /* The frame being shown. */
     const struct frame *frame;
@@ -105,7 +108,22 @@ static void append_file_name(struct viewer *viewer, const struct stream_command 
     buffer_append_format(&viewer->scratch, "<%" PRIu64 " bytes in %s>", value.size, name);
 }
 
-/* Its bytes; none when the file went with the value, which a later command replaces then. */
+/* Whether a value's file is gone because a later command replaces it. A server that uses the folder removes
+ * files while we look, but none that it needs. */
+static bool is_replaced(struct viewer *viewer, const char *name)
+{
+    uint64_t size;
+    if (disk_size_of(viewer->folder->disk, name, &size) != -ENOENT)
+        return false;
+    if (viewer->folder->in_use)
+        viewer->log.again = true; /* the later command is in the log by now */
+    else if (value_needs_have(&viewer->needs, viewer->folder, viewer->tool->clock, name))
+        return false;
+    viewer->replaced++;
+    return true;
+}
+
+/* Its bytes; none when the file went with the value, or is to be passed. */
 static void append_value(struct viewer *viewer, const struct stream_command *command, int index)
 {
     struct journal_error error;
@@ -113,14 +131,13 @@ static void append_value(struct viewer *viewer, const struct stream_command *com
     struct value_reference value = value_of_argument(viewer, command, index);
     char name[FILE_NAME_SIZE];
     value_name(name, value.lsn, value.number);
-    if (!value_read(viewer->folder, &value, &bytes, &error)) {
-        bool is_gone = !folder_has_file(viewer->folder, name);
-        if (is_gone || viewer->options->skip_damaged)
-            tool_note(viewer->tool, "LSN %" PRIu64 ": %s: the value is left empty", command->lsn,
-                      is_gone ? "its file is gone, as files of replaced values are" : error.text);
+    if (!value_read(viewer->folder, &value, &bytes, &error) && !is_replaced(viewer, name)) {
+        if (viewer->options->skip_damaged)
+            tool_note(viewer->tool, "LSN %" PRIu64 ": %s: the value is left empty", command->lsn, error.text);
         else
-            viewer->status = tool_fail(viewer->tool, "LSN %" PRIu64 ": %s; --skip-damaged leaves it empty",
-                                       command->lsn, error.text);
+            viewer->status =
+                tool_fail(viewer->tool, "LSN %" PRIu64 ": %s; --skip-damaged leaves the value empty",
+                          command->lsn, error.text);
     }
     request_append_argument(&viewer->scratch, buffer_slice(&bytes));
     buffer_free(&bytes);
@@ -293,6 +310,19 @@ static void show_stream(struct viewer *viewer, const struct folder *folder)
         goes_on = scan_segment(folder, segment, &visitor, &viewer->log);
 }
 
+static void tell_end(struct viewer *viewer)
+{
+    struct tool *tool = viewer->tool;
+    if (viewer->replaced > 0)
+        tool_note(tool, "%zu value%s left empty: a later command replaces %s, and the file%s gone since then",
+                  viewer->replaced, viewer->replaced == 1 ? " is" : "s are",
+                  viewer->replaced == 1 ? "it" : "each", viewer->replaced == 1 ? " is" : "s are");
+    /* What replaced a value may be in a file that was not there when we began. */
+    if ((viewer->status != STATUS_FINE || (viewer->folder->in_use && viewer->replaced > 0)) &&
+        folder_changed(viewer->folder))
+        viewer->status = tool_fail(tool, "a server replaced files meanwhile: try again");
+}
+
 static int show(struct tool *tool, const struct options *options, enum form form)
 {
     struct folder folder;
@@ -308,13 +338,13 @@ static int show(struct tool *tool, const struct options *options, enum form form
         show_stream(&viewer, &folder);
         payload_reader_close(&viewer.payload);
         key_filter_close(&viewer.filter);
-        if (viewer.status != STATUS_FINE && folder_changed(&folder))
-            tool_note(tool, "a server replaced files meanwhile: try again");
+        tell_end(&viewer);
     } else {
         viewer.status = tool_fail(tool, "%s", error.text);
     }
     folder_free(&folder);
     buffer_free(&viewer.scratch);
+    value_needs_free(&viewer.needs);
     mem_free(viewer.wanted);
     return viewer.status;
 }

@@ -1,5 +1,6 @@
 #include "tools/values.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -46,12 +47,28 @@ void value_list_free(struct value_list *list)
 
 /* --- whether they are whole --------------------------------------------------------------------------- */
 
-static bool is_needed(const struct buffer *names, const char *name)
+static void find_needs(struct value_needs *needs, const struct folder *folder, struct clock *clock)
 {
+    struct journal_error ignored;
+    needs->is_known = replay_values(folder->disk, folder->path, clock, &needs->names, &ignored);
+    needs->is_asked = true;
+}
+
+bool value_needs_have(struct value_needs *needs, const struct folder *folder, struct clock *clock,
+                      const char *name)
+{
+    if (!needs->is_asked)
+        find_needs(needs, folder, clock);
+    const struct buffer *names = &needs->names;
     for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1)
         if (strcmp(names->data + at, name) == 0)
             return true;
-    return false;
+    return !needs->is_known;
+}
+
+void value_needs_free(struct value_needs *needs)
+{
+    buffer_free(&needs->names);
 }
 
 /* The files that are missing or damaged, whoever may need them. */
@@ -64,6 +81,7 @@ static size_t find_bad(const struct folder *folder, const struct value_list *lis
         buffer_clear(&bytes);
         if (value_read(folder, &list->values[i], &bytes, &error))
             continue;
+        bad[count].lsn = list->values[i].lsn;
         value_name(bad[count].name, list->values[i].lsn, list->values[i].number);
         snprintf(bad[count].what, sizeof(bad[count].what), "%.255s", error.text);
         count++;
@@ -79,20 +97,18 @@ size_t values_check(const struct folder *folder, struct clock *clock, const stru
         return 0;
     struct value_damage *bad = mem_alloc_zero(list->count * sizeof(*bad));
     size_t count = find_bad(folder, list, bad);
-    struct buffer names = {0};
-    struct journal_error error;
+    struct value_needs needs = {0};
     size_t told = 0;
-    bool is_known = count > 0 && replay_values(folder->disk, folder->path, clock, &names, &error);
     for (size_t i = 0; i < count; i++) {
         bool is_there = folder_has_file(folder, bad[i].name);
-        bool counts = is_known ? is_needed(&names, bad[i].name) : is_there;
+        bool counts = value_needs_have(&needs, folder, clock, bad[i].name) && (needs.is_known || is_there);
         /* One that is gone may have gone because nothing needs it any more. */
         bad[i].is_history = !counts && is_there && folder->manifest.base_count > 1;
         if (counts || bad[i].is_history)
             visit(context, &bad[i]);
         told += counts;
     }
-    buffer_free(&names);
+    value_needs_free(&needs);
     mem_free(bad);
     return told;
 }
@@ -103,10 +119,15 @@ bool value_read(const struct folder *folder, const struct value_reference *value
                 struct journal_error *error)
 {
     char name[FILE_NAME_SIZE];
+    uint64_t size;
     value_name(name, value->lsn, value->number);
+    int rc = disk_size_of(folder->disk, name, &size);
+    if (rc < 0)
+        return rc == -ENOENT ? error_set(error, "%s is missing", name)
+                             : error_set(error, "cannot open %s: %s", name, strerror(-rc));
     /* Before memory is taken for it: a reference may be any in a folder that somebody made up. */
-    if (folder_file_size(folder->disk, name) < value_file_size(value->size))
-        return error_set(error, "%s is missing, or it was cut short", name);
+    if (size < value_file_size(value->size))
+        return error_set(error, "%s is damaged: it was cut short", name);
     char *data = buffer_reserve(out, value->size);
     if (!value_file_read(folder->disk, folder->manifest.stream_id, value, data, error))
         return false;

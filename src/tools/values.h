@@ -18,9 +18,22 @@ void value_list_add(struct value_list *list, const struct frame *frame);
 void value_list_sort(struct value_list *list);
 void value_list_free(struct value_list *list);
 
+/* Which files the state needs, found out by recovering it when that is first asked. All zero is not asked
+ * yet. */
+struct value_needs {
+    bool is_asked;
+    bool is_known; /* recovery was possible */
+    struct buffer names;
+};
+/* Whether the state needs a file, or that cannot be told. */
+bool value_needs_have(struct value_needs *needs, const struct folder *folder, struct clock *clock,
+                      const char *name);
+void value_needs_free(struct value_needs *needs);
+
 /* A value that is needed and cannot be had. */
 struct value_damage {
     bool is_history; /* the state does not need it; earlier ones that are kept do */
+    lsn_t lsn;       /* at which it was set */
     char name[FILE_NAME_SIZE];
     char what[256];
 };

@@ -197,6 +197,23 @@ def test_repair_tells_of_values_too(new_server, log_tool):
         assert connection.call("DBSIZE") < 2001
 
 
+def test_export_tells_a_lost_value_from_a_replaced_one(new_server, log_tool):
+    """Files of values that later commands replaced are not missed; that of a value that is still there is, and nothing takes
+    its place unless that was asked for."""
+    server = new_server(value_file_threshold="64kb").start()
+    with server.connect() as connection:
+        for byte in b"xyz":
+            connection.call("SET", "large", bytes([byte]) * 100_000)
+            connection.call("SET", "small", bytes([byte]))
+    assert server.stop() == 0
+    (value,) = server.data.glob("value-*.dkv")
+    assert b"z" * 100_000 in log_tool.bytes("export", server.data)
+    value.unlink()
+    assert value.name in log_tool("export", server.data, status=1)
+    exported = log_tool.run("export", "--skip-damaged", server.data)
+    assert exported.returncode == 0 and value.name.encode() in exported.stderr
+
+
 def test_values_of_earlier_states_are_judged(new_server, log_tool, tmp_path):
     """A value that was replaced since, and that a kept base needs: damage to it is told, keeps no server from starting, and
     a restore of that state is refused instead of giving something else."""
