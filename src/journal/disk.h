@@ -43,11 +43,11 @@ struct disk_operations {
     /* Makes creations, renames and removals in the folder durable. */
     int (*sync_folder)(struct disk *disk);
     int (*list)(struct disk *disk, disk_list_visit *visit, void *context);
-    /* Takes the folder for this process by locking the file name, whose contents become this process's id.
-     * -EWOULDBLOCK when another holds it: *holder is its process id then, or 0 when that cannot be read. Held
-     * until the disk closes, and longer by children that were forked meanwhile, as long as they live and keep
-     * the descriptor. When the holder has ended and only they are left, it waits for them, but not for ever:
-     * -EBUSY. */
+    /* Takes the folder for this process by locking it and the file name, whose contents become this process's
+     * id. -EWOULDBLOCK when another holds it: *holder is its process id then, or 0 when that cannot be read.
+     * Held until the disk closes, and longer by children that were forked meanwhile, as long as they live and
+     * keep the descriptor. When the holder has ended and only they are left, it waits for them, but not for
+     * ever: -EBUSY. */
     int (*lock)(struct disk *disk, const char *name, int *holder);
     /* Bytes that can still be allocated. */
     int (*free_space)(struct disk *disk, uint64_t *bytes);

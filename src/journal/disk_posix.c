@@ -254,22 +254,36 @@ static bool has_ended(int process)
     return process > 0 && ((kill(process, 0) < 0 && errno == ESRCH) || is_zombie(process));
 }
 
-/* 0, -EWOULDBLOCK with the holder, or another negative errno. The child of a server that was killed dies with
- * it, but not in the same instant, and holds the lock until it has. */
-static int lock_wait(int fd, int *holder)
+/* 0, -EWOULDBLOCK with the holder, as the file note says, or another negative errno. The child of a server
+ * that was killed dies with it, but not in the same instant, and holds the lock until it has. */
+static int lock_wait(int fd, int note, int *holder)
 {
     const struct timespec pause = {.tv_nsec = ORPHAN_LOOK_MS * 1000000L};
     for (int waited_ms = 0;; waited_ms += ORPHAN_LOOK_MS) {
         int rc = result_of(flock(fd, LOCK_EX | LOCK_NB));
         if (rc != -EWOULDBLOCK)
             return rc;
-        *holder = holder_read(fd);
+        *holder = holder_read(note);
         if (!has_ended(*holder))
             return rc;
         if (waited_ms >= ORPHAN_WAIT_MS)
             return -EBUSY;
         nanosleep(&pause, NULL);
     }
+}
+
+/* The folder itself is locked besides the file in it: a file that somebody took for a left-over and removed
+ * would let a second server in with the next one of that name. Where folders cannot be locked, the file's
+ * lock has to do. */
+static int lock_both(int folder, int file, int *holder)
+{
+    int rc = lock_wait(folder, file, holder);
+    if (rc == -EWOULDBLOCK || rc == -EBUSY)
+        return rc;
+    rc = lock_wait(file, file, holder);
+    if (rc < 0)
+        flock(folder, LOCK_UN);
+    return rc;
 }
 
 static int posix_lock(struct disk *disk, const char *name, int *holder)
@@ -281,7 +295,7 @@ static int posix_lock(struct disk *disk, const char *name, int *holder)
     int fd = openat(posix->folder_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (fd < 0)
         return -errno;
-    int rc = lock_wait(fd, holder);
+    int rc = lock_both(posix->folder_fd, fd, holder);
     if (rc == 0)
         rc = holder_write(fd);
     if (rc < 0)

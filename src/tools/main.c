@@ -13,26 +13,41 @@
 #include "journal/names.h"
 #include "tools/command_line.h"
 
-/* Whether a server holds the folder, and which process that is. The lock is tried for a moment, as a reader,
- * so that nothing is changed. */
-static void look_for_holder(struct tool *tool, const char *folder)
+/* Whether somebody has locked it. That is tried for a moment, as a reader, so that nothing is changed. */
+static bool is_locked(int fd)
+{
+    if (fd < 0)
+        return false;
+    bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (!locked)
+        flock(fd, LOCK_UN);
+    return locked;
+}
+
+static int read_holder(int fd)
 {
     char text[INT64_TEXT_MAX + 1];
     int64_t holder;
-    int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int fd =
-        folder_fd < 0 ? -1 : openat(folder_fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (folder_fd >= 0)
-        close(folder_fd);
-    if (fd < 0)
-        return;
-    tool->in_use = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    ssize_t size = tool->in_use ? read(fd, text, sizeof(text)) : 0;
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof(text));
     if (size > 0 && text[size - 1] == '\n')
         size--;
-    if (size > 0 && int64_parse(slice_make(text, (size_t)size), &holder) && holder > 0 && holder <= INT32_MAX)
-        tool->holder = (int)holder;
-    close(fd);
+    bool known = size > 0 && int64_parse(slice_make(text, (size_t)size), &holder);
+    return known && holder > 0 && holder <= INT32_MAX ? (int)holder : 0;
+}
+
+/* Whether a server holds the folder, and which process that is. It locks the folder, where that can be done,
+ * and a file in it. */
+static void look_for_holder(struct tool *tool, const char *folder)
+{
+    int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd < 0)
+        return;
+    int fd = openat(folder_fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    tool->in_use = is_locked(folder_fd) || is_locked(fd);
+    tool->holder = tool->in_use ? read_holder(fd) : 0;
+    if (fd >= 0)
+        close(fd);
+    close(folder_fd);
 }
 
 /* Opens a folder that is there; the disk would make it otherwise. */

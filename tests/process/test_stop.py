@@ -7,6 +7,7 @@ import pytest
 from harness.resp import encode
 from harness.server import StartError
 from loading import Rounds
+from log_tool import LogTool
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -79,6 +80,22 @@ def test_second_server_is_refused(durable_server, new_server):
     assert str(durable_server.pid) in str(refusal.value)
     with durable_server.connect() as connection:
         assert connection.call("SET", "key", "value") == b"OK"
+
+
+@pytest.mark.dkv("a lock on the data folder")
+def test_second_server_is_refused_without_the_lock_file(durable_server, new_server, server_binary):
+    """D13 does not hang on a file that looks like a left-over: the folder is taken after somebody removed it, too."""
+    log_tool = LogTool(server_binary)
+    (durable_server.data / "LOCK").unlink()
+    for _ in range(2):
+        with pytest.raises(StartError) as refusal:
+            new_server(appendonly="yes", dir=durable_server.data).start()
+        assert "exit status 1" in str(refusal.value) and "in use" in str(refusal.value)
+        assert "in use" in log_tool("repair", "--yes", durable_server.data, status=1)
+        assert log_tool.verify(durable_server.data)["in_use"]
+    with durable_server.connect() as connection:
+        assert connection.call("SET", "key", "value") == b"OK"
+    durable_server.restart()
 
 
 @pytest.mark.dkv("a lock on the data folder")
