@@ -199,6 +199,22 @@ static void check_age(struct folder *folder)
     }
 }
 
+/* A first start that was interrupted leaves the first segment's header and nothing else; the next one begins
+ * anew. */
+static bool is_fresh(const struct folder *folder)
+{
+    for (size_t i = 0; i < folder->file_count; i++)
+        if (folder->files[i].kind == NAME_BASE ||
+            (folder->files[i].kind == NAME_LOG && folder->files[i].size > FILE_HEADER_SIZE))
+            return false;
+    return folder->state == MANIFEST_MISSING;
+}
+
+bool folder_manifest_is_bad(const struct folder *folder)
+{
+    return folder->state != MANIFEST_GOOD && !is_fresh(folder);
+}
+
 bool folder_changed(const struct folder *folder)
 {
     struct manifest manifest;
@@ -217,7 +233,7 @@ bool folder_load(struct folder *folder, struct tool *tool, struct journal_error 
     /* MANIFEST first: what it names was there before. */
     int rc = manifest_load(folder->disk, &folder->manifest, &folder->manifest_error);
     if (rc != 0 && rc != -ENOENT && rc != -EINVAL)
-        return error_set(error, "%s/%s", folder->path, folder->manifest_error.text);
+        return error_set(error, "%s: %s", folder->path, folder->manifest_error.text);
     if (!list_files(folder, error))
         return false;
     if (rc == 0) {

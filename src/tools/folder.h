@@ -38,6 +38,8 @@ bool folder_load(struct folder *folder, struct tool *tool, struct journal_error 
 void folder_free(struct folder *folder);
 /* Whether MANIFEST was replaced since it was read: then files that it named may be gone, or others. */
 bool folder_changed(const struct folder *folder);
+/* Whether MANIFEST is damaged, too old, or missing where there are others to be named. */
+bool folder_manifest_is_bad(const struct folder *folder);
 
 /* The size of a file; 0 when it cannot be had. */
 uint64_t folder_file_size(struct disk *disk, const char *name);

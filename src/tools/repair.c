@@ -20,6 +20,14 @@
 
 /* --- saying what would be done ------------------------------------------------------------------------ */
 
+/* Where what is lost can still be seen: that is in the folder before the repair only. */
+static void print_way_to_see(FILE *out, const struct repair_plan *plan)
+{
+    if (plan->lost_frames > 0)
+        fprintf(out, "to see what would be lost: dkv-log show --from %" PRIu64 " --skip-damaged %s\n",
+                plan->end, plan->survey->folder->path);
+}
+
 static void print_loss(FILE *out, const struct repair_plan *plan)
 {
     char from[TIME_TEXT_SIZE];
@@ -40,8 +48,6 @@ static void print_loss(FILE *out, const struct repair_plan *plan)
             plan->lost_bytes, plan->lost_units, plural(plan->lost_units), plan->lost_commands,
             plural(plan->lost_commands), time_text(from, plan->lost_first_ms),
             time_text(to, plan->lost_last_ms));
-    fprintf(out, "  to see them: dkv-log show --from %" PRIu64 " --skip-damaged %s\n", plan->end,
-            plan->survey->folder->path);
 }
 
 static void print_state(FILE *out, const struct repair_plan *plan)
@@ -399,6 +405,7 @@ static int decide(struct tool *tool, const struct survey *survey)
         print_state(tool->out, &plan);
         fputs("what would be done:\n", tool->out);
         print_steps(tool->out, &plan);
+        print_way_to_see(tool->out, &plan);
         fprintf(tool->out,
                 "nothing was changed. To keep a copy of all first: cp -a %s %s.copy\n"
                 "to do it: dkv-log repair --yes %s\n",

@@ -31,6 +31,7 @@ struct statistics {
     bool has_state;      /* the folder was replayed */
     struct replay_result state;
     struct journal_error why_not;
+    size_t damages;
     uint64_t state_bytes; /* of base and log, without space prepared ahead */
 };
 
@@ -67,6 +68,7 @@ static void add_up(struct statistics *statistics)
         group->files++;
         group->disk_bytes += file->size;
     }
+    statistics->damages = survey->damage_count + folder_manifest_is_bad(folder);
     statistics->state_bytes = statistics->base.disk_bytes + statistics->log.payload;
 }
 
@@ -165,9 +167,9 @@ static void print_text(struct tool *tool, struct statistics *statistics)
         print_group(out, "other", &statistics->other);
     print_state(out, statistics);
     print_chart(out, &statistics->survey.chart);
-    if (survey->damage_count > 0)
-        fprintf(out, "%zu damage%s: see dkv-log verify %s\n", survey->damage_count,
-                plural(survey->damage_count), tool->options->folder);
+    if (statistics->damages > 0)
+        fprintf(out, "%zu damage%s: see dkv-log verify %s\n", statistics->damages,
+                plural(statistics->damages), tool->options->folder);
 }
 
 /* --- for programs ------------------------------------------------------------------------------------- */
@@ -230,7 +232,7 @@ static void print_json(struct tool *tool, const struct statistics *statistics)
         json_uint(&json, "stale_bytes", statistics->state_bytes - live_bytes(statistics));
     }
     write_chart(&json, &statistics->survey.chart);
-    json_uint(&json, "damages", statistics->survey.damage_count);
+    json_uint(&json, "damages", statistics->damages);
     json_object_end(&json);
     json_end(&json);
 }

@@ -244,9 +244,10 @@ static void describe_log(const struct survey *survey, const struct damage *damag
 
 void damage_describe(const struct survey *survey, const struct damage *damage, struct buffer *out)
 {
+    const struct file_report *files = damage->source == SOURCE_BASE ? survey->bases : survey->segments;
     if (damage->kind == DAMAGE_HEADER)
-        buffer_append_text(out,
-                           "nothing but the start of a server: MANIFEST knows what the header should say");
+        buffer_append_format(out, "nothing%s: MANIFEST knows what the header should say",
+                             files[damage->index].is_history ? "" : " but the start of a server");
     else if (damage->source == SOURCE_BASE)
         describe_base(survey, damage, out);
     else

@@ -5,22 +5,6 @@
 #include "tools/json.h"
 #include "tools/survey.h"
 
-/* A first start that was interrupted leaves the first segment's header and nothing else; the next one begins
- * anew. */
-static bool is_fresh(const struct folder *folder)
-{
-    for (size_t i = 0; i < folder->file_count; i++)
-        if (folder->files[i].kind == NAME_BASE ||
-            (folder->files[i].kind == NAME_LOG && folder->files[i].size > FILE_HEADER_SIZE))
-            return false;
-    return folder->state == MANIFEST_MISSING;
-}
-
-static bool manifest_is_bad(const struct folder *folder)
-{
-    return folder->state != MANIFEST_GOOD && !is_fresh(folder);
-}
-
 static const char *role(const struct file_report *file)
 {
     if (file->source == SOURCE_BASE)
@@ -37,7 +21,7 @@ static bool is_other(const struct folder *folder, const struct found_file *file)
 
 static const char *value_at_stake(const struct value_damage *damage)
 {
-    return damage->is_history ? "that value in earlier states, as restore --to makes them" : "that value";
+    return damage->is_history ? "in earlier states, as restore --to makes them, the value" : "the value";
 }
 
 /* --- for people --------------------------------------------------------------------------------------- */
@@ -161,15 +145,15 @@ static void print_text(struct tool *tool, const struct survey *survey, size_t da
         print_file(out, &survey->segments[i]);
     print_values(out, folder);
     print_others(out, folder);
-    if (manifest_is_bad(folder))
+    if (folder_manifest_is_bad(folder))
         fprintf(
             out,
             "damage: %s\n  at stake: which files hold the state. Above is what the files themselves say\n",
             folder->manifest_error.text);
     print_damages(out, survey);
     for (size_t i = 0; i < survey->value_damage_count; i++)
-        fprintf(out, "damage: %s\n  at stake: %s\n", survey->value_damages[i].what,
-                value_at_stake(&survey->value_damages[i]));
+        fprintf(out, "damage: %s\n  at stake: %s, set at LSN %" PRIu64 "\n", survey->value_damages[i].what,
+                value_at_stake(&survey->value_damages[i]), survey->value_damages[i].lsn);
     print_tail(out, survey);
     print_verdict(out, survey, damages);
 }
@@ -220,7 +204,7 @@ static void write_damage(struct json *json, const struct survey *survey, const s
 static void write_damages(struct json *json, const struct survey *survey)
 {
     json_array(json, "damage");
-    if (manifest_is_bad(survey->folder)) {
+    if (folder_manifest_is_bad(survey->folder)) {
         json_object(json, NULL);
         json_text(json, "file", MANIFEST_NAME);
         json_text(json, "kind", "manifest");
@@ -236,6 +220,7 @@ static void write_damages(struct json *json, const struct survey *survey)
         json_text(json, "file", survey->value_damages[i].name);
         json_text(json, "kind", "value");
         json_uint(json, "offset", 0);
+        json_uint(json, "lsn", survey->value_damages[i].lsn);
         json_text(json, "what", survey->value_damages[i].what);
         json_text(json, "at_stake", value_at_stake(&survey->value_damages[i]));
         json_object_end(json);
@@ -320,7 +305,8 @@ int verify_run(struct tool *tool)
     if (!survey_load(&survey, &folder, tool, &error))
         return json_fail(tool, error.text);
     check_values(tool, &survey);
-    size_t damages = survey.damage_count + survey.value_damage_count + (manifest_is_bad(&folder) ? 1 : 0);
+    size_t damages =
+        survey.damage_count + survey.value_damage_count + (folder_manifest_is_bad(&folder) ? 1 : 0);
     if (tool->options->json)
         print_json(tool, &survey, damages);
     else

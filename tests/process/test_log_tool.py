@@ -99,6 +99,22 @@ def test_every_damage_is_named(counted, log_tool, seed):
     assert log_tool.verify(server.data)["ok"]
 
 
+def test_a_damaged_header_says_what_is_at_stake(counted, log_tool):
+    """A server starts without the header of a file that is only kept for going back, and says nothing of it."""
+    server = counted(history_bases=2, rewrites=2)
+    for file in log_tool.verify(server.data)["files"]:
+        flip(server.data / file["name"], 3)
+        (damage,) = log_tool.verify(server.data)["damage"]
+        assert damage["kind"] == "header" and ("start of a server" in damage["at_stake"]) == (not file["history"])
+        if file["history"]:
+            server.start()
+            assert server.stop() == 0
+        else:
+            with pytest.raises(StartError):
+                server.start()
+        flip(server.data / file["name"], 3)
+
+
 @pytest.mark.parametrize("share", [0, 0.5, 1], ids=["gone", "half", "but for a byte"])
 def test_a_lost_end_is_named_and_accepted_when_told(counted, log_tool, share):
     """What a clean stop left is cut from outside. The frames that knew how far it reached are gone with it, but MANIFEST
@@ -133,6 +149,10 @@ def test_a_damaged_manifest_is_named(counted, log_tool):
     flip(server.data / "MANIFEST", 30)
     report = log_tool.verify(server.data)
     assert [damage["file"] for damage in report["damage"]] == ["MANIFEST"]
+    assert json.loads(log_tool("stat", "--json", "--quick", server.data))["damages"] == 1
+    (server.data / "MANIFEST").unlink()
+    (server.data / "MANIFEST").mkdir()
+    assert f"{server.data}: cannot read MANIFEST" in log_tool("verify", server.data, status=1)
 
 
 def test_reading_while_a_server_writes(new_server, log_tool, new_load, seed):
@@ -233,6 +253,7 @@ def test_values_of_earlier_states_are_judged(new_server, log_tool, tmp_path):
     flip(old, 50_000)
     (damage,) = log_tool.verify(server.data)["damage"]
     assert damage["file"] == old.name and "earlier states" in damage["at_stake"]
+    assert old.name == f"value-{damage['lsn']:020}-0000000000.dkv"
     text = log_tool("repair", "--yes", server.data, status=1)
     assert old.name in text and "loses nothing" in text
     assert old.name in log_tool("restore", "--to", moment, "--into", tmp_path / "then", server.data, status=1)
@@ -248,6 +269,7 @@ def test_repair_shows_first(counted, log_tool):
     text = log_tool("repair", server.data)
     assert snapshot(server.data) == before
     assert f"LSN {lsn} to " in text and "cp -a" in text and "repair --yes" in text
+    assert f"dkv-log show --from {lsn} --skip-damaged {server.data}" in text
     kept = len(log_tool.commands(server.data, "--to", lsn))
     shown = len(log_tool.commands(server.data, "--skip-damaged"))
     assert f"with {shown - kept} commands" in text
@@ -262,7 +284,7 @@ def test_repair_gives_a_prefix(counted, log_tool):
     before = snapshot(server.data)
     with pytest.raises(StartError):
         server.start()
-    log_tool("repair", "--yes", server.data)
+    assert "dkv-log show" not in log_tool("repair", "--yes", server.data), "there is nothing to be seen any more"
     assert log_tool.verify(server.data)["ok"]
     after = snapshot(server.data).values()
     assert all(data in after for name, data in before.items() if name != "MANIFEST"), "something was not kept"
