@@ -29,6 +29,11 @@ static int compare_files(const void *a, const void *b)
     return strcmp(((const struct found_file *)a)->name, ((const struct found_file *)b)->name);
 }
 
+static int compare_name_and_file(const void *name, const void *file)
+{
+    return strcmp(name, ((const struct found_file *)file)->name);
+}
+
 static bool list_files(struct folder *folder, struct journal_error *error)
 {
     int rc = disk_list(folder->disk, collect_file, folder);
@@ -43,10 +48,8 @@ static bool list_files(struct folder *folder, struct journal_error *error)
 
 bool folder_has_file(const struct folder *folder, const char *name)
 {
-    for (size_t i = 0; i < folder->file_count; i++)
-        if (strcmp(folder->files[i].name, name) == 0)
-            return true;
-    return false;
+    return folder->file_count > 0 && bsearch(name, folder->files, folder->file_count, sizeof(*folder->files),
+                                             compare_name_and_file) != NULL;
 }
 
 /* --- a manifest made from the files ------------------------------------------------------------------- */

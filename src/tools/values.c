@@ -47,11 +47,31 @@ void value_list_free(struct value_list *list)
 
 /* --- whether they are whole --------------------------------------------------------------------------- */
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Many are looked for among many. */
+static void sort_names(struct value_needs *needs)
+{
+    const struct buffer *names = &needs->names;
+    for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1)
+        needs->count++;
+    needs->sorted = mem_alloc(needs->count * sizeof(*needs->sorted));
+    size_t next = 0;
+    for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1)
+        needs->sorted[next++] = names->data + at;
+    if (needs->count > 1)
+        qsort(needs->sorted, needs->count, sizeof(*needs->sorted), compare_names);
+}
+
 static void find_needs(struct value_needs *needs, const struct folder *folder, struct clock *clock)
 {
     struct journal_error ignored;
     needs->is_known = replay_values(folder->disk, folder->path, clock, &needs->names, &ignored);
     needs->is_asked = true;
+    sort_names(needs);
 }
 
 bool value_needs_have(struct value_needs *needs, const struct folder *folder, struct clock *clock,
@@ -59,15 +79,13 @@ bool value_needs_have(struct value_needs *needs, const struct folder *folder, st
 {
     if (!needs->is_asked)
         find_needs(needs, folder, clock);
-    const struct buffer *names = &needs->names;
-    for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1)
-        if (strcmp(names->data + at, name) == 0)
-            return true;
-    return !needs->is_known;
+    return !needs->is_known || (needs->count > 0 && bsearch(&name, needs->sorted, needs->count,
+                                                            sizeof(*needs->sorted), compare_names));
 }
 
 void value_needs_free(struct value_needs *needs)
 {
+    mem_free(needs->sorted);
     buffer_free(&needs->names);
 }
 

@@ -22,8 +22,10 @@ void value_list_free(struct value_list *list);
  * yet. */
 struct value_needs {
     bool is_asked;
-    bool is_known; /* recovery was possible */
-    struct buffer names;
+    bool is_known;       /* recovery was possible */
+    struct buffer names; /* each ended by a NUL */
+    const char **sorted;
+    size_t count;
 };
 /* Whether the state needs a file, or that cannot be told. */
 bool value_needs_have(struct value_needs *needs, const struct folder *folder, struct clock *clock,
