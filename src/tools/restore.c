@@ -251,6 +251,7 @@ static int restore(struct copier *copier)
 {
     const struct manifest *manifest = &copier->folder->manifest;
     struct tool *tool = copier->tool;
+    char place[DAMAGE_PLACE_SIZE];
     bool tried = false;
     for (size_t i = manifest->base_count; i-- > 0;) {
         if (!is_before(&manifest->bases[i], &copier->target))
@@ -263,8 +264,7 @@ static int restore(struct copier *copier)
         give_up(copier);
         if (!copier->damaged)
             return tool_fail(tool, "%s: %s", tool->options->into, why.text);
-        tool_note(tool, "%s is damaged at offset %" PRIu64 " (LSN %" PRIu64 "): %s", copier->damage.name,
-                  copier->damage.offset, copier->damage.lsn, copier->damage.what);
+        tool_note(tool, "%s: %s", damage_place(place, &copier->damage), copier->damage.what);
         if (copier->damage.source == SOURCE_LOG)
             return refuse(copier, "the target lies behind the damage");
     }

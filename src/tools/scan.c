@@ -30,6 +30,19 @@ struct scan {
 
 /* --- saying what is wrong ----------------------------------------------------------------------------- */
 
+const char *damage_place(char out[DAMAGE_PLACE_SIZE], const struct damage *damage)
+{
+    int size =
+        snprintf(out, DAMAGE_PLACE_SIZE, "%s is damaged at offset %" PRIu64, damage->name, damage->offset);
+    if (damage->source == SOURCE_BASE)
+        return out;
+    size += snprintf(out + size, DAMAGE_PLACE_SIZE - (size_t)size, " (LSN %" PRIu64, damage->lsn);
+    if (damage->lsn_end > damage->lsn)
+        size += snprintf(out + size, DAMAGE_PLACE_SIZE - (size_t)size, " to %" PRIu64, damage->lsn_end);
+    snprintf(out + size, DAMAGE_PLACE_SIZE - (size_t)size, ")");
+    return out;
+}
+
 static bool tell(struct scan *scan, enum damage_kind kind, uint64_t end, lsn_t lsn_end, const char *what)
 {
     struct damage damage = {.kind = kind,

@@ -30,6 +30,10 @@ struct damage {
     char what[128];
 };
 
+/* Where a damage is, for messages: file, offset and, in the log, LSNs. */
+#define DAMAGE_PLACE_SIZE (FILE_NAME_SIZE + 128)
+const char *damage_place(char out[DAMAGE_PLACE_SIZE], const struct damage *damage);
+
 /* What a scan says as it goes. Either function may be NULL; false ends the scan. */
 struct scan_visitor {
     void *context;

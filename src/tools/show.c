@@ -16,6 +16,9 @@
 #include "tools/text.h"
 #include "tools/values.h"
 
+/* Of a key in a message. */
+#define KEY_TOLD_MAX ((size_t)200)
+
 enum form { FORM_TEXT, FORM_RESP, FORM_JSON };
 
 /* A unit's place, in LSNs. */
@@ -100,6 +103,13 @@ static struct value_reference value_of_argument(const struct viewer *viewer,
     return frame_value(viewer->frame, value);
 }
 
+/* What sets a value as a whole names the key before it. Empty where that is not so. */
+static struct slice key_of_value(const struct request *request, int index)
+{
+    bool has_key = index > 1 && !is_left_out(request->argv[index - 1]);
+    return has_key ? request->argv[index - 1] : (struct slice){0};
+}
+
 static void append_file_name(struct viewer *viewer, const struct stream_command *command, int index)
 {
     char name[FILE_NAME_SIZE];
@@ -123,6 +133,23 @@ static bool is_replaced(struct viewer *viewer, const char *name)
     return true;
 }
 
+static void miss_value(struct viewer *viewer, struct slice key, const struct value_reference *value,
+                       const struct journal_error *why)
+{
+    struct buffer quoted = {0};
+    buffer_append_quoted(&quoted, key);
+    int size = (int)(quoted.size < KEY_TOLD_MAX ? quoted.size : KEY_TOLD_MAX);
+    if (viewer->options->skip_damaged)
+        tool_note(viewer->tool, "the value of %.*s, set at LSN %" PRIu64 ", is left empty: %s", size,
+                  quoted.data, value->lsn, why->text);
+    else
+        viewer->status = tool_fail(viewer->tool,
+                                   "the value of %.*s, set at LSN %" PRIu64
+                                   ", cannot be had: %s; --skip-damaged leaves it empty",
+                                   size, quoted.data, value->lsn, why->text);
+    buffer_free(&quoted);
+}
+
 /* Its bytes; none when the file went with the value, or is to be passed. */
 static void append_value(struct viewer *viewer, const struct stream_command *command, int index)
 {
@@ -131,14 +158,8 @@ static void append_value(struct viewer *viewer, const struct stream_command *com
     struct value_reference value = value_of_argument(viewer, command, index);
     char name[FILE_NAME_SIZE];
     value_name(name, value.lsn, value.number);
-    if (!value_read(viewer->folder, &value, &bytes, &error) && !is_replaced(viewer, name)) {
-        if (viewer->options->skip_damaged)
-            tool_note(viewer->tool, "LSN %" PRIu64 ": %s: the value is left empty", command->lsn, error.text);
-        else
-            viewer->status =
-                tool_fail(viewer->tool, "LSN %" PRIu64 ": %s; --skip-damaged leaves the value empty",
-                          command->lsn, error.text);
-    }
+    if (!value_read(viewer->folder, &value, &bytes, &error) && !is_replaced(viewer, name))
+        miss_value(viewer, key_of_value(command->request, index), &value, &error);
     request_append_argument(&viewer->scratch, buffer_slice(&bytes));
     buffer_free(&bytes);
 }
@@ -262,9 +283,9 @@ static bool show_frame(void *context, const char *name, uint64_t offset, const s
         tool_note(viewer->tool, "%s at offset %" PRIu64 ": the rest of the frame is left out: %s", name,
                   offset, wrong);
     else if (wrong)
-        viewer->status = tool_fail(
-            viewer->tool, "%s at offset %" PRIu64 " (LSN %" PRIu64 "): %s; --skip-damaged goes on behind it",
-            name, offset, frame->lsn, wrong);
+        viewer->status =
+            tool_fail(viewer->tool, "%s at offset %" PRIu64 ": %s; --skip-damaged goes on behind it", name,
+                      offset, wrong);
     return viewer->status == STATUS_FINE && !ferror(viewer->tool->out);
 }
 
@@ -273,19 +294,18 @@ static bool show_damage(void *context, const struct damage *damage)
 {
     struct viewer *viewer = context;
     const struct options *options = viewer->options;
+    char place[DAMAGE_PLACE_SIZE];
     bool is_before = options->has_from && damage->lsn_end <= options->from && !viewer->in_base;
     bool is_behind = options->has_to && damage->lsn >= options->to && !viewer->in_base;
     if (is_behind)
         return false;
     if (damage->kind == DAMAGE_HEADER || is_before || options->skip_damaged) {
-        tool_note(viewer->tool, "%s is damaged at offset %" PRIu64 " (LSN %" PRIu64 " to %" PRIu64 "): %s",
-                  damage->name, damage->offset, damage->lsn, damage->lsn_end, damage->what);
+        tool_note(viewer->tool, "%s: %s", damage_place(place, damage), damage->what);
         return true;
     }
     viewer->status = tool_fail(viewer->tool,
-                               "%s is damaged at offset %" PRIu64 " (LSN %" PRIu64
-                               "): %s. Nothing behind that place is shown; --skip-damaged goes on behind it",
-                               damage->name, damage->offset, damage->lsn, damage->what);
+                               "%s: %s. Nothing behind that place is shown; --skip-damaged goes on behind it",
+                               damage_place(place, damage), damage->what);
     return false;
 }
 

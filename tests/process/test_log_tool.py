@@ -229,7 +229,8 @@ def test_export_tells_a_lost_value_from_a_replaced_one(new_server, log_tool):
     (value,) = server.data.glob("value-*.dkv")
     assert b"z" * 100_000 in log_tool.bytes("export", server.data)
     value.unlink()
-    assert value.name in log_tool("export", server.data, status=1)
+    text = log_tool("export", server.data, status=1)
+    assert value.name in text and '"large"' in text
     exported = log_tool.run("export", "--skip-damaged", server.data)
     assert exported.returncode == 0 and value.name.encode() in exported.stderr
 
@@ -305,6 +306,9 @@ def test_repair_falls_back_to_an_older_base(counted, log_tool):
     flip(server.data / base["name"], base["bytes"] // 2)
     with pytest.raises(StartError):
         server.start()
+    text = log_tool("export", server.data, status=1)
+    place = text.splitlines()[-1].partition(" offset ")
+    assert base["name"] in place[0] and "LSN" not in place[2], "a base's bytes have no LSN of their own"
     assert "lost: nothing" in log_tool("repair", server.data)
     log_tool("repair", "--yes", server.data)
     server.start()
