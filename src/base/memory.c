@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +115,12 @@ void memory_background_thread(bool on)
     (void)on;
 }
 
+/* What is freed in large pieces goes back at once. */
+static void idle_limit(size_t size)
+{
+    (void)size;
+}
+
 const char *memory_allocator_name(void)
 {
     return "libc";
@@ -129,6 +137,13 @@ const char *memory_allocator_name(void)
  * faults and 4 ms for giving back, 3 ms and none without. Such memory, like all other, now goes back when it
  * was not used again for some seconds. */
 #define OVERSIZE   "oversize_threshold:0"
+
+/* Values that grow, or of ever other sizes, fit into nothing that was freed: one that was overwritten by
+ * somewhat larger ones within these seconds kept more than twice the memory of two of them. So when something
+ * large did not fit either and more than IDLE_MAX lies idle, that is given back, before what comes in has
+ * filled the new pages: by a thread of its own, as it takes 10 ms for each 100 MB or longer. */
+#define LARGE_MIN  ((size_t)8 << 20)
+#define IDLE_MAX   ((size_t)64 << 20)
 
 /* By itself it leaves a piece of free memory alone that is more than 64 times as large as what is asked for,
  * and takes fresh pages from the kernel instead. Replies of some KB in pipelines are freed side by side and
@@ -152,6 +167,13 @@ struct thread_counters {
     const uint64_t *allocated; /* NULL: a free place */
     const uint64_t *freed;
 };
+
+/* The thread that gives idle memory back. */
+static struct {
+    sem_t wanted;
+    bool runs;
+    atomic_bool on; /* it is to be used: otherwise whoever allocates does it */
+} purger;
 
 static struct {
     pthread_mutex_t lock; /* for changes; readers only look */
@@ -206,6 +228,7 @@ static void fork_child(void)
         if (&accounts.threads[i] != own_counters)
             counters_fold(&accounts.threads[i]);
     pthread_mutex_unlock(&accounts.lock);
+    atomic_store(&purger.on, false);
 }
 
 static const uint64_t *thread_counter(const char *name)
@@ -289,11 +312,16 @@ static size_t allocator_stat(const char *name)
     return value;
 }
 
-static void allocator_stats_read(struct memory_stats *stats)
+static void allocator_stats_refresh(void)
 {
     uint64_t epoch = 1;
     size_t size = sizeof(epoch);
     mallctl("epoch", &epoch, &size, &epoch, size);
+}
+
+static void allocator_stats_read(struct memory_stats *stats)
+{
+    allocator_stats_refresh();
     stats->allocated = allocator_stat("stats.allocated");
     stats->active = allocator_stat("stats.active");
     stats->resident = allocator_stat("stats.resident");
@@ -306,9 +334,56 @@ void memory_purge(void)
     mallctl(name, NULL, NULL, NULL, 0);
 }
 
+static void *purger_run(void *unused)
+{
+    (void)unused;
+    for (;;)
+        if (sem_wait(&purger.wanted) == 0)
+            memory_purge();
+    return NULL;
+}
+
+static void purger_start(void)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t before;
+    sem_init(&purger.wanted, 0, 0);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    purger.runs = pthread_create(&thread, NULL, purger_run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!purger.runs)
+        return;
+    pthread_setname_np(thread, "dkv-purge");
+    pthread_detach(thread);
+}
+
 void memory_background_thread(bool on)
 {
     mallctl("background_thread", NULL, NULL, &on, sizeof(on));
+    if (on && !purger.runs)
+        purger_start();
+    atomic_store(&purger.on, on && purger.runs);
+}
+
+/* Bytes of pages that are nobody's and were not given back. */
+static size_t idle_bytes(void)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "stats.arenas.%u.pdirty", (unsigned)MALLCTL_ARENAS_ALL);
+    allocator_stats_refresh();
+    return allocator_stat(name) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void idle_limit(size_t size)
+{
+    if (__builtin_expect(size < LARGE_MIN, 1) || idle_bytes() <= IDLE_MAX)
+        return;
+    if (atomic_load(&purger.on))
+        sem_post(&purger.wanted);
+    else
+        memory_purge();
 }
 
 #define TEXT_OF(number)      #number
@@ -322,6 +397,13 @@ const char *memory_allocator_name(void)
 
 #endif
 
+static inline void *allocated(void *memory, size_t size)
+{
+    if (memory != NULL)
+        idle_limit(size);
+    return memory;
+}
+
 static void *allocated_or_panic(void *memory, size_t size)
 {
     if (__builtin_expect(memory == NULL, 0))
@@ -331,13 +413,13 @@ static void *allocated_or_panic(void *memory, size_t size)
 
 void *mem_try_alloc(size_t size)
 {
-    return size > REQUEST_MAX ? NULL : allocate(size);
+    return size > REQUEST_MAX ? NULL : allocated(allocate(size), size);
 }
 
 void *mem_try_realloc(void *old, size_t size)
 {
     /* Some libraries take a size of 0 as a wish to free. */
-    return size > REQUEST_MAX ? NULL : reallocate(old, size == 0 ? 1 : size);
+    return size > REQUEST_MAX ? NULL : allocated(reallocate(old, size == 0 ? 1 : size), size);
 }
 
 void *mem_alloc(size_t size)
@@ -347,7 +429,7 @@ void *mem_alloc(size_t size)
 
 void *mem_alloc_zero(size_t size)
 {
-    return allocated_or_panic(size > REQUEST_MAX ? NULL : allocate_zero(size), size);
+    return allocated_or_panic(size > REQUEST_MAX ? NULL : allocated(allocate_zero(size), size), size);
 }
 
 void *mem_realloc(void *old, size_t size)

@@ -46,7 +46,8 @@ struct memory_stats {
 void memory_stats_read(struct memory_stats *stats);
 /* Asks the allocator to give unused pages back to the kernel. */
 void memory_purge(void);
-/* Lets the allocator return pages from a thread of its own. Call after any fork into the background. */
+/* Lets pages be given back from threads of their own, and not by whoever allocates and frees. Call after any
+ * fork into the background. */
 void memory_background_thread(bool on);
 /* "jemalloc-5.3.0" or "libc". */
 const char *memory_allocator_name(void);

@@ -206,6 +206,16 @@ def test_memory_of_the_largest_value(start_server):
         assert resident_kb(server) - before_kb < 530 * 1024
 
 
+@pytest.mark.dkv("memory for what is stored and what is on its way")
+def test_memory_of_a_value_that_grows(memory_server):
+    """A value that is overwritten by larger ones needs memory for two, not for all that it was lately."""
+    with memory_server.connect() as connection:
+        before_kb = resident_kb(memory_server)
+        for megabytes in range(10, 201, 10):
+            assert connection.call("SET", "key", b"x" * (megabytes * MB)) == b"OK"
+        assert resident_kb(memory_server) - before_kb < (190 + 200 + 100) * 1024
+
+
 def test_limits(start_server):
     """What is longer than the limits allow is refused as redis does: by its length, and before it comes."""
     server = start_server(proto_max_bulk_len="1mb")

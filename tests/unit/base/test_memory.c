@@ -67,6 +67,27 @@ static void freed_large_pieces_are_used_again(void **state)
 }
 #endif
 
+/* Something large that grows, and moves each time, does not leave behind what it grew out of. */
+static void growth_leaves_little_behind(void **state)
+{
+    (void)state;
+    const size_t step = (size_t)8 << 20;
+    struct memory_stats stats;
+    char *old = NULL;
+    memory_purge();
+    memory_stats_read(&stats);
+    size_t before = stats.resident;
+    for (size_t size = step; size <= 30 * step; size += step) {
+        char *grown = mem_alloc(size);
+        memory_stats_read(&stats);
+        assert_in_range(stats.resident - before, size, size + (size - step) + ((size_t)80 << 20));
+        memset(grown, 1, size);
+        mem_free(old);
+        old = grown;
+    }
+    mem_free(old);
+}
+
 /* Sizes no machine has are refused, and the old memory stays. */
 static void absurd_sizes_are_refused(void **state)
 {
@@ -216,6 +237,7 @@ int main(void)
         cmocka_unit_test(freed_pieces_are_used_again),
         cmocka_unit_test(freed_large_pieces_are_used_again),
 #endif
+        cmocka_unit_test(growth_leaves_little_behind),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(allocations_hold_what_they_should),
         cmocka_unit_test(good_sizes_are_true),
