@@ -185,7 +185,7 @@ const char *replay_frame(void *context, enum journal_source source, const struct
     struct replay *replay = context;
     if (frame->database >= store_database_count(replay->world->store))
         return "it selects a database beyond the configured number of databases";
-    if (source == SOURCE_LOG && replay->database >= 0 && replay->database != frame->database)
+    if (source == SOURCE_LOG && replay->database >= 0 && !frame_follows(frame, replay->database))
         return "it assumes another database than the one that the frame before it left selected";
     replay->session->database = frame->database;
     replay_fill(replay, source == SOURCE_BASE ? frame->database : -1);

@@ -166,6 +166,14 @@ struct slice frame_text(const struct frame *frame)
     return slice_make(frame->payload.data, (size_t)(value_at(frame, 0) - frame->payload.data));
 }
 
+bool frame_follows(const struct frame *frame, int database)
+{
+    static const char select[] = "*2\r\n$6\r\nSELECT\r\n";
+    struct slice text = frame_text(frame);
+    return frame->database == database ||
+           (text.size >= sizeof(select) - 1 && memcmp(text.data, select, sizeof(select) - 1) == 0);
+}
+
 uint64_t frame_stream_size(const struct frame *frame)
 {
     return frame->kind == FRAME_VALUES ? get64(values_end(frame) + VALUES_STREAM_SIZE) : frame->payload.size;

@@ -27,6 +27,10 @@
  * client can put bytes into a value that look like a frame of this file: looking for frames beyond a damaged
  * place is safe and quick.
  *
+ * A server that found no frame behind its base does not know which database the stream has selected there.
+ * Its first payload begins with a SELECT; then the field does not tell what the frame before it left
+ * selected.
+ *
  * The checksum covers the length, but a length must be compared with what is left of the file before it is
  * used.
  *
@@ -106,6 +110,9 @@ static inline bool frame_has_units(const struct frame *frame)
 
 /* Of a decoded frame: its units, without the bytes of values that lie in files. */
 struct slice frame_text(const struct frame *frame);
+/* Whether it may follow a frame that left this database selected: it says so, or selects one itself before
+ * all else. */
+bool frame_follows(const struct frame *frame, int database);
 /* Bytes of the stream, or of a base's own count, that it stands for. */
 uint64_t frame_stream_size(const struct frame *frame);
 /* References to values, in the order of the text; 0 unless it is a values frame. */

@@ -156,7 +156,7 @@ const char *payload_each_of_log(struct payload_reader *reader, const struct fram
 {
     if (!frame_has_units(frame))
         return NULL;
-    bool follows = reader->expected < 0 || reader->expected == frame->database;
+    bool follows = reader->expected < 0 || frame_follows(frame, reader->expected);
     const char *wrong = payload_each(reader, frame, visit, context);
     reader->expected = wrong ? -1 : reader->database;
     if (!follows && !wrong)

@@ -74,6 +74,25 @@ def test_a_whole_folder(counted, log_tool):
     assert "nothing to repair" in log_tool("repair", "--yes", server.data)
 
 
+def test_a_restart_right_behind_a_rewrite(new_server, log_tool):
+    """The server then does not know which database the stream has selected: what it writes fits behind what it wrote
+    before, in history, all the same."""
+    server = new_server(history_bases=5).start()
+    with server.connect() as connection:
+        connection.call("SELECT", "1")
+        connection.call("SET", "before", "1")
+        connection.call("BGREWRITEAOF")
+        wait_for_rewrite(connection)
+    server.kill()
+    server.start()
+    with server.connect() as connection:
+        connection.call("SET", "behind", "0")
+    assert server.stop() == 0
+    assert log_tool.verify(server.data)["ok"]
+    text = log_tool("show", server.data)
+    assert '1  "SET" "before"' in text and '0  "SET" "behind"' in text
+
+
 def test_every_damage_is_named(counted, log_tool, seed):
     """A flipped byte is found in the right file, within the right offsets; recovery finds it, too, unless it is in
     history."""

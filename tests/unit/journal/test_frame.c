@@ -180,16 +180,26 @@ static void search_finds_headers(void **state)
     assert_int_equal(frame_search(slice_make(NULL, 0), 0, SALT), 0);
 }
 
+/* A frame follows what left its database selected, and anything if it selects one first. */
+static void frames_follow_a_database(void **state)
+{
+    (void)state;
+    struct frame frame = {.kind = FRAME_DATA, .database = 7, .payload = slice_of(payload)};
+    assert_true(frame_follows(&frame, 7));
+    assert_false(frame_follows(&frame, 0));
+    frame.payload = SLICE_LITERAL("*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*1\r\n$8\r\nFLUSHALL\r\n");
+    assert_true(frame_follows(&frame, 0));
+    frame.payload = SLICE_LITERAL("*2\r\n$6\r\nSELECT");
+    assert_false(frame_follows(&frame, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(file_headers_are_read_back),
-        cmocka_unit_test(damaged_file_headers_are_refused),
-        cmocka_unit_test(frames_are_read_back),
-        cmocka_unit_test(no_flipped_bit_passes),
-        cmocka_unit_test(no_cut_frame_passes),
-        cmocka_unit_test(another_salt_is_another_file),
-        cmocka_unit_test(implausible_fields_are_refused),
+        cmocka_unit_test(file_headers_are_read_back),   cmocka_unit_test(damaged_file_headers_are_refused),
+        cmocka_unit_test(frames_are_read_back),         cmocka_unit_test(frames_follow_a_database),
+        cmocka_unit_test(no_flipped_bit_passes),        cmocka_unit_test(no_cut_frame_passes),
+        cmocka_unit_test(another_salt_is_another_file), cmocka_unit_test(implausible_fields_are_refused),
         cmocka_unit_test(search_finds_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
