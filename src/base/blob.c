@@ -56,6 +56,12 @@ void blob_drop(struct blob *blob)
     mem_free(blob);
 }
 
+/* The allocator gives more than was asked for: of large sizes up to a quarter more. */
+size_t blob_untouched(const struct blob *blob)
+{
+    return mem_size(blob->data) - blob->size;
+}
+
 size_t blob_memory(const struct blob *blob)
 {
     return mem_size(blob) + mem_size(blob->data);

@@ -73,6 +73,8 @@ static inline struct slice blob_slice(const struct blob *blob)
     return slice_make(blob->data, blob->size);
 }
 
+/* Bytes that its room takes beyond those in use. While it is being filled nobody has written to them. */
+size_t blob_untouched(const struct blob *blob);
 /* Bytes that it takes. */
 size_t blob_memory(const struct blob *blob);
 

@@ -6,10 +6,9 @@
 /* What a connection keeps for its next request. */
 #define BODY_KEPT_MAX 4096
 
-static void untouched_change(const struct blob *blob, size_t old_size, size_t old_capacity)
+static void untouched_change(size_t before, size_t after)
 {
-    int64_t before = (int64_t)(old_capacity - old_size);
-    memory_untouched_change((int64_t)(blob->capacity - blob->size) - before);
+    memory_untouched_change((int64_t)after - (int64_t)before);
 }
 
 void body_begin(struct http_body *body, uint64_t size, size_t *total)
@@ -26,11 +25,10 @@ static bool blob_begin(struct http_body *body, size_t more)
     struct blob *blob = blob_new(body->announced > size ? (size_t)body->announced : size);
     if (blob == NULL)
         return false;
-    memory_untouched_change((int64_t)blob->capacity);
     if (body->bytes.size > 0)
         memcpy(blob->data, body->bytes.data, body->bytes.size);
     blob->size = body->bytes.size;
-    memory_untouched_change(-(int64_t)blob->size);
+    untouched_change(0, blob_untouched(blob));
     buffer_clear(&body->bytes);
     buffer_shrink(&body->bytes, BODY_KEPT_MAX);
     body->blob = blob;
@@ -39,8 +37,7 @@ static bool blob_begin(struct http_body *body, size_t more)
 
 static bool blob_append(struct blob *blob, const char *data, size_t size)
 {
-    size_t old_size = blob->size;
-    size_t old_capacity = blob->capacity;
+    size_t before = blob_untouched(blob);
     if (size > blob->capacity - blob->size) {
         size_t wanted = blob->size + size;
         if (!blob_reserve(blob, wanted > 2 * blob->capacity ? wanted : 2 * blob->capacity))
@@ -48,7 +45,7 @@ static bool blob_append(struct blob *blob, const char *data, size_t size)
     }
     memcpy(blob->data + blob->size, data, size);
     blob->size += size;
-    untouched_change(blob, old_size, old_capacity);
+    untouched_change(before, blob_untouched(blob));
     return true;
 }
 
@@ -75,7 +72,7 @@ void body_complete(struct http_body *body)
 {
     if (body->blob == NULL)
         return;
-    memory_untouched_change(-(int64_t)(body->blob->capacity - body->blob->size));
+    untouched_change(blob_untouched(body->blob), 0);
     blob_fit(body->blob);
     body->is_complete = true;
 }
@@ -83,7 +80,7 @@ void body_complete(struct http_body *body)
 void body_clear(struct http_body *body)
 {
     if (body->blob != NULL && !body->is_complete)
-        memory_untouched_change(-(int64_t)(body->blob->capacity - body->blob->size));
+        untouched_change(blob_untouched(body->blob), 0);
     blob_drop(body->blob);
     if (body->total != NULL)
         *body->total -= (size_t)body->size;

@@ -58,7 +58,7 @@ struct parser {
     bool blobs_framed; /* they belong to a request that was framed */
     int blobs_seen;    /* how many of them the command being received has come to */
     size_t blob_bytes; /* in those that were seen */
-    size_t untouched;  /* of the last one: room that no byte has come for, as memory_untouched has it */
+    size_t untouched;  /* of the last one, until it is complete: room that no byte has come for */
 
     bool saw_http;
     char error[64];
@@ -535,7 +535,7 @@ char *parser_blob_room(struct parser *parser, size_t *size)
     if (blob->size == blob->capacity) {
         if (!blob_reserve(blob, (size_t)parser->bulk_size))
             return NULL;
-        untouched_set(parser, blob->capacity - blob->size);
+        untouched_set(parser, blob_untouched(blob));
     }
     *size = blob->capacity - blob->size;
     return blob->data + blob->size;
@@ -546,7 +546,7 @@ void parser_blob_received(struct parser *parser, size_t size)
     struct blob *blob = arg_blob(parser);
     ASSERT(blob != NULL && size <= blob->capacity - blob->size);
     blob->size += size;
-    untouched_set(parser, blob->capacity - blob->size);
+    untouched_set(parser, parser_blob_wants(parser) ? blob_untouched(blob) : 0);
 }
 
 bool parser_put_back(struct parser *parser, const struct request *request)

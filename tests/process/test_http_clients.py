@@ -12,6 +12,7 @@ import time
 import pytest
 from harness.resp import wait_until
 from harness.web import RawWeb, Web, request, web_directives
+from test_large_values import used_memory
 
 pytestmark = pytest.mark.dkv("HTTP")
 
@@ -313,11 +314,15 @@ def test_announced_only(start_web):
     """Bodies that are announced and never come take no memory."""
     server, web = start_web(maxclients=2000)
     before_kb = resident_kb(server)
+    with server.connect() as connection:
+        before = used_memory(connection)
     announced = [RawWeb(server) for _ in range(200)]
     for raw in announced:
-        raw.send(b"PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n\r\nx")
+        raw.send(b"PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\nx")
     time.sleep(0.3)
     assert resident_kb(server) - before_kb < 30_000
+    with server.connect() as connection:
+        assert used_memory(connection) - before < 30_000_000
     for raw in announced:
         raw.socket.close()
 

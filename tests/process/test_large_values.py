@@ -170,12 +170,13 @@ def test_clients_that_die(memory_server):
 
 
 @pytest.mark.dkv("memory for what has come, not for what was announced")
-def test_stalled_clients_cost_nothing(memory_server):
-    """A hundred clients that announce 512 MB each and stop, a hundred that stop after 100 KB, and three that stop after
-    2 MB."""
+@pytest.mark.parametrize("announced", [512 * MB, 384 * MB + 1], ids=["512mb", "more-than-384mb"])
+def test_stalled_clients_cost_nothing(memory_server, announced):
+    """A hundred clients that announce so much each and stop, a hundred that stop after 100 KB, and three that stop after
+    2 MB. Of 384 MB and a byte, the allocator makes 448 MB."""
     with memory_server.connect() as connection:
         before_kb, before = resident_kb(memory_server, "VmRSS"), used_memory(connection)
-        header = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$536870912\r\n"
+        header = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$%d\r\n" % announced
         stalled = []
         try:
             for size in [0] * 100 + [100_000] * 100 + [2 * MB] * 3:
