@@ -161,12 +161,19 @@ static bool check_route(struct http_request *request)
     return request->route != NULL;
 }
 
+/* No body may be larger than all together: it could only be told to try again for ever. */
+static uint64_t body_max(const struct http_request *request)
+{
+    const struct http_limits *limits = &http_of(request)->options.limits;
+    return limits->value_max < limits->bodies_max ? limits->value_max : limits->bodies_max;
+}
+
 static bool check_key_and_size(struct http_request *request)
 {
     const char *wrong = route_has_key(request->route) ? key_read(request) : NULL;
     if (wrong != NULL)
         http_answer_text(request, 400, wrong);
-    else if (request->body.announced > http_of(request)->options.limits.value_max)
+    else if (request->body.announced > body_max(request))
         http_answer_text(request, 413, "value is too large\n");
     return request->response == NULL;
 }
@@ -293,10 +300,9 @@ static enum MHD_Result body_take(struct http_request *request, const char *data,
     http_touch_body(request->connection);
     if (request->response != NULL)
         return MHD_YES;
-    if (size > limits->value_max || request->body.size > limits->value_max - size)
+    if (size > body_max(request) || request->body.size > body_max(request) - size)
         return body_refuse(request, 413, "Content Too Large", "value is too large\n");
-    if (size > limits->bodies_max || http->bodies > limits->bodies_max - size ||
-        !body_append(&request->body, data, size))
+    if (http->bodies > limits->bodies_max - size || !body_append(&request->body, data, size))
         return body_refuse(request, 503, "Service Unavailable", "too much is being uploaded at once\n");
     return MHD_YES;
 }

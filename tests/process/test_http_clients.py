@@ -291,6 +291,19 @@ def test_uploads_together(start_web):
     wait_until(lambda: web.ask("PUT", "/kv/a", b"x" * 2_000_000)[0] == 200)
 
 
+def test_upload_that_is_never_possible(start_web):
+    """A body that is larger than all together may be is too large, as it would be at any other time."""
+    server, web = start_web(http_max_value="10mb", http_max_uploads="1mb")
+    assert web.ask("PUT", "/kv/a", b"x" * 1_000_000)[0] == 200
+    with RawWeb(server) as raw:
+        raw.send(b"PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n")
+        assert raw.read().status == 413
+    with RawWeb(server) as raw:
+        raw.send(b"PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        raw.send(b"100000\r\n" + b"x" * 1048576 + b"\r\n1\r\nx\r\n")
+        assert raw.read().status == 413
+
+
 def test_answers_together(start_web):
     """Answers that tell of many keys take so much memory, however many clients do not read theirs, and no more."""
     server, web = start_web(http_max_uploads="32mb")
