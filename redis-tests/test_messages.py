@@ -86,6 +86,17 @@ def test_within_a_transaction(server):
         assert [listener.read()[2] for _ in range(2)] == [b"1", b"2"]
 
 
+def test_shards_and_a_transaction(server):
+    """SSUBSCRIBE is refused there, as it cannot have one reply; what the transaction does besides stays."""
+    with server.connect() as listener, server.connect() as speaker:
+        listener.pipeline([("MULTI",), ("SSUBSCRIBE", "a", "b"), ("SET", "k", "v"), ("SUNSUBSCRIBE", "a")])
+        refused, ok, *rest = listener.call("EXEC")
+        assert refused == Error(b"ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+        assert ok == b"OK" and rest == [[b"sunsubscribe", b"a", 0]]
+        assert speaker.call("PUBSUB", "SHARDNUMSUB", "a", "b") == [b"a", 0, b"b", 0]
+        assert listener.call("GET", "k") == b"v"
+
+
 def test_many_subscribers(server):
     """Everybody gets everything in order, and what they are told adds up."""
     listeners = [server.connect() for _ in range(100)]
