@@ -289,8 +289,10 @@ void call_help(struct call *call, const char *const *lines);
 void call_changed(struct call *call, struct slice key, uint64_t hash);
 void call_changed_in(struct call *call, int database, struct slice key, uint64_t hash);
 /* A whole database is emptied or replaced: the same for all its keys. Fails the watchers of keys that are
- * there at the moment of the call, so call it before emptying, and both before and after replacing. */
+ * there at the moment of the call, so call it before emptying or replacing. */
 void call_changed_all(struct call *call, int database);
+/* Call it after replacing: fails the watchers of keys that have come. */
+void call_came_all(struct call *call, int database);
 
 /* --- events (notify-keyspace-events) ------------------------------------------------------------------- */
 

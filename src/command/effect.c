@@ -290,6 +290,12 @@ void call_changed_all(struct call *call, int database)
     watch_touch_present(call->world->watches, call->world, database);
 }
 
+void call_came_all(struct call *call, int database)
+{
+    if (!call->session->replaying)
+        watch_touch_came(call->world->watches, call->world, database);
+}
+
 /* Deletes an entry whose time has passed, within whatever unit is being built. */
 static void expire_entry(struct world *world, const struct session *session, int database,
                          struct entry *entry)

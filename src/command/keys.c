@@ -412,12 +412,11 @@ static void swapdb_command(struct call *call)
         !call_database_index(call, 1, &a, NULL) || !call_database_index(call, 2, &b, NULL))
         return;
     if (a != b) {
-        /* Watchers of keys that go, and of keys that come. */
         call_changed_all(call, a);
         call_changed_all(call, b);
         store_swap(store, a, b);
-        call_changed_all(call, a);
-        call_changed_all(call, b);
+        call_came_all(call, a);
+        call_came_all(call, b);
         effect_verbatim(call);
     }
     reply_ok(call->reply);

@@ -147,7 +147,7 @@ void watch_touch(struct watch_table *table, int database, struct slice key, uint
     }
 }
 
-void watch_touch_present(struct watch_table *table, struct world *world, int database)
+static void touch_contents(struct watch_table *table, struct world *world, int database, bool came)
 {
     if (table->count == 0)
         return;
@@ -157,10 +157,23 @@ void watch_touch_present(struct watch_table *table, struct world *world, int dat
             if (watch->database != database)
                 continue;
             struct entry *entry = database_find(db, watch_key(watch), watch->hash);
-            if (entry && !(watch->had_expired && expire_has_passed(entry_expire_ms(entry), world->now_ms)))
+            bool has_expired = entry && expire_has_passed(entry_expire_ms(entry), world->now_ms);
+            if (has_expired && came)
+                watch->had_expired = true; /* to its watcher there is nothing, as there was before */
+            else if (entry && !(has_expired && watch->had_expired))
                 watch->session->watch_failed = true;
         }
     }
+}
+
+void watch_touch_present(struct watch_table *table, struct world *world, int database)
+{
+    touch_contents(table, world, database, false);
+}
+
+void watch_touch_came(struct watch_table *table, struct world *world, int database)
+{
+    touch_contents(table, world, database, true);
 }
 
 bool watch_any_expired(struct world *world, const struct session *session)
