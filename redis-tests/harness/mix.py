@@ -454,7 +454,7 @@ def expire(mix):
     args = [name, mix.key(), mix.time(name[:1] == b"P", name[-2:] == b"AT")]
     if mix.unit() < 0.5:
         args.append(mix.pick([b"NX", b"XX", b"GT", b"LT", b"gt"]))
-    if mix.unit() < 0.1:
+    for _ in range(mix.pick([1, 2, 3]) if mix.unit() < 0.15 else 0):
         args.append(mix.pick([b"NX", b"XX", b"GT", b"LT", b"NOSUCH"]))
     return args
 
@@ -586,7 +586,13 @@ def hyperloglog(mix):
 def payload(mix):
     """What DUMP gives for a value, but for its being harmed now and then."""
     value = mix.value()[:60]
-    payload = b"\0%c" % len(value) + value + b"\x0a\0"
+    size = len(value)
+    forms = [b"%c" % size, b"\x40%c" % size, b"\x80" + size.to_bytes(4, "big"), b"\x81" + size.to_bytes(8, "big")]
+    string = mix.pick(forms) + value
+    if mix.unit() < 0.2:
+        bytes_of_integer = mix.pick([1, 2, 4])
+        string = b"%c" % (0xC0 + bytes_of_integer // 2) + mix.rng.randbytes(bytes_of_integer)
+    payload = b"\0" + string + mix.pick([b"\x0a\0", b"\x09\0", b"\x01\0", b"\xff\xff"])
     payload += crc64(payload).to_bytes(8, "little")
     return payload if mix.unit() < 0.9 else payload[: mix.below(len(payload))]
 
