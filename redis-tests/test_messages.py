@@ -192,6 +192,17 @@ def test_tracking_modes(pair, mode):
         assert cacher.is_silent()
 
 
+def test_what_is_to_be_cached_survives_other_options(pair):
+    """CLIENT CACHING holds for the next command that is not CLIENT, also where that turns tracking on once more."""
+    cacher, writer = pair
+    cacher.call("CLIENT", "TRACKING", "ON", "OPTIN")
+    again = [("CLIENT", "CACHING", "YES"), ("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")]
+    cacher.pipeline([*again, ("GET", "x"), ("GET", "y")])
+    writer.call("MSET", "x", "1", "y", "1")
+    assert cacher.read() == invalidated(b"x")
+    assert cacher.is_silent()
+
+
 def test_tracking_prefixes(pair):
     """All keys with a prefix, those of one round together."""
     cacher, writer = pair

@@ -563,7 +563,8 @@ static void tracking_start(struct session *session, const struct tracking_option
 {
     if (!(session->tracking & TRACKING_ON))
         session->world->tracking_sessions++;
-    session->tracking = TRACKING_ON | options->flags;
+    /* What CLIENT CACHING said is about the next command that is not CLIENT. */
+    session->tracking = TRACKING_ON | options->flags | (session->tracking & TRACKING_CACHING);
     session->tracking_redirect = options->redirect;
     for (size_t i = 0; i < options->prefix_count; i++)
         prefix_join(session, *options->prefixes[i]);
