@@ -142,6 +142,12 @@ def test_port_in_use(server, new_server):
         assert connection.call("PING") == b"PONG"
 
 
+def test_nowhere_to_listen(server_binary, tmp_path):
+    """A server that nobody could reach does not start."""
+    result = run(server_binary, "--port", "0", "--dir", tmp_path, cwd=tmp_path)
+    assert result.returncode == 1 and "Configured to not listen anywhere" in result.stdout + result.stderr, result
+
+
 def test_data_folder_that_cannot_be(new_server, tmp_path):
     """A file is in the way."""
     (tmp_path / "file").write_text("")

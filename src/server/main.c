@@ -431,7 +431,13 @@ static bool open_net(struct server *server)
         diag(DIAG_WARNING, "%s", error.text);
         return false;
     }
-    return open_http(server);
+    if (!open_http(server))
+        return false;
+    if (listeners_count(server->listeners) + listeners_count(server->http_listeners) == 0) {
+        diag(DIAG_WARNING, "Configured to not listen anywhere (port, unixsocket, http-port), exiting.");
+        return false;
+    }
+    return true;
 }
 
 static void add_families(struct server *server, const struct config_hooks *hooks)
