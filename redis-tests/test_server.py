@@ -61,6 +61,22 @@ def test_info_sections(connection):
     assert "Commandstats" in information(connection, "commandstats")
 
 
+def test_info_has_all_fields(connection, reference_binary):
+    """Tools of all kinds look for them: every field that the reference tells, in the same section."""
+    reference = Server(reference_binary).start()
+    try:
+        with reference.connect() as other:
+            known = information(other, "everything")
+    finally:
+        reference.remove()
+    ours = information(connection, "everything")
+    for section in ("Commandstats", "Errorstats", "Latencystats", "Keyspace"):  # what was used
+        known.pop(section, None)
+    missing = {section: set(fields) - set(ours.get(section, ())) for section, fields in known.items()}
+    assert not any(missing.values()), missing
+    assert set(known) <= set(ours)
+
+
 def test_info_keyspace(connection):
     connection.pipeline([("SET", f"k{i}", i) for i in range(10)] + [("EXPIRE", "k1", 1000), ("EXPIRE", "k2", 1000)])
     connection.call("SELECT", 7)

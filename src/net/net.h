@@ -93,6 +93,8 @@ struct net_stats {
     uint64_t rejected; /* too many, or not on this machine while protected */
     uint64_t bytes_in;
     uint64_t bytes_out;
+    uint64_t reads; /* system calls that brought or took something */
+    uint64_t writes;
     uint64_t closed_output_limit;
     uint64_t closed_idle;
     /* The largest of any connection within about the last eight seconds. */

@@ -391,6 +391,7 @@ void connection_receive(struct connection *connection)
     ssize_t size = blob ? read_blob(connection, &input) : read_input(connection, &input);
     if (size > 0) {
         connection->net->stats.bytes_in += (uint64_t)size;
+        connection->net->stats.reads++;
         connection_touch(connection);
         if (input.size > 0)
             connection_run(connection, input);

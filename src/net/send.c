@@ -53,6 +53,7 @@ static enum sent write_once(struct connection *connection, uint64_t bytes_max)
         return errno == EAGAIN || errno == EWOULDBLOCK ? SENT_FULL : SENT_FAILED;
     output_sent(&connection->output, (uint64_t)size);
     net->stats.bytes_out += (uint64_t)size;
+    net->stats.writes++;
     return (uint64_t)size < vectors_size(vectors, count) ? SENT_FULL : SENT_ALL;
 }
 

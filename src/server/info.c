@@ -222,6 +222,7 @@ static void section_memory(struct server *server, struct buffer *out)
     put_bytes(out, "total_system_memory", (uint64_t)system.totalram * system.mem_unit);
     put_bytes(out, "used_memory_lua", 0);
     put_bytes(out, "used_memory_scripts", 0);
+    put_bytes(out, "used_memory_vm_total", 0);
     put_bytes(out, "maxmemory", server->config->maxmemory);
     put(out, "maxmemory_policy", "%s", config_get(server->config, slice_of("maxmemory-policy")));
     put_allocator(out, &memory);
@@ -234,9 +235,19 @@ static void section_memory(struct server *server, struct buffer *out)
     put(out, "mem_allocator", "%s", memory_allocator_name());
     put_uint(out, "lazyfree_pending_objects", engine.lazyfree_pending);
     put_uint(out, "lazyfreed_objects", engine.lazyfreed);
-    static const char *const zeros[] = {"mem_replication_backlog", "mem_total_replication_buffers",
-                                        "mem_clients_slaves",      "mem_cluster_links",
-                                        "active_defrag_running",   NULL};
+    static const char *const zeros[] = {"mem_replication_backlog",
+                                        "mem_total_replication_buffers",
+                                        "mem_clients_slaves",
+                                        "mem_cluster_links",
+                                        "active_defrag_running",
+                                        "used_memory_vm_eval",
+                                        "used_memory_vm_functions",
+                                        "used_memory_scripts_eval",
+                                        "used_memory_functions",
+                                        "number_of_cached_scripts",
+                                        "number_of_functions",
+                                        "number_of_libraries",
+                                        NULL};
     put_zeros(out, zeros);
 }
 
@@ -384,6 +395,8 @@ static void section_stats(struct server *server, struct buffer *out)
     put(out, "instantaneous_ops_per_sec", "%.0f", rate_read(&server->commands_rate));
     put_uint(out, "total_net_input_bytes", net.bytes_in);
     put_uint(out, "total_net_output_bytes", net.bytes_out);
+    put_uint(out, "total_reads_processed", net.reads);
+    put_uint(out, "total_writes_processed", net.writes);
     put(out, "instantaneous_input_kbps", "%.2f", rate_read(&server->input_rate) / 1024.0);
     put(out, "instantaneous_output_kbps", "%.2f", rate_read(&server->output_rate) / 1024.0);
     put_uint(out, "rejected_connections", net.rejected + http.rejected);
@@ -426,6 +439,12 @@ static void section_stats(struct server *server, struct buffer *out)
                                         "expired_stale_perc",
                                         "migrate_cached_sockets",
                                         "slave_expires_tracked_keys",
+                                        "active_defrag_hits",
+                                        "active_defrag_misses",
+                                        "active_defrag_key_hits",
+                                        "active_defrag_key_misses",
+                                        "total_active_defrag_time",
+                                        "current_active_defrag_time",
                                         "unexpected_error_replies",
                                         "dump_payload_sanitizations",
                                         "io_threaded_reads_processed",
