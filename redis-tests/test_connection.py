@@ -134,6 +134,14 @@ def test_client_list_and_info(server):
         assert [fields(line)["name"] for line in one.splitlines()] == ["second"]
 
 
+def test_client_info_in_a_transaction(connection):
+    """How much is queued is told by the commands of the transaction, too."""
+    assert fields(connection.call("CLIENT", "INFO"))["multi"] == "-1"
+    queued = [("MULTI",), ("CLIENT", "INFO"), ("PING",), ("EXEC",)]
+    told = fields(connection.pipeline(queued)[-1][0])
+    assert told["multi"] == "2" and told["flags"].startswith("x")
+
+
 @pytest.mark.redis72("CLIENT SETINFO")
 def test_client_setinfo(connection):
     assert connection.call("CLIENT", "SETINFO", "lib-name", "redis-py") == b"OK"

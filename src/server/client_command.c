@@ -86,7 +86,7 @@ void client_describe(struct buffer *out, const struct session *session)
                          session->subscription_counts[SUBSCRIPTION_CHANNEL],
                          session->subscription_counts[SUBSCRIPTION_PATTERN],
                          session->subscription_counts[SUBSCRIPTION_SHARD],
-                         session->in_multi ? (int)session->queue_size : -1);
+                         session->in_multi || session->in_exec ? (int)session->queue_size : -1);
     buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", info.input_used,
                          info.input_free, info.parser_memory, session->queue_bytes);
     buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",
