@@ -142,6 +142,23 @@ def test_port_in_use(server, new_server):
         assert connection.call("PING") == b"PONG"
 
 
+def test_process_title(start):
+    """It follows the configuration while the server runs."""
+    server = start(proc_title_template="at {port}")
+
+    def title():
+        return Path(f"/proc/{server.pid}/cmdline").read_bytes().split(b"\0")[0].strip().decode()
+
+    with server.connect() as connection:
+        assert title() == f"at {server.port}"
+        assert connection.call("CONFIG", "SET", "proc-title-template", "{port} {unixsocket}") == b"OK"
+        assert title() == f"{server.port} {server.socket}"
+        assert connection.call("CONFIG", "SET", "port", "0") == b"OK"
+        assert title() == f"0 {server.socket}"
+        assert connection.raw("CONFIG", "SET", "proc-title-template", "{nosuch}").startswith(b"-ERR CONFIG SET failed")
+        assert title() == f"0 {server.socket}"
+
+
 def test_nowhere_to_listen(server_binary, tmp_path):
     """A server that nobody could reach does not start."""
     result = run(server_binary, "--port", "0", "--dir", tmp_path, cwd=tmp_path)

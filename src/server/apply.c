@@ -155,10 +155,34 @@ bool server_listen_http(struct server *server, struct listen_error *error)
 
 /* --- what CONFIG SET can change ------------------------------------------------------------------------ */
 
+void server_set_title(const struct server *server)
+{
+    struct buffer title = {0};
+    char listen[ADDRESS_TEXT_MAX + 16];
+    const struct config *config = server->config;
+    if (!config->set_proc_title)
+        return;
+    if (config->port)
+        snprintf(listen, sizeof(listen), "%s:%d", config->bind.count ? config->bind.items[0] : "*",
+                 config->port);
+    else
+        snprintf(listen, sizeof(listen), "%s", config->unixsocket);
+    config_proc_title(config, server->called, listen, &title);
+    buffer_append_char(&title, '\0');
+    process_title_set(title.data);
+    buffer_free(&title);
+}
+
+static const char *apply_title(struct server *server)
+{
+    server_set_title(server);
+    return NULL;
+}
+
 static const char *apply_listen(struct server *server)
 {
     static struct listen_error error;
-    return server_listen(server, &error) ? NULL : error.text;
+    return server_listen(server, &error) ? apply_title(server) : error.text;
 }
 
 static const char *apply_http_listen(struct server *server)
@@ -339,6 +363,7 @@ static const struct application {
     {"syslog-ident", apply_log},
     {"syslog-facility", apply_log},
     {"jemalloc-bg-thread", apply_allocator},
+    {"proc-title-template", apply_title},
 };
 
 const char *server_apply(void *context, const struct config *config, const char *directive)

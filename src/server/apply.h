@@ -21,6 +21,9 @@ bool server_listen(struct server *server, struct listen_error *error);
 /* The same for HTTP. */
 bool server_listen_http(struct server *server, struct listen_error *error);
 
+/* What ps shows, unless set-proc-title says no. */
+void server_set_title(const struct server *server);
+
 /* Gives the journal the values in force: those that CONFIG SET changed while it was being recovered, too. */
 void server_apply_journal(struct server *server);
 

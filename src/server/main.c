@@ -631,22 +631,6 @@ static int stop(struct server *server, bool served)
     return ok ? 0 : 1;
 }
 
-static void set_title(const struct server *server)
-{
-    struct buffer title = {0};
-    char listen[ADDRESS_TEXT_MAX + 16];
-    const struct config *config = server->config;
-    if (config->port)
-        snprintf(listen, sizeof(listen), "%s:%d", config->bind.count ? config->bind.items[0] : "*",
-                 config->port);
-    else
-        snprintf(listen, sizeof(listen), "%s", config->unixsocket);
-    config_proc_title(config, server->executable, listen, &title);
-    buffer_append_char(&title, '\0');
-    process_title_set(title.data);
-    buffer_free(&title);
-}
-
 /* Once the folder and the ports are ours: before, these files may be those of a server that runs. */
 static void claim_files(const struct config *config)
 {
@@ -679,8 +663,7 @@ static bool start(struct server *server, const struct config_hooks *hooks)
     claim_files(server->config);
     if (!recover(server))
         return false;
-    if (server->config->set_proc_title)
-        set_title(server);
+    server_set_title(server);
     server->memory_startup = server->memory_peak = memory_used();
     announce(server);
     process_notify(server->supervised_by, "READY=1\nSTATUS=Ready to accept connections");
@@ -695,6 +678,7 @@ int main(int argc, char **argv)
     ssize_t size = readlink("/proc/self/exe", executable, sizeof(executable) - 1);
     executable[size > 0 ? size : 0] = '\0';
     server.executable = executable;
+    server.called = argc > 0 ? argv[0] : executable;
     random_hex(server.run_id, 40);
     server.config = configure(argc, argv);
     const struct config_hooks hooks = {.context = &server,

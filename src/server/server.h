@@ -46,6 +46,7 @@ struct server {
     bool stopping;
     bool stop_force;
     const char *executable;
+    const char *called; /* what it was started as: a link may have another name */
     char run_id[41];
     int64_t started_ms;
     int64_t started_us;          /* monotonic */
