@@ -478,6 +478,48 @@ def test_debug_error_is_not_counted(connection, text):
     assert "failed_calls=0" in told["Commandstats"]["cmdstat_debug"]
 
 
+@pytest.mark.parametrize(
+    "kind, resp2, resp3",
+    [
+        ("string", b"$11\r\nHello World", None),
+        ("integer", b":12345", None),
+        ("double", b"$5\r\n3.141", b",3.141"),
+        ("bignum", b"$37\r\n1234567999999999999999999999999999999", b"(1234567999999999999999999999999999999"),
+        ("null", b"$-1", b"_"),
+        ("array", b"*3\r\n:0\r\n:1\r\n:2", None),
+        ("set", b"*3\r\n:0\r\n:1\r\n:2", b"~3\r\n:0\r\n:1\r\n:2"),
+        ("map", b"*6\r\n:0\r\n:0\r\n:1\r\n:1\r\n:2\r\n:0", b"%3\r\n:0\r\n#f\r\n:1\r\n#t\r\n:2\r\n#f"),
+        (
+            "attrib",
+            b"$39\r\nSome real reply following the attribute",
+            b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n"
+            b"$39\r\nSome real reply following the attribute",
+        ),
+        (
+            "push",
+            b"-ERR RESP2 is not supported by this command",
+            b">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n$40\r\nSome real reply following the push reply",
+        ),
+        ("verbatim", b"$25\r\nThis is a verbatim\nstring", b"=29\r\ntxt:This is a verbatim\nstring"),
+        ("true", b":1", b"#t"),
+        ("false", b":0", b"#f"),
+        (
+            "nosuch",
+            b"-ERR Wrong protocol type name. Please use one of the following: "
+            b"string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+            None,
+        ),
+    ],
+)
+def test_debug_protocol(server, kind, resp2, resp3):
+    """A reply of each kind, as the tests of client libraries expect it, and nothing behind it."""
+    for protocol, expected in ((2, resp2), (3, resp3 or resp2)):
+        with server.connect() as connection:
+            connection.call("HELLO", protocol)
+            connection.send_bytes(encode("DEBUG", "PROTOCOL", kind) + encode("QUIT"))
+            assert connection.read_until_closed() == expected + b"\r\n+OK\r\n"
+
+
 def test_debug_is_off_by_default(start_server):
     with start_server(enable_debug_command="no").connect() as connection:
         assert connection.call("DEBUG", "SLEEP", "0").startswith(b"ERR DEBUG command not allowed.")

@@ -77,7 +77,17 @@ static void debug_jmap(struct call *call)
     reply_error(call->reply, "ERR there is no heap of Java objects in here");
 }
 
-/* One reply of each kind that RESP has, for the tests of client libraries. */
+static void debug_attribute(struct reply *reply)
+{
+    reply_attribute(reply, 1);
+    reply_bulk_text(reply, "key-popularity");
+    reply_array(reply, 2);
+    reply_bulk_text(reply, "key:123");
+    reply_int(reply, 90);
+}
+
+/* One reply of each kind that RESP has, for the tests of client libraries. What is no reply of its own is
+ * followed by one. */
 static void debug_protocol(struct call *call)
 {
     struct reply *reply = call->reply;
@@ -90,28 +100,30 @@ static void debug_protocol(struct call *call)
         reply_double(reply, 3.141);
     } else if (slice_is(type, "null")) {
         reply_null(reply);
-    } else if (slice_is(type, "array") || slice_is(type, "set") || slice_is(type, "push")) {
+    } else if (slice_is(type, "array") || slice_is(type, "set")) {
         if (slice_is(type, "array"))
             reply_array(reply, 3);
-        else if (slice_is(type, "set"))
-            reply_set(reply, 3);
         else
-            reply_push(reply, 3);
+            reply_set(reply, 3);
         for (int i = 0; i < 3; i++)
             reply_int(reply, i);
-    } else if (slice_is(type, "attrib") && reply->protocol < 3) {
-        reply_error(reply, "ERR RESP2 is not supported by this command");
-    } else if (slice_is(type, "map") || slice_is(type, "attrib")) {
-        if (slice_is(type, "map"))
-            reply_map(reply, 3);
-        else
-            reply_attribute(reply, 3);
+    } else if (slice_is(type, "map")) {
+        reply_map(reply, 3);
         for (int i = 0; i < 3; i++) {
             reply_int(reply, i);
             reply_bool(reply, i == 1);
         }
-        if (slice_is(type, "attrib"))
-            reply_bulk_text(reply, "Some real reply following the attribute");
+    } else if (slice_is(type, "attrib")) {
+        if (reply->protocol >= 3)
+            debug_attribute(reply);
+        reply_bulk_text(reply, "Some real reply following the attribute");
+    } else if (slice_is(type, "push") && reply->protocol < 3) {
+        reply_error(reply, "ERR RESP2 is not supported by this command");
+    } else if (slice_is(type, "push")) {
+        reply_push(reply, 2);
+        reply_bulk_text(reply, "server-cpu-usage");
+        reply_int(reply, 42);
+        reply_bulk_text(reply, "Some real reply following the push reply");
     } else if (slice_is(type, "bignum")) {
         reply_big_number(reply, slice_of("1234567999999999999999999999999999999"));
     } else if (slice_is(type, "true") || slice_is(type, "false")) {
@@ -121,8 +133,8 @@ static void debug_protocol(struct call *call)
     } else {
         reply_error(
             reply,
-            "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|"
-            "array|set|map|attrib|push|verbatim|true|false");
+            "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|"
+            "null|array|set|map|attrib|push|verbatim|true|false");
     }
 }
 
