@@ -71,7 +71,6 @@ void batch_clear(struct batch *batch)
     batch->values_written = 0;
     batch->has_new_files = false;
     buffer_clear(&batch->bytes);
-    buffer_shrink(&batch->bytes, BATCH_KEEP);
 }
 
 void batch_free(struct batch *batch)
@@ -89,6 +88,7 @@ void batch_release(struct journal *journal, struct batch *batch)
         batch_free(batch);
         return;
     }
+    buffer_shrink(&batch->bytes, journal->batch_keep);
     batch->next = journal->free_batches;
     journal->free_batches = batch;
     journal->free_batch_count++;
@@ -381,6 +381,17 @@ void journal_set_limits(struct journal *journal, uint64_t segment_size, uint64_t
     committer_signal(journal);
     pthread_mutex_unlock(&journal->lock);
     values_recheck(journal);
+}
+
+void journal_set_keep(struct journal *journal, uint64_t bytes)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->batch_keep = bytes < BATCH_KEEP_MIN   ? BATCH_KEEP_MIN
+                          : bytes > BATCH_KEEP_MAX ? BATCH_KEEP_MAX
+                                                   : (size_t)bytes;
+    for (struct batch *batch = journal->free_batches; batch; batch = batch->next)
+        buffer_shrink(&batch->bytes, journal->batch_keep);
+    pthread_mutex_unlock(&journal->lock);
 }
 
 void journal_request_sync(struct journal *journal)

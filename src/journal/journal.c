@@ -43,6 +43,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->wake_context = options->wake_context;
     journal->random_seed = options->random_seed;
     journal->unsynced_max = options->unsynced_max;
+    journal->batch_keep = BATCH_KEEP_MAX;
     journal->value_load = options->value_load;
     journal->values = values_new();
     journal->limits =

@@ -157,6 +157,8 @@ enum sync_policy journal_policy(const struct journal *journal);
 void journal_set_policy(struct journal *journal, enum sync_policy policy);
 void journal_set_limits(struct journal *journal, uint64_t segment_size, uint64_t unsynced_max,
                         int history_bases, int64_t history_seconds);
+/* Buffers of more bytes than this are not kept to be used again, as far as the journal can do with less. */
+void journal_set_keep(struct journal *journal, uint64_t bytes);
 /* Asks for a sync soon whatever the policy, for somebody who waits for journal_durable. */
 void journal_request_sync(struct journal *journal);
 

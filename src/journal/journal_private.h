@@ -23,9 +23,11 @@
 /* How far ahead of the write position space is reserved: at first, and at most under load. */
 #define AHEAD_MIN ((uint64_t)64 << 10)
 #define AHEAD_MAX ((uint64_t)4 << 20)
-/* Buffers larger than this are not kept. */
-#define BATCH_KEEP   ((size_t)1 << 20)
-#define BATCHES_KEPT 3
+/* So many buffers are kept to be used again, each of at most so many bytes: journal_set_keep, within these.
+ */
+#define BATCHES_KEPT   3
+#define BATCH_KEEP_MIN ((size_t)64 << 10)
+#define BATCH_KEEP_MAX ((size_t)1 << 20)
 /* A batch that has grown to this waits for the committer as it is; what follows goes to another. */
 #define BATCH_ENOUGH ((size_t)4 << 20)
 /* No disk has room for more in one piece, so nothing larger is asked for. */
@@ -216,6 +218,7 @@ struct journal {
     struct batch *queue_last;
     struct batch *free_batches;
     int free_batch_count;
+    size_t batch_keep; /* bytes */
     struct limits limits;
     lsn_t sync_target; /* somebody asked for a sync up to here */
     struct want want;

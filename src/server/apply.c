@@ -228,6 +228,16 @@ static const char *apply_acl(struct server *server)
     return NULL;
 }
 
+/* What the journal keeps counts as memory in use, and no eviction gives it back: a small part of a small
+ * maxmemory. */
+static void apply_journal_keep(struct server *server)
+{
+    const uint64_t parts = 64;
+    uint64_t limit = server->config->maxmemory;
+    if (server->world->journal)
+        journal_set_keep(server->world->journal, limit > 0 ? limit / parts : UINT64_MAX);
+}
+
 /* Keys are evicted soon, not within this command. */
 static const char *apply_maxmemory(struct server *server)
 {
@@ -240,6 +250,7 @@ static const char *apply_maxmemory(struct server *server)
             "usage (%zu). This will result in key eviction and/or the inability to accept new write commands "
             "depending on the maxmemory-policy.",
             (unsigned long long)limit, used);
+    apply_journal_keep(server);
     return apply_settings(server);
 }
 
@@ -264,6 +275,7 @@ void server_apply_journal(struct server *server)
     journal_set_policy(server->world->journal, config->appendfsync);
     journal_set_limits(server->world->journal, config->segment_size, config->unsynced_max,
                        config->history_bases, config->history_seconds);
+    apply_journal_keep(server);
 }
 
 static const char *apply_journal(struct server *server)
