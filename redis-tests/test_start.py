@@ -223,6 +223,15 @@ def test_renamed_commands_in_the_log(new_server):
         assert 0 < client.call("TTL", "other") <= 1000
 
 
+def test_renamed_commands_of_other_types(new_server):
+    """Also those that dkv has not yet may be taken from clients: hardened configurations do."""
+    names = ["EVAL", "script", "REPLICAOF", "SLAVEOF", "SYNC", "CLUSTER", "LPUSH"]
+    server = new_server(rename_command=[(name, "") for name in names] + [("XADD", "other")]).start()
+    with server.connect() as client:
+        for name in names + ["XADD"]:
+            assert client.raw(name).startswith(b"-ERR unknown command"), name
+
+
 @pytest.mark.parametrize("renames, word", [([("NOSUCH", "x")], "NOSUCH"), ([("GET", "SET")], "SET"), ([("GET",)], "GET")])
 def test_renames_that_cannot_be(new_server, renames, word):
     with pytest.raises(StartError) as refusal:

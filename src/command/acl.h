@@ -101,6 +101,10 @@ bool acl_permits_channel(const struct acl_user *user, struct slice channel, bool
 void acl_explain(struct buffer *out, enum acl_verdict verdict, const struct acl_user *user,
                  const struct command_entry *entry, struct slice denied, bool told);
 
+/* Whether Redis 7.2 has a command of this full name ("xgroup|create"): rules, and rename-command, may name
+ * those that dkv has not. */
+bool acl_name_is_foreign(struct slice name);
+
 /* --- the log of refusals ------------------------------------------------------------------------------- */
 
 enum acl_context { ACL_TOPLEVEL, ACL_MULTI };

@@ -79,8 +79,4 @@ struct acl_log *acl_log_new(void);
 void acl_log_free(struct acl_log *log);
 void acl_log_limit(struct acl_log *log, size_t max);
 
-/* acl_names.c: whether Redis 7.2 has a command of this full name ("xgroup|create") that dkv has not. Rules
- * may name it. */
-bool acl_name_is_foreign(struct slice name);
-
 #endif

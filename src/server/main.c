@@ -454,13 +454,17 @@ static void add_families(struct server *server, const struct config_hooks *hooks
     config_set_hooks(server->config, hooks);
 }
 
+/* Commands of Redis that are not there yet need no other name. */
 static bool rename_commands(struct server *server)
 {
     const struct config *config = server->config;
+    struct command_table *table = server->world->commands;
     for (int i = 0; i < config->rename_count; i++) {
         char *const *words = config->renames[i].items;
-        const char *wrong =
-            command_table_rename(server->world->commands, slice_of(words[1]), slice_of(words[2]));
+        struct slice name = slice_of(words[1]);
+        if (!command_table_find(table, name) && acl_name_is_foreign(name))
+            continue;
+        const char *wrong = command_table_rename(table, name, slice_of(words[2]));
         if (wrong) {
             diag(DIAG_WARNING, "cannot start: rename-command %s \"%s\": %s", words[1], words[2], wrong);
             return false;
