@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from harness.resp import Connection, pairs, wait_until
 from harness.server import Server, StartError
+from harness.web import Web, web_directives
 
 
 def run(binary, *arguments, **options):
@@ -230,6 +231,18 @@ def test_renamed_commands_of_other_types(new_server):
     with server.connect() as client:
         for name in names + ["XADD"]:
             assert client.raw(name).startswith(b"-ERR unknown command"), name
+
+
+@pytest.mark.dkv("HTTP")
+def test_rules_of_users_for_commands_taken_from_clients(new_server):
+    """HTTP runs them still, for those whose rules say so."""
+    server = new_server(rename_command=[("FLUSHALL", ""), ("SET", "")], **web_directives()).start()
+    with server.connect() as client:
+        for user, rules in (("reader", ["+@all", "-@write"]), ("careful", ["+@all", "-@dangerous"]), ("writer", ["+@write"])):
+            assert client.call("ACL", "SETUSER", user, "on", ">x", "~*", *rules) == b"OK"
+    for user, writes, clears in (("reader", 403, 403), ("careful", 200, 403), ("writer", 200, 200)):
+        web = Web(server, user, "x")
+        assert (web.ask("PUT", "/kv/key", b"value")[0], web.ask("DELETE", "/clear")[0]) == (writes, clears), user
 
 
 @pytest.mark.parametrize("renames, word", [([("NOSUCH", "x")], "NOSUCH"), ([("GET", "SET")], "SET"), ([("GET",)], "GET")])

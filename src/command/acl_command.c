@@ -117,7 +117,7 @@ static void cat_command(struct call *call)
     }
     struct output_gap gap = reply_later(call->reply);
     int64_t told = 0;
-    for (size_t i = 0; i < command_table_count(table); i++)
+    for (size_t i = 0; i < command_table_count_all(table); i++)
         told += reply_in_category(call, command_table_at(table, i), found);
     reply_array_at(call->reply, gap, told);
 }

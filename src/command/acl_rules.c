@@ -182,7 +182,7 @@ static bool category_apply(struct acl_selector *selector, struct slice name, boo
         category++;
     if (!command_category_name(category))
         return false;
-    for (size_t i = 0; i < command_table_count(table); i++) {
+    for (size_t i = 0; i < command_table_count_all(table); i++) {
         const struct command_entry *entry = command_table_at(table, i);
         if (command_in_category(entry->command, category))
             command_set(selector, entry->id, permitted);

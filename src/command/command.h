@@ -162,7 +162,9 @@ struct command_entry *command_table_lookup(const struct command_table *table, st
 struct command_entry *command_table_lookup_called(const struct command_table *table, struct slice full_name);
 /* Of those that clients can call. */
 size_t command_table_count(const struct command_table *table);
-/* index in [0, count), in order of registration. */
+/* With those that they cannot: the log and HTTP can. */
+size_t command_table_count_all(const struct command_table *table);
+/* index in [0, count), in order of registration; behind these, up to count_all, the others. */
 struct command_entry *command_table_at(const struct command_table *table, size_t index);
 void command_table_reset_stats(struct command_table *table);
 

@@ -197,9 +197,14 @@ size_t command_table_count(const struct command_table *table)
     return table->count;
 }
 
+size_t command_table_count_all(const struct command_table *table)
+{
+    return table->count + table->hidden_count;
+}
+
 struct command_entry *command_table_at(const struct command_table *table, size_t index)
 {
-    ASSERT(index < table->count);
+    ASSERT(index < command_table_count_all(table));
     return table->entries[index];
 }
 
@@ -211,7 +216,7 @@ static void stats_reset(struct command_stats *stats)
 
 void command_table_reset_stats(struct command_table *table)
 {
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < command_table_count_all(table); i++) {
         struct command_entry *entry = table->entries[i];
         stats_reset(&entry->stats);
         for (size_t j = 0; j < entry->command->subcommand_count; j++)

@@ -224,6 +224,6 @@ static void command_each(const struct command_entry *entry, command_visit *visit
 
 void commands_each(const struct world *world, command_visit *visit, void *context)
 {
-    for (size_t i = 0; i < command_table_count(world->commands); i++)
+    for (size_t i = 0; i < command_table_count_all(world->commands); i++)
         command_each(command_table_at(world->commands, i), visit, context);
 }

@@ -516,7 +516,7 @@ static void put_command(struct server *server, struct buffer *out, const struct 
 static void section_commandstats(struct server *server, struct buffer *out)
 {
     struct command_table *table = server->world->commands;
-    for (size_t i = 0; i < command_table_count(table); i++)
+    for (size_t i = 0; i < command_table_count_all(table); i++)
         put_command(server, out, command_table_at(table, i));
 }
 
@@ -550,7 +550,7 @@ static void put_latency(struct server *server, struct buffer *out, const struct 
 static void section_latencystats(struct server *server, struct buffer *out)
 {
     const struct command_table *table = server->world->commands;
-    for (size_t i = 0; i < command_table_count(table); i++)
+    for (size_t i = 0; i < command_table_count_all(table); i++)
         put_latency(server, out, command_table_at(table, i));
 }
 
