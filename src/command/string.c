@@ -352,30 +352,34 @@ static bool set_pairs(struct call *call)
     return true;
 }
 
-/* The blob of the value that the pair at index set, if it is a large one. Where the key is named again behind
- * it, it is another's by now. */
-static struct blob *pair_blob(struct call *call, int index)
+static bool key_is_named_again(const struct call *call, int index)
 {
-    struct slice key = call->argv[index];
-    if (!large_size(call->world, call->argv[index + 1].size))
-        return NULL;
     for (int i = index + 2; i < call->argc; i += 2)
-        if (slice_equal(call->argv[i], key))
-            return NULL;
-    return large_blob(call->world, database_find(call->db, key, call_hash(call, index)));
+        if (slice_equal(call->argv[i], call->argv[index]))
+            return true;
+    return false;
 }
 
-/* MSET repeats it, whichever command it was. */
+/* MSET repeats it, whichever command it was. A large value whose key is named again behind it is nobody's by
+ * now and has no file; it is left out, as within the unit there need not be room for its bytes. */
 static void effect_pairs(struct call *call)
 {
     size_t count = (size_t)call->argc;
     struct blob **blobs = mem_alloc_zero(count * sizeof(struct blob *));
     struct slice *argv = mem_alloc(count * sizeof(*argv));
-    memcpy(argv, call->argv, count * sizeof(*argv));
-    argv[0] = SLICE_LITERAL("MSET");
-    for (int i = 1; i < call->argc; i += 2)
-        blobs[i + 1] = pair_blob(call, i);
-    effect_values(call, call->session->database, call->argc, argv, blobs);
+    int argc = 0;
+    argv[argc++] = SLICE_LITERAL("MSET");
+    for (int i = 1; i < call->argc; i += 2) {
+        bool is_large = large_size(call->world, call->argv[i + 1].size);
+        if (is_large && key_is_named_again(call, i))
+            continue;
+        if (is_large)
+            blobs[argc + 1] =
+                large_blob(call->world, database_find(call->db, call->argv[i], call_hash(call, i)));
+        argv[argc++] = call->argv[i];
+        argv[argc++] = call->argv[i + 1];
+    }
+    effect_values(call, call->session->database, argc, argv, blobs);
     mem_free(argv);
     mem_free(blobs);
 }

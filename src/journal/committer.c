@@ -247,20 +247,25 @@ static int64_t close_due(const struct journal *journal, int64_t now_us)
     return committer->last_write_us + QUIET_US;
 }
 
-static enum io_result close_run(struct journal *journal, struct journal_error *error)
+static enum io_result write_closing_frame(struct journal *journal, struct journal_error *error)
 {
-    struct committer *committer = &journal->committer;
     struct buffer bytes = {0};
     memset(buffer_reserve(&bytes, FRAME_HEADER_SIZE), 0, FRAME_HEADER_SIZE);
     bytes.size = FRAME_HEADER_SIZE;
-    enum io_result result = IO_FULL;
-    if (segment_writer_room(&committer->writer) >= FRAME_HEADER_SIZE)
-        result = write_frame(journal, FRAME_CLOSE, 0, &bytes, error);
+    enum io_result result = write_frame(journal, FRAME_CLOSE, 0, &bytes, error);
     buffer_free(&bytes);
-    if (result == IO_DONE)
-        return committer_sync(journal, error);
+    return result == IO_DONE ? committer_sync(journal, error) : result;
+}
+
+/* Where the segment has no room left for a frame, MANIFEST says it. */
+static enum io_result close_run(struct journal *journal, struct journal_error *error)
+{
+    struct committer *committer = &journal->committer;
+    bool fits = segment_writer_room(&committer->writer) >= FRAME_HEADER_SIZE;
+    enum io_result result = fits ? write_closing_frame(journal, error) : space_record_durable(journal, error);
     /* It is a courtesy to the next recovery, not worth any effort on a full disk. */
-    committer->recorded = committer->durable;
+    if (result == IO_FULL || (result == IO_DONE && !fits))
+        committer->recorded = committer->durable;
     return result == IO_FULL ? IO_DONE : result;
 }
 

@@ -159,6 +159,23 @@ static void the_last_of_a_pair_counts(void **state)
     assert_string_equal(answer(fixture, "get j"), IS_LARGE("3"));
 }
 
+/* Shows: a large value that the same MSET replaces takes no room in the log, where none was made for it. */
+static void what_mset_replaces_itself_is_left_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct journal_stats before;
+    struct journal_stats after;
+    commit(fixture);
+    journal_stats_read(engine_world(fixture->engine)->journal, &before);
+    answer(fixture, "mset k V1 j V2 k small");
+    commit(fixture);
+    journal_stats_read(engine_world(fixture->engine)->journal, &after);
+    assert_true(after.bytes - before.bytes < 2 * LARGE);
+    crash_and_recover(fixture);
+    assert_string_equal(answer(fixture, "get k"), "$5\r\nsmall\r\n");
+    assert_string_equal(answer(fixture, "get j"), IS_LARGE("2"));
+}
+
 /* Shows: what changes a value in part keeps its file until a rewrite, which writes the result into another;
  * unchanged values are not written again. */
 static void partial_changes_keep_the_file(void **state)
@@ -302,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_value_has_one_file),
         TEST(the_last_of_a_pair_counts),
+        TEST(what_mset_replaces_itself_is_left_out),
         TEST(partial_changes_keep_the_file),
         TEST(a_change_of_nothing_keeps_the_file),
         TEST(commands_wait_for_what_they_look_at),

@@ -311,6 +311,21 @@ static void the_last_promise_is_put_on_record(void **state)
     }
 }
 
+/* So it is where a change has filled its segment to the last byte: MANIFEST says it, as no frame fits. */
+static void the_last_promise_of_a_full_segment_is_put_on_record(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_with(&f, SYNC_ALWAYS);
+    fixture_append(&f, 1, 2 * f.options.segment_size);
+    fixture_pass(&f, 10000000);
+    assert_int_equal(frames(&f), 1);
+    assert_true(journal_work_due_us(f.journal) == INT64_MAX);
+    fixture_crash(&f, CRASH_LOSING_ALL, 0);
+    check_last_frame_is_promised(&f);
+    fixture_free(&f);
+}
+
 /* What a crash left unrecorded is put on record by the next life, which shows it to clients. */
 static void a_recovered_promise_is_put_on_record(void **state)
 {
@@ -813,6 +828,7 @@ int main(void)
         cmocka_unit_test(the_loop_writes_what_waits_for_no_sync),
         cmocka_unit_test(a_policy_change_acts_at_once),
         cmocka_unit_test(the_last_promise_is_put_on_record),
+        cmocka_unit_test(the_last_promise_of_a_full_segment_is_put_on_record),
         cmocka_unit_test(a_recovered_promise_is_put_on_record),
         cmocka_unit_test(what_waits_together_is_synced_together),
         cmocka_unit_test(too_much_on_its_way_has_to_wait),
