@@ -67,6 +67,7 @@ NO_LOG = Stage(setting="no log")
 KIB = Stage(keys="keys_1k", value=1024)
 KIB16 = Stage(keys="keys_16k", value=16384)
 MIB16 = Stage(keys="keys_16m", value=16 << 20)
+MIB16_FIRST_USE = Stage(setting="always, values on first use", keys="keys_16m", value=16 << 20)
 MIB16_NO_LOG = Stage(setting="no log", keys="keys_16m", value=16 << 20)
 
 SET = ("-t", "set")
@@ -172,6 +173,11 @@ CASES += [
     Case("get-16m", "GET of 16 MB, one client", MIB16, mixed(GET_16M), (rate(1.5),)),
     Case("beside-16m", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16, measures.beside_streams,
          (at_most("p99", 0.25),)),
+    Case("disk-16m", "disk taken by 16 MB set onto 8 keys", MIB16, measures.large_disk_use(mixed(SET_16M)),
+         (below("written", 1.05), below("again", 1), below("folder", 1.1)), rounds=1),
+    Case("restart-16m", "restart after SIGKILL, 8 values of 16 MB", MIB16, measures.restart, (at_most("seconds", 0.5),)),
+    Case("restart-16m-lazy", "the same, values read on first use", MIB16_FIRST_USE, measures.restart,
+         (below("seconds", 0.2),)),
     Case("set-16m-nolog", "SET of 16 MB onto 8 keys, one client, no log", MIB16_NO_LOG, mixed(SET_16M), (rate(1.5),)),
     Case("beside-16m-nolog", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16_NO_LOG, measures.beside_streams,
          (at_most("p99", 0.25),)),

@@ -18,6 +18,7 @@ WRITERS = "name=writers clients=10 pipeline=16 rate=50000 keys={keys} : 1 SET ke
 GROWING_RATE = 250_000
 STREAMED_BYTES = 16 << 20
 LEAD_SECONDS = 0.2  # of quiet before what is watched begins
+SETTLE_SECONDS = 2  # what was replaced goes when that is on record
 SAMPLE_SECONDS = 0.01
 SUBSCRIBERS = 100
 
@@ -43,6 +44,23 @@ def restart(subject, sizes, keys, state):
 
 def rewrite(subject, sizes=None, keys=None, state=None):
     return {"seconds": subject.rewrite()}
+
+
+def large_disk_use(setting_values):
+    """What goes to the disk where large values are set, for each byte that is sent; what a rewrite writes of them again;
+    and how large the folder is then, for each byte that lives."""
+
+    def measure(subject, sizes, keys, state):
+        before = subject.written_bytes()
+        setting_values(subject, sizes, keys, state)
+        written = subject.written_bytes() - before
+        subject.rewrite()
+        time.sleep(SETTLE_SECONDS)
+        return {"written": written / (sizes.requests_16m * STREAMED_BYTES),
+                "again": (subject.written_bytes() - before - written) / 1e6,
+                "folder": subject.folder_bytes() / (keys * STREAMED_BYTES)}
+
+    return measure
 
 
 def rewrite_pauses(subject, sizes, keys, state):

@@ -1,6 +1,7 @@
 """One server that is measured: started with a stage's settings in a folder of its own, and what /proc says of it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,9 @@ SETTINGS = {
     "always": {"appendonly": "yes", "appendfsync": "always"},
     "everysec": {"appendonly": "yes", "appendfsync": "everysec"},
     "no log": {"appendonly": "no"},
+    "always, values on first use": {"appendonly": "yes", "appendfsync": "always", "value_load": "first-use"},
 }
+DKV_ONLY = {"value_load"}
 
 
 @dataclass
@@ -60,8 +63,10 @@ class Subject:
     def __init__(self, which, setting, folder):
         self.name = which.name
         self.setting = setting
-        self.server = Server(which.binary, data=Path(folder) / which.name, auto_aof_rewrite_percentage=0, save="",
-                             **SETTINGS[setting])
+        self.server = Server(which.binary, data=Path(folder) / which.name, auto_aof_rewrite_percentage=0, save="")
+        for name, value in SETTINGS[setting].items():
+            if self.server.flavor == "dkv" or name not in DKV_ONLY:
+                self.server.directives[name.replace("_", "-")] = value
         self._start()
 
     def _start(self):
@@ -127,15 +132,21 @@ class Subject:
             raise RuntimeError(f"{self.name}: the rewrite failed")
         return took
 
+    def _files(self):
+        return [path for path in self.server.data.rglob("*") if path.is_file()]
+
     def settle(self):
         """What is to be written is, so that it does not disturb what is measured next."""
-        files = [path for path in self.server.data.rglob("*") if path.is_file()]
+        files = self._files()
         if self.setting != "always":
             for path in files:
                 with open(path, "rb") as file:
                     os.fsync(file.fileno())
         if sum(path.stat().st_blocks * 512 for path in files) > LOG_BYTES_MAX:
             self.rewrite()
+
+    def folder_bytes(self):
+        return sum(path.stat().st_blocks * 512 for path in self._files())
 
     # --- what /proc says ---------------------------------------------------------------------------------------
 
@@ -159,6 +170,10 @@ class Subject:
                 if "ctxt_switches" in line:
                     total += int(line.split()[1])
         return total
+
+    def written_bytes(self):
+        """Given to the disk by the server, and by children of it that have ended."""
+        return int(re.search(r"^write_bytes: (\d+)", self._proc("io").read_text(), re.MULTILINE)[1])
 
     def rss_bytes(self):
         return _field_kib(self._proc("status"), "VmRSS:") * 1024
