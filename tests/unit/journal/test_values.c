@@ -279,6 +279,13 @@ static void history_keeps_files(void **state)
     fixture_free(&f);
 }
 
+/* A value's file is forgotten, as after a partial change: the next rewrite writes another. */
+static void plan_another_file(struct journal *journal, struct blob *blob)
+{
+    blob_forget_origin(blob);
+    journal_value_plan(journal, blob);
+}
+
 /* Shows: a rewrite names files again instead of copying, and one that a rewrite wrote is the value's from
  * then on. */
 static void a_rewrite_refers_to_files(void **state)
@@ -294,10 +301,8 @@ static void a_rewrite_refers_to_files(void **state)
     assert_int_equal(count_files(&f), 1);
     restart(&f);
     assert_true(f.base_seen);
-    /* Its file is forgotten, as after a partial change: the next rewrite writes another. */
     journal_value_used(f.journal, f.values[0].blob->origin);
-    blob_forget_origin(f.values[0].blob);
-    journal_value_plan(f.journal, f.values[0].blob);
+    plan_another_file(f.journal, f.values[0].blob);
     fixture_append(&f, 1, 10);
     fixture_work(&f);
     assert_int_equal(count_files(&f), 1);
@@ -325,8 +330,7 @@ static void a_value_is_set_while_the_child_writes_it(void **state)
         fixture_start(&f);
         fixture_append_value(&f, 5000);
         commit(&f);
-        blob_forget_origin(f.values[0].blob);
-        journal_value_plan(f.journal, f.values[0].blob);
+        plan_another_file(f.journal, f.values[0].blob);
         commit(&f);
         fixture_pass(&f, 1000000);
         lsn_t lsn = journal_rewrite_begin(f.journal);
@@ -369,8 +373,7 @@ static void a_failed_rewrite_leaves_nothing(void **state)
         fixture_append_value(&f, 10000);
         fixture_append_value(&f, 10000);
         commit(&f);
-        blob_forget_origin(f.values[0].blob);
-        journal_value_plan(f.journal, f.values[0].blob);
+        plan_another_file(f.journal, f.values[0].blob);
         commit(&f);
         fixture_pass(&f, 1000000);
         assert_int_equal(count_files(&f), 1);
@@ -606,8 +609,7 @@ static void live(struct fixture *f)
         struct blob *blob = f->values[(round + 1) % FIXTURE_KEYS].blob;
         if (blob && !blob_is_shared(blob)) {
             journal_value_used(f->journal, blob->origin);
-            blob_forget_origin(blob);
-            journal_value_plan(f->journal, blob);
+            plan_another_file(f->journal, blob);
             fixture_append(f, 1, 10);
         }
         fixture_pass(f, 1000000);
