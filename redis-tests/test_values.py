@@ -172,6 +172,18 @@ def test_harmed_payloads_get_the_same_answers(both, seed):
         assert ours == theirs, payload
 
 
+def test_sketches_are_raw_once_looked_into(both):
+    """Short ones that were set as strings, whole and corrupt: what looks into one changes its encoding, if nothing else."""
+    whole = b"HYLL\x01" + bytes(11) + b"\x7f\xff"
+    commands = ["PFADD k", "PFADD k x", "PFCOUNT k", "PFCOUNT k other", "PFMERGE other k", "PFMERGE k",
+                "PFDEBUG ENCODING k", "PFDEBUG DECODE k", "PFDEBUG GETREG k", "PFDEBUG NOSUCH k"]  # fmt: skip
+    for sketch in (whole, whole[:-1]):
+        for command in commands:
+            for words in (["FLUSHALL"], ["SET", "k", sketch], ["OBJECT", "ENCODING", "k"], command.split(), ["OBJECT", "ENCODING", "k"]):
+                ours, theirs = replies(both, *words)
+                assert ours == theirs, (sketch, command, words)
+
+
 def test_types_that_are_not_there_yet(both):
     """A list, a hash and so on of redis-server are refused as bytes that make no sense, and nothing changes."""
     ours, theirs = both

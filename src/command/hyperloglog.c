@@ -49,6 +49,16 @@ static bool sketch_write(struct call *call, int index, struct entry **entry, str
     return sketch_of(call, *entry, sketch);
 }
 
+/* What looks into a sketch has its string raw from then on, as in Redis, also where nothing changes. */
+static void sketch_make_raw(struct call *call, struct entry **entry, struct slice *sketch)
+{
+    char scratch[STRING_SCRATCH];
+    if (!*entry || string_encoding(*entry) == STRING_RAW)
+        return;
+    *entry = call_make_raw(call, *entry);
+    *sketch = string_value(*entry, scratch);
+}
+
 /* Makes the key hold a sketch that was changed, with its effect. False, with the error replied and nothing
  * changed, without memory. */
 static bool sketch_store(struct call *call, int index, const struct entry *old, struct slice sketch,
@@ -125,6 +135,7 @@ static void pfadd_command(struct call *call)
     struct slice sketch;
     if (!sketch_write(call, 1, &entry, &sketch))
         return;
+    sketch_make_raw(call, &entry, &sketch);
     if (entry && hll_encoding(sketch) == HLL_DENSE)
         add_to_dense(call, entry);
     else
@@ -175,6 +186,7 @@ static void pfcount_command(struct call *call)
     }
     if (!sketch_read(call, 1, &entry, &sketch))
         return;
+    sketch_make_raw(call, &entry, &sketch);
     if (entry && !hll_cached_count(sketch, &count)) {
         if (!hll_count(sketch, &count)) {
             corrupt_error(call);
@@ -306,6 +318,7 @@ static void pfdebug_command(struct call *call)
         reply_error(call->reply, "ERR The specified key does not exist");
         return;
     }
+    sketch_make_raw(call, &entry, &sketch);
     for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
         if (slice_is(call->argv[1], actions[i].name)) {
             actions[i].run(call, sketch);
