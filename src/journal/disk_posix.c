@@ -255,7 +255,8 @@ static bool has_ended(int process)
 }
 
 /* 0, -EWOULDBLOCK with the holder, as the file note says, or another negative errno. The child of a server
- * that was killed dies with it, but not in the same instant, and holds the lock until it has. */
+ * that was killed dies with it, but not in the same instant, and holds the lock until it has. Where the note
+ * does not tell, it is a new one in the place of one that was removed, or the holder is about to write it. */
 static int lock_wait(int fd, int note, int *holder)
 {
     const struct timespec pause = {.tv_nsec = ORPHAN_LOOK_MS * 1000000L};
@@ -264,10 +265,10 @@ static int lock_wait(int fd, int note, int *holder)
         if (rc != -EWOULDBLOCK)
             return rc;
         *holder = holder_read(note);
-        if (!has_ended(*holder))
+        if (*holder > 0 && !has_ended(*holder))
             return rc;
         if (waited_ms >= ORPHAN_WAIT_MS)
-            return -EBUSY;
+            return *holder > 0 ? -EBUSY : rc;
         nanosleep(&pause, NULL);
     }
 }

@@ -158,30 +158,34 @@ static void a_folder_has_one_owner(void **state)
 }
 
 /* A holder that has ended, though nobody has asked how, is no reason to give up on the child that it left:
- * that ends soon. */
+ * that ends soon. So it is when the file that named the holder was removed. */
 static void a_dead_holder_is_outwaited(void **state)
 {
     (void)state;
-    pid_t server = fork();
-    assert_true(server >= 0);
-    if (server == 0) {
-        int holder;
-        struct disk *disk;
-        if (disk_posix_open(folder, &disk) < 0 || disk_lock(disk, "LOCK", &holder) < 0)
-            _exit(1);
-        if (fork() == 0)
-            usleep(200000);
-        _exit(0);
+    for (int removed = 0; removed < 2; removed++) {
+        pid_t server = fork();
+        assert_true(server >= 0);
+        if (server == 0) {
+            int holder;
+            struct disk *disk;
+            if (disk_posix_open(folder, &disk) < 0 || disk_lock(disk, "LOCK", &holder) < 0)
+                _exit(1);
+            if (fork() == 0)
+                usleep(200000);
+            _exit(0);
+        }
+        siginfo_t end;
+        assert_int_equal(waitid(P_PID, (id_t)server, &end, WEXITED | WNOWAIT), 0);
+        struct disk *disk = open_disk();
+        int holder = 0;
+        if (removed)
+            assert_int_equal(disk_unlink(disk, "LOCK"), 0);
+        assert_int_equal(disk_lock(disk, "LOCK", &holder), 0);
+        int status;
+        assert_int_equal(waitpid(server, &status, 0), server);
+        assert_int_equal(status, 0);
+        disk_free(disk);
     }
-    siginfo_t end;
-    assert_int_equal(waitid(P_PID, (id_t)server, &end, WEXITED | WNOWAIT), 0);
-    struct disk *disk = open_disk();
-    int holder = 0;
-    assert_int_equal(disk_lock(disk, "LOCK", &holder), 0);
-    int status;
-    assert_int_equal(waitpid(server, &status, 0), server);
-    assert_int_equal(status, 0);
-    disk_free(disk);
 }
 
 int main(void)
