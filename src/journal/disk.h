@@ -47,7 +47,7 @@ struct disk_operations {
      * id. -EWOULDBLOCK when another holds it: *holder is its process id then, or 0 when that cannot be read.
      * Held until the disk closes, and longer by children that were forked meanwhile, as long as they live and
      * keep the descriptor. When the holder has ended and only they are left, it waits for them, but not for
-     * ever: -EBUSY. */
+     * ever: -EBUSY. It waits as long where nothing tells who the holder is. */
     int (*lock)(struct disk *disk, const char *name, int *holder);
     /* Bytes that can still be allocated. */
     int (*free_space)(struct disk *disk, uint64_t *bytes);
@@ -69,6 +69,9 @@ int disk_posix_open(const char *path, struct disk **disk);
 /* The descriptors of the folder and of its lock: a forked child needs the one to open files, and has to keep
  * the other as long as it may write. -1 without a lock, or when disk is of another kind. */
 void disk_posix_descriptors(const struct disk *disk, int *folder, int *lock);
+/* The process id that a lock's holder wrote into the lock's file, which fd has open; 0 when there is none to
+ * be read. */
+int disk_posix_holder(int fd);
 
 static inline int disk_open(struct disk *disk, const char *name, enum disk_open_mode mode,
                             struct disk_file **file)

@@ -204,8 +204,7 @@ static int posix_list(struct disk *disk, disk_list_visit *visit, void *context)
     return rc;
 }
 
-/* The process id that the lock's holder wrote into it; 0 when there is none to be read. */
-static int holder_read(int fd)
+int disk_posix_holder(int fd)
 {
     char text[INT64_TEXT_MAX + 1];
     ssize_t size = pread(fd, text, sizeof(text), 0);
@@ -251,7 +250,7 @@ static bool is_zombie(int process)
 
 static bool has_ended(int process)
 {
-    return process > 0 && ((kill(process, 0) < 0 && errno == ESRCH) || is_zombie(process));
+    return (kill(process, 0) < 0 && errno == ESRCH) || is_zombie(process);
 }
 
 /* 0, -EWOULDBLOCK with the holder, as the file note says, or another negative errno. The child of a server
@@ -264,7 +263,7 @@ static int lock_wait(int fd, int note, int *holder)
         int rc = result_of(flock(fd, LOCK_EX | LOCK_NB));
         if (rc != -EWOULDBLOCK)
             return rc;
-        *holder = holder_read(note);
+        *holder = disk_posix_holder(note);
         if (*holder > 0 && !has_ended(*holder))
             return rc;
         if (waited_ms >= ORPHAN_WAIT_MS)

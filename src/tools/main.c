@@ -6,9 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/diag.h"
-#include "base/number.h"
 #include "base/version.h"
 #include "journal/names.h"
 #include "tools/command_line.h"
@@ -24,17 +22,6 @@ static bool is_locked(int fd)
     return locked;
 }
 
-static int read_holder(int fd)
-{
-    char text[INT64_TEXT_MAX + 1];
-    int64_t holder;
-    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof(text));
-    if (size > 0 && text[size - 1] == '\n')
-        size--;
-    bool known = size > 0 && int64_parse(slice_make(text, (size_t)size), &holder);
-    return known && holder > 0 && holder <= INT32_MAX ? (int)holder : 0;
-}
-
 /* Whether a server holds the folder, and which process that is. It locks the folder, where that can be done,
  * and a file in it. */
 static void look_for_holder(struct tool *tool, const char *folder)
@@ -44,7 +31,7 @@ static void look_for_holder(struct tool *tool, const char *folder)
         return;
     int fd = openat(folder_fd, LOCK_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     tool->in_use = is_locked(folder_fd) || is_locked(fd);
-    tool->holder = tool->in_use ? read_holder(fd) : 0;
+    tool->holder = tool->in_use ? disk_posix_holder(fd) : 0;
     if (fd >= 0)
         close(fd);
     close(folder_fd);
