@@ -287,16 +287,38 @@ def test_daemonize(server_binary, short_folder):
     result = run(server_binary, *words, cwd=short_folder)
     assert result.returncode == 0, result
     # It left this process's group, so nobody else ends it.
-    with wait_until(lambda: os.path.exists(address) and Connection(address)) as connection:
+    with Connection(address) as connection:
         try:
-            wait_until(lambda: connection.call("PING") == b"PONG")
-            wait_until(lambda: pidfile.exists() and pidfile.read_text().strip())
+            assert connection.call("PING") == b"PONG"
             assert is_running(int(pidfile.read_text()))
             pid = int(pidfile.read_text())
         finally:
             connection.send("SHUTDOWN", "NOSAVE")
         assert connection.read_until_closed() == b""
     wait_until(lambda: not is_running(pid))
+
+
+def test_daemonize_tells_that_it_failed(server_binary, short_folder):
+    """What keeps the server from starting ends the one who waits for it with a status and the reason, wherever the log
+    goes: a port in use, a folder in use, a log that cannot be read or opened."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        in_use = taken.getsockname()[1]
+        damaged = short_folder / "damaged"
+        damaged.mkdir()
+        (damaged / "MANIFEST").write_text("dkv manifest\n")
+        socket_directives = ["--port", 0, "--unixsocket", short_folder / "socket"]
+        for directives, word in (
+            (["--port", in_use, "--dir", short_folder / "data"], "Address already in use"),
+            ([*socket_directives, "--dir", short_folder / "data", "--http-port", in_use], "Address already in use"),
+            ([*socket_directives, "--dir", damaged], "MANIFEST"),
+            ([*socket_directives, "--dir", short_folder / "data", "--logfile", short_folder / "none" / "log"], "log file"),
+        ):
+            for more in ([], ["--logfile", short_folder / "log"]):
+                if word == "log file" and more:
+                    continue
+                result = run(server_binary, "--daemonize", "yes", *directives, *more)
+                assert (result.returncode, word in result.stderr) == (1, True), result
+                assert not more or word in (short_folder / "log").read_text()
 
 
 def test_supervised_by_systemd(start, short_folder, monkeypatch):

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/memory.h"
+#include "server/process.h"
 
 struct log {
     char *file; /* "": standard output */
@@ -113,6 +114,9 @@ static void log_sink(void *context, enum diag_level level, const char *text)
         {head, (size_t)size}, {(void *)(uintptr_t)text, strlen(text)}, {(void *)(uintptr_t) "\n", 1}};
     /* There is nobody to tell when the log cannot be written. */
     ssize_t written = writev(log->descriptor, parts, 3);
+    /* Whoever waits for the start hears what is wrong, wherever the log goes. */
+    if (level == DIAG_WARNING && process_is_awaited())
+        written = writev(STDERR_FILENO, parts, 3);
     (void)written;
     if (atomic_load_explicit(&log->to_syslog, memory_order_relaxed))
         write_syslog(log, level, text);

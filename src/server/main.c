@@ -671,6 +671,7 @@ static bool start(struct server *server, const struct config_hooks *hooks)
     server->memory_startup = server->memory_peak = memory_used();
     announce(server);
     process_notify(server->supervised_by, "READY=1\nSTATUS=Ready to accept connections");
+    process_started();
     return true;
 }
 

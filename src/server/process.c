@@ -16,26 +16,7 @@
 
 #include "base/diag.h"
 
-/* --- going into the background ---------------------------------------------------------------------- */
-
-bool process_daemonize(void)
-{
-    pid_t child = fork();
-    if (child < 0)
-        return false;
-    if (child > 0)
-        _exit(0);
-    setsid();
-    int null = open("/dev/null", O_RDWR);
-    if (null >= 0) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
-        if (null > STDERR_FILENO)
-            close(null);
-    }
-    return true;
-}
+/* --- the pid file ------------------------------------------------------------------------------------ */
 
 bool process_pidfile_write(const char *path)
 {

@@ -70,20 +70,47 @@ static void become_daemon(const char *folder)
     snprintf(text, sizeof(text), "%d %d %d", getpid() != before, getsid(0) == getpid(), away);
     file_write(path_in(folder, "half"), text);
     rename(path_in(folder, "half"), path_in(folder, "daemon"));
+    process_started();
 }
 
-/* The parent exits 0; the child leads a session of its own, with its output led away. */
+/* The parent exits 0 once the child serves; the child leads a session of its own, with its output led away.
+ */
 static void goes_into_the_background(void **state)
 {
     (void)state;
     char *folder = folder_new();
     assert_int_equal(in_child(become_daemon, folder), 0);
-    for (int i = 0; i < 500 && access(path_in(folder, "daemon"), F_OK) != 0; i++)
-        usleep(10000);
     char *text = file_text(path_in(folder, "daemon"));
     assert_string_equal(text, "1 1 1");
     mem_free(text);
     folder_remove(folder);
+}
+
+static void fail_to_serve(const char *folder)
+{
+    (void)folder;
+    process_daemonize();
+    _exit(7);
+}
+
+static void be_killed_before_serving(const char *folder)
+{
+    (void)folder;
+    close(STDERR_FILENO); /* what the parent says of it is nothing to see here */
+    process_daemonize();
+    raise(SIGKILL);
+}
+
+/* The parent's exit status is the outcome. */
+static void tells_that_it_failed(void **state)
+{
+    (void)state;
+    int failed = in_child(fail_to_serve, NULL);
+    assert_true(WIFEXITED(failed));
+    assert_int_equal(WEXITSTATUS(failed), 7);
+    int killed = in_child(be_killed_before_serving, NULL);
+    assert_true(WIFEXITED(killed));
+    assert_int_equal(WEXITSTATUS(killed), 1);
 }
 
 /* --- supervisors ------------------------------------------------------------------------------------ */
@@ -321,11 +348,17 @@ int main(int argc, char **argv)
 {
     process_title_init(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_its_id),         cmocka_unit_test(goes_into_the_background),
-        cmocka_unit_test(notifies_systemd),      cmocka_unit_test(misses_supervisors),
-        cmocka_unit_test(stops_for_upstart),     cmocka_unit_test(raises_the_limit_of_files),
-        cmocka_unit_test(signals_become_events), cmocka_unit_test(second_stop_is_final),
-        cmocka_unit_test(reports_crashes),       cmocka_unit_test(sets_its_title),
+        cmocka_unit_test(writes_its_id),
+        cmocka_unit_test(goes_into_the_background),
+        cmocka_unit_test(tells_that_it_failed),
+        cmocka_unit_test(notifies_systemd),
+        cmocka_unit_test(misses_supervisors),
+        cmocka_unit_test(stops_for_upstart),
+        cmocka_unit_test(raises_the_limit_of_files),
+        cmocka_unit_test(signals_become_events),
+        cmocka_unit_test(second_stop_is_final),
+        cmocka_unit_test(reports_crashes),
+        cmocka_unit_test(sets_its_title),
         cmocka_unit_test(has_a_build_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
