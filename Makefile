@@ -7,6 +7,8 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 # Where dkv.conf is installed.
 CONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+# The data folder that the installed dkv.conf names: the same one wherever the server is started.
+DATADIR ?= $(if $(filter /usr,$(PREFIX)),/var/lib/dkv,$(PREFIX)/var/lib/dkv)
 CLANG   ?= clang
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -103,16 +105,19 @@ run: ## install what is missing, build, and run the server with dkv.conf; ARGS="
 	@$(MAKE) --no-print-directory all
 	@exec $(SERVER) dkv.conf $(ARGS)
 
+# dkv.conf as it is installed.
+INSTALLED_CONF := sed 's|^dir \./data$$|dir $(DATADIR)|' dkv.conf
+
 install: $(PROGRAMS) ## install into PREFIX (/usr/local), below DESTDIR if that is set
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	@if [ -e $(DESTDIR)$(CONFDIR)/dkv.conf ]; then echo "keeping $(DESTDIR)$(CONFDIR)/dkv.conf"; else \
 	    echo install -D -m 644 dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; \
-	    install -D -m 644 dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; fi
+	    $(INSTALLED_CONF) | install -D -m 644 /dev/stdin $(DESTDIR)$(CONFDIR)/dkv.conf; fi
 
 uninstall: ## remove what install installed, but for a dkv.conf that was changed
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(SERVER) $(TOOL)))
-	@if cmp -s dkv.conf $(DESTDIR)$(CONFDIR)/dkv.conf; then rm -f $(DESTDIR)$(CONFDIR)/dkv.conf; fi
+	@if $(INSTALLED_CONF) | cmp -s - $(DESTDIR)$(CONFDIR)/dkv.conf; then rm -f $(DESTDIR)$(CONFDIR)/dkv.conf; fi
 
 # --- testing it ---------------------------------------------------------------------------------------------
 

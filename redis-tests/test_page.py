@@ -522,6 +522,18 @@ def test_server_gone_and_back(watched, browser):
     assert browser.run("dkv.view.samples.every(sample => sample.ops === undefined || sample.ops >= 0)")
 
 
+def test_memory_only_is_told(start_server, browser):
+    """Shows: a server that keeps nothing on disk says so above all else, until it does."""
+    watched = start_server(appendonly="no", **web_directives())
+    browser.open(Web(watched).url + "/")
+    browser.wait("document.querySelector('#status').dataset.state === 'warn'")
+    browser.wait("document.querySelector('#banner').innerText.includes('Nothing is kept on disk (appendonly no)')")
+    with watched.connect() as connection:
+        assert connection.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+    is_good(browser)
+    assert browser.run("document.querySelector('#banner').hidden")
+
+
 def test_asks_for_a_password(start_server, browser):
     """Shows: where a password is needed the page asks for it itself, says so when it is wrong, and uses it for
     all that it asks for; the browser's own prompt never comes."""

@@ -407,10 +407,34 @@ def test_memory_only(start_server):
     server = start_server(appendonly="no")
     with server.connect() as connection:
         connection.call("SET", "k", "v")
-        assert information(connection, "persistence")["Persistence"]["aof_enabled"] == "0"
+        told = information(connection, "persistence")["Persistence"]
+        assert (told["aof_enabled"], told.get("dkv_durability", "none")) == ("0", "none")
     server.restart()
     with server.connect() as connection:
         assert connection.call("GET", "k") is None
+
+
+@pytest.mark.dkv("what dkv warns of")
+def test_memory_only_is_a_warning(start_server):
+    """Where nothing is kept, the log says so as a warning and tells what to do, at the start and, when data is lost by
+    it, at the stop; also that there is a log which is not read. What it tells to do works."""
+    server = start_server(appendonly="no")
+    assert re.search(r"# NOTHING IS KEPT ON DISK .*CONFIG SET appendonly yes", server.log())
+    assert "NOT READ" not in server.log()
+    with server.connect() as connection:
+        connection.call("SET", "k", "v")
+    server.stop()
+    assert re.search(r"# stopped; the 1 keys in memory are gone", server.log())
+    server.start()
+    with server.connect() as connection:
+        connection.call("SET", "k", "v")
+        assert connection.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+        assert information(connection, "persistence")["Persistence"]["dkv_durability"] == "always"
+    server.restart()
+    assert re.search(r"# the data in .* is NOT READ", server.log())
+    server.restart(appendonly="yes")
+    with server.connect() as connection:
+        assert connection.call("GET", "k") == b"v"
 
 
 @pytest.mark.redis72("WAITAOF")

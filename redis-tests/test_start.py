@@ -332,3 +332,19 @@ def test_supervised_by_systemd(start, short_folder, monkeypatch):
         told = b""
         while b"READY=1" not in told:
             told = listener.recv(4096)
+
+
+@pytest.mark.dkv("how dkv is installed")
+def test_installed(server_binary, tmp_path):
+    """What is installed names one data folder, wherever the server is started, and goes again."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    root = Path(__file__).parent.parent
+    for prefix, configuration in (("/usr", "etc/dkv.conf"), ("/opt/dkv", "opt/dkv/etc/dkv.conf")):
+        words = ["make", "-C", root, "V=q", f"PREFIX={prefix}", f"DESTDIR={tmp_path}"]
+        subprocess.run([*words, "install"], check=True, capture_output=True, env=environment)
+        folder = re.search(r"^dir (.*)$", (tmp_path / configuration).read_text(), re.M)[1]
+        assert folder == ("/var/lib/dkv" if prefix == "/usr" else "/opt/dkv/var/lib/dkv")
+        here = (root / "dkv.conf").read_text()
+        assert (tmp_path / configuration).read_text() == here.replace("\ndir ./data\n", f"\ndir {folder}\n") != here
+        subprocess.run([*words, "uninstall"], check=True, capture_output=True, env=environment)
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

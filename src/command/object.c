@@ -107,14 +107,6 @@ static void memory_usage_command(struct call *call)
         reply_int(call->reply, (int64_t)entry_memory(entry));
 }
 
-static uint64_t keys_in_all(const struct world *world)
-{
-    uint64_t keys = 0;
-    for (int i = 0; i < store_database_count(world->store); i++)
-        keys += database_size(store_database(world->store, i));
-    return keys;
-}
-
 static double ratio(size_t a, size_t b)
 {
     return b ? (double)a / (double)b : 0;
@@ -181,7 +173,7 @@ static void memory_stats_command(struct call *call)
     size_t beyond_start = memory.used > parts.startup ? memory.used - parts.startup : 0;
     uint64_t unsynced =
         world->journal ? journal_executed(world->journal) - journal_written(world->journal) : 0;
-    uint64_t keys = keys_in_all(world);
+    uint64_t keys = store_size(world->store);
     struct output_gap gap = reply_later(call->reply);
     reply_amount(call, "peak.allocated", (int64_t)peak);
     reply_amount(call, "total.allocated", (int64_t)memory.used);

@@ -206,9 +206,7 @@ const char *engine_rewrite(struct engine *engine)
     rewrite->lsn = journal_rewrite_begin(engine->journal);
     rewrite->began_ms = world->now_ms;
     rewrite->began_us = world->monotonic_us;
-    rewrite->keys_total = 0;
-    for (int i = 0; i < store_database_count(world->store); i++)
-        rewrite->keys_total += database_size(store_database(world->store, i));
+    rewrite->keys_total = store_size(world->store);
     store_freeze_tables(world->store, true);
     world->child_active = true;
     rewrite->changes = world->changes_since_rewrite;

@@ -287,6 +287,8 @@ static void put_rewrites(struct server *server, struct buffer *out, const struct
     put_uint(out, "rdb_saves", stats->rewrites);
     put_uint(out, "rdb_last_load_keys_loaded", stats->recovered_commands);
     put_int(out, "aof_enabled", server->config->appendonly);
+    put(out, "dkv_durability", "%s",
+        server->config->appendonly ? config_get(server->config, slice_of("appendfsync")) : "none");
     put_int(out, "aof_rewrite_in_progress", stats->rewriting);
     put_int(out, "aof_rewrite_scheduled", 0);
     put_int(out, "aof_last_rewrite_time_sec", stats->last_rewrite_seconds);

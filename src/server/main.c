@@ -1,6 +1,8 @@
 /* dkv-server: reads the configuration, wires the floors together, recovers, serves, stops. */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,6 +12,7 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "command/observe.h"
+#include "journal/names.h"
 #include "server/apply.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
@@ -531,6 +534,22 @@ static bool recover(struct server *server)
 
 /* --- running and stopping ------------------------------------------------------------------------------ */
 
+/* A stock redis.conf says so in its default line, often without anybody having meant it. */
+static void warn_memory_only(const struct config *config)
+{
+    diag(DIAG_WARNING,
+         "NOTHING IS KEPT ON DISK (appendonly no): data is in memory only, and a stop or a crash loses all "
+         "of it. CONFIG SET appendonly yes begins a log in %s now, with all that is in memory; "
+         "'appendonly yes' in the configuration, or CONFIG REWRITE after that, keeps it so",
+         config->dir);
+    char manifest[PATH_MAX];
+    snprintf(manifest, sizeof(manifest), "%s/%s", config->dir, MANIFEST_NAME);
+    if (access(manifest, F_OK) == 0)
+        diag(DIAG_WARNING,
+             "the data in %s is NOT READ: it was written with appendonly yes. Start with that to have it",
+             config->dir);
+}
+
 static void announce(struct server *server)
 {
     static const char *const promises[] = {
@@ -556,7 +575,7 @@ static void announce(struct server *server)
     if (config->appendonly)
         diag(DIAG_NOTICE, "data in %s; %s", config->dir, promises[config->appendfsync]);
     else
-        diag(DIAG_NOTICE, "data in memory only (appendonly no): nothing survives a stop");
+        warn_memory_only(config);
     diag(DIAG_NOTICE, "Ready to accept connections");
 }
 
@@ -594,6 +613,7 @@ static void let_finish(struct server *server)
 static int stop(struct server *server, bool served)
 {
     bool ok = served || server->stopping;
+    uint64_t keys_lost = served && !server->config->appendonly ? store_size(server->world->store) : 0;
     if (served) {
         process_notify(server->supervised_by, "STOPPING=1");
         listeners_free(server->listeners);
@@ -623,9 +643,13 @@ static int stop(struct server *server, bool served)
         process_pidfile_remove(server->config->pidfile);
     if (served && !ok)
         diag(DIAG_WARNING, "stopped, but the log could not be closed");
+    else if (served && server->config->appendonly)
+        diag(DIAG_NOTICE, "stopped; everything is on disk, bye");
+    else if (served && keys_lost > 0)
+        diag(DIAG_WARNING, "stopped; the %" PRIu64 " keys in memory are gone (appendonly no), bye",
+             keys_lost);
     else if (served)
-        diag(DIAG_NOTICE,
-             server->config->appendonly ? "stopped; everything is on disk, bye" : "stopped, bye");
+        diag(DIAG_NOTICE, "stopped, bye");
     else if (server->stopping)
         diag(DIAG_NOTICE, "stopped before all was recovered; the log is as it was, bye");
     /* From here on a signal ends the process as it would any other: nothing is left to be done or lost. */

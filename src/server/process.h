@@ -8,10 +8,10 @@
 
 /* --- going into the background ---------------------------------------------------------------------- */
 
-/* Goes on as a child in a session of its own with /dev/null for standard input and output. The parent waits: it
- * exits 0 once the child calls process_started, and with the child's status if the child ends before that. It
- * passes on what the child meanwhile writes to standard error, and to the child SIGINT and SIGTERM. Call before
- * any thread is started. False, with errno, when that fails (in the parent). */
+/* Goes on as a child in a session of its own with /dev/null for standard input and output. The parent waits:
+ * it exits 0 once the child calls process_started, and with the child's status if the child ends before that.
+ * It passes on what the child meanwhile writes to standard error, and to the child SIGINT and SIGTERM. Call
+ * before any thread is started. False, with errno, when that fails (in the parent). */
 bool process_daemonize(void);
 /* Whether a parent waits to hear how the start goes: standard error leads to it. */
 bool process_is_awaited(void);

@@ -34,6 +34,14 @@ int store_database_count(const struct store *store)
     return store->database_count;
 }
 
+uint64_t store_size(const struct store *store)
+{
+    uint64_t keys = 0;
+    for (int i = 0; i < store->database_count; i++)
+        keys += database_size(&store->databases[i]);
+    return keys;
+}
+
 struct database *store_database(struct store *store, int index)
 {
     ASSERT(index >= 0 && index < store->database_count);

@@ -35,6 +35,8 @@ struct store_options {
 struct store *store_new(const struct store_options *options);
 void store_free(struct store *store);
 int store_database_count(const struct store *store);
+/* Keys in all databases. */
+uint64_t store_size(const struct store *store);
 struct database *store_database(struct store *store, int index);
 /* Exchanges the contents of two databases: whoever uses index a now sees what was in b. Pointers from
  * store_database stay what they are: index a's struct database now holds b's contents. */

@@ -178,6 +178,10 @@ function showServer() {
   } else if (log && log.last_rewrite_failed && !log.rewriting) {
     showState("warn", "Serving; the last rewrite failed");
     showBanner("");
+  } else if (!log) {
+    showState("warn", "Serving from memory only");
+    showBanner("Nothing is kept on disk (appendonly no): a stop or a crash loses all data. " +
+      "CONFIG SET appendonly yes begins a log now, with all that is in memory; then put appendonly yes into the configuration.");
   } else {
     showState("good", "Serving");
     showBanner("");
