@@ -553,7 +553,7 @@ static enum io_result finish_tasks(struct journal *journal, struct journal_error
         result = close_run(journal, error);
     if (result == IO_DONE && rewrite_due(journal, 0) != NEVER_US)
         result = rewrite_run(journal, error);
-    if (result == IO_DONE && space_record_durable(journal, error) == IO_FAILED)
+    if (result == IO_DONE && space_record_end(journal, error) == IO_FAILED)
         result = IO_FAILED; /* on a full disk, the closing frame has to do */
     while (result == IO_DONE && values_due(journal, 0) != NEVER_US)
         result = values_run(journal, error);

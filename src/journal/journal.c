@@ -124,6 +124,7 @@ static bool read_manifest(struct journal *journal, struct journal_error *error)
         return false;
     }
     memcpy(journal->stream_id, manifest.stream_id, STREAM_ID_SIZE);
+    manifest.aged_us = clock_monotonic_us(journal->clock);
     space_adopt(journal, &manifest);
     committer->written = committer->durable = manifest_last_segment(&committer->manifest)->lsn;
     return true;
@@ -254,7 +255,7 @@ static enum io_result start_fresh(struct journal *journal, struct journal_error 
     enum io_result result = segment_writer_create(&committer->writer, journal->disk, &header, NULL, 0, error);
     if (result != IO_DONE)
         return result;
-    struct manifest manifest = {0};
+    struct manifest manifest = {.aged_us = clock_monotonic_us(journal->clock)};
     memcpy(manifest.stream_id, journal->stream_id, STREAM_ID_SIZE);
     manifest_add_base(&manifest, &(struct manifest_base){.time_ms = now_ms});
     manifest_add_segment(&manifest, 0, header.salt);

@@ -298,6 +298,8 @@ enum io_result space_replace_manifest(struct journal *journal, struct manifest *
                                       struct journal_error *error);
 /* Puts down in MANIFEST how far the stream is durable, unless that is there already. */
 enum io_result space_record_durable(struct journal *journal, struct journal_error *error);
+/* The same at a clean stop, and how old states of history are by now, if that counts. */
+enum io_result space_record_end(struct journal *journal, struct journal_error *error);
 /* Whether a file of so many bytes is worth keeping as a spare, next to those that are there. */
 bool space_wants_spare(const struct journal *journal, uint64_t bytes);
 /* Renames a file of so many bytes to be a spare for new segments. */
@@ -319,6 +321,8 @@ enum io_result ahead_run(struct journal *journal, struct journal_error *error);
 
 int64_t rewrite_due(const struct journal *journal, int64_t now_us);
 enum io_result rewrite_run(struct journal *journal, struct journal_error *error);
+/* Whether a state is kept for its age alone. */
+bool history_age_counts(const struct committer *committer);
 int64_t history_due(const struct journal *journal, int64_t now_us);
 enum io_result history_run(struct journal *journal, struct journal_error *error);
 int64_t retire_due(const struct journal *journal, int64_t now_us);

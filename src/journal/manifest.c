@@ -19,8 +19,11 @@
 
 static void format_base(struct buffer *out, const char *word, const struct manifest_base *base)
 {
-    buffer_append_format(out, "%s %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRId64 "\n", word, base->lsn,
+    buffer_append_format(out, "%s %" PRIu64 " %" PRIu64 " %016" PRIx64 " %" PRId64, word, base->lsn,
                          base->bytes, base->salt, base->time_ms);
+    if (base->age_ms > 0)
+        buffer_append_format(out, " %" PRId64, base->age_ms);
+    buffer_append_char(out, '\n');
 }
 
 void manifest_format(const struct manifest *manifest, struct buffer *out)
@@ -81,17 +84,28 @@ static bool parse_hex(struct slice text, uint64_t *value)
     return true;
 }
 
-/* One field by its format: u, a number; i, one that may be negative; x, 16 hexadecimal digits. */
+/* A time and, if there is one, an age behind it: one field or two. */
+static bool parse_time_and_age(struct slice text, int64_t *time_ms, int64_t *age_ms)
+{
+    struct slice time;
+    *age_ms = 0;
+    if (!cut_at(&text, ' ', &time))
+        return int64_parse(text, time_ms);
+    return int64_parse(time, time_ms) && int64_parse(text, age_ms) && *age_ms > 0;
+}
+
+/* One field by its format: u, a number; x, 16 hexadecimal digits; t, a time and perhaps an age, which is the
+ * last and fills two values. */
 static bool parse_field(char format, struct slice text, uint64_t *value)
 {
-    int64_t number;
+    int64_t times[2];
     switch (format) {
     case 'u': return uint64_parse(text, value);
     case 'x': return parse_hex(text, value);
     default:
-        if (!int64_parse(text, &number))
+        if (!parse_time_and_age(text, &times[0], &times[1]))
             return false;
-        *value = (uint64_t)number;
+        memcpy(value, times, sizeof(times));
         return true;
     }
 }
@@ -162,15 +176,15 @@ static bool parse_stream_id(struct parser *parser, struct manifest *manifest)
 
 static bool parse_bases(struct parser *parser, struct manifest *manifest)
 {
-    uint64_t values[4];
+    uint64_t values[5];
     bool in_use = false;
     while (!in_use) {
-        if (!parse_line(parser, "history", "uuxi", values)) {
-            if (!need_line(parser, "base", "uuxi", values, "no base"))
+        if (!parse_line(parser, "history", "uuxt", values)) {
+            if (!need_line(parser, "base", "uuxt", values, "no base"))
                 return false;
             in_use = true;
         }
-        struct manifest_base base = {values[0], values[1], values[2], (int64_t)values[3]};
+        struct manifest_base base = {values[0], values[1], values[2], (int64_t)values[3], (int64_t)values[4]};
         if (manifest->base_count > 0 && base.lsn <= manifest_base_in_use(manifest)->lsn)
             return parse_fail(parser, "the LSN is not above that of the line before");
         if (base.bytes == 0 && (base.lsn != 0 || base.salt != 0))
@@ -261,6 +275,16 @@ void manifest_add_base(struct manifest *manifest, const struct manifest_base *ba
     manifest->bases = mem_realloc(manifest->bases, count * sizeof(*manifest->bases));
     manifest->bases[manifest->base_count] = *base;
     manifest->base_count = count;
+}
+
+void manifest_age(struct manifest *manifest, int64_t now_us)
+{
+    int64_t passed_ms = (now_us - manifest->aged_us) / 1000;
+    ASSERT(passed_ms >= 0);
+    for (size_t i = 0; i < manifest->base_count; i++)
+        if (__builtin_add_overflow(manifest->bases[i].age_ms, passed_ms, &manifest->bases[i].age_ms))
+            manifest->bases[i].age_ms = INT64_MAX;
+    manifest->aged_us += passed_ms * 1000;
 }
 
 void manifest_drop_history(struct manifest *manifest, size_t count)

@@ -5,7 +5,8 @@
  *   stream 00112233445566778899aabbccddeeff
  *   sequence 7
  *   history 0 0 0000000000000000 1700000000000         older states kept: as base, oldest first
- *   base 4096 18211 9f86d081884c7d65 1700000100000     LSN, file size, salt, wall clock of the cut in ms
+ *   base 4096 18211 9f86d081884c7d65 1700000100000     LSN, file size, salt, time of the cut in ms; then its
+ *                                                      age in ms, unless that is 0
  *   segment 0 a3c5...                                  start LSN, salt; oldest first
  *   segment 4096 77fe...                               the last one is the one being appended to
  *   durable 5120                                       the stream was durable to here; only if that is beyond
@@ -24,7 +25,10 @@
  * How far it was durable beyond that when MANIFEST was written, it says too: that stays true for ever. Frames
  * also say it, but they are gone when the end of the last segment is cut off or overwritten; then it is from
  * MANIFEST that recovery knows that what it reads is not all that there was. Every clean stop writes it down,
- * and every rewrite. */
+ * and every rewrite.
+ *
+ * The age of a base is how long servers have run since it was taken into use, by the steady clock. Clocks
+ * that tell the date may be set; so a state is never too old for history by the difference of two dates. */
 #ifndef DKV_JOURNAL_MANIFEST_H
 #define DKV_JOURNAL_MANIFEST_H
 
@@ -35,6 +39,7 @@ struct manifest_base {
     uint64_t bytes;
     uint64_t salt;
     int64_t time_ms;
+    int64_t age_ms; /* as of the manifest's aged_us */
 };
 
 struct manifest_segment {
@@ -50,6 +55,7 @@ struct manifest {
     struct manifest_segment *segments; /* at least one */
     size_t segment_count;
     lsn_t durable_lsn; /* counts if it is beyond the last segment's start */
+    int64_t aged_us;   /* monotonic: when ages were brought up to date. Not in the text */
 };
 
 void manifest_format(const struct manifest *manifest, struct buffer *out);
@@ -67,6 +73,8 @@ lsn_t manifest_durable(const struct manifest *manifest);
 size_t manifest_find_segment(const struct manifest *manifest, lsn_t lsn);
 void manifest_add_segment(struct manifest *manifest, lsn_t lsn, uint64_t salt);
 void manifest_add_base(struct manifest *manifest, const struct manifest_base *base);
+/* Brings all ages up to date. now_us: monotonic; of the same life as aged_us. */
+void manifest_age(struct manifest *manifest, int64_t now_us);
 /* Removes the first count bases and the segments that only they need. */
 void manifest_drop_history(struct manifest *manifest, size_t count);
 

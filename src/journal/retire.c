@@ -9,14 +9,12 @@
 #include "base/memory.h"
 #include "journal/journal_private.h"
 
-/* History is looked at again after this long at the latest: the wall clock may jump. */
-#define HISTORY_CHECK_US ((int64_t)60 * 1000000)
-
 /* --- history ------------------------------------------------------------------------------------------ */
 
 /* How many of the oldest states are neither among those to keep nor needed to go back as far as asked. A
- * state is needed for the times from its own until the next one's. */
-static size_t history_surplus(const struct manifest *manifest, const struct limits *limits, int64_t now_ms)
+ * state is needed for the times from its own until the next one's. What counts is the age that the manifest
+ * tells: a clock that jumps ahead, or was wrong at a start, must not let go of a state for good. */
+static size_t history_surplus(const struct manifest *manifest, const struct limits *limits)
 {
     size_t surplus = 0;
     while (surplus + 1 < manifest->base_count) {
@@ -24,7 +22,7 @@ static size_t history_surplus(const struct manifest *manifest, const struct limi
         if (newer_kept < (size_t)limits->history_bases)
             break;
         if (limits->history_seconds > 0 &&
-            manifest->bases[surplus + 1].time_ms > now_ms - limits->history_seconds * 1000)
+            manifest->bases[surplus + 1].age_ms < limits->history_seconds * 1000)
             break;
         surplus++;
     }
@@ -70,20 +68,19 @@ static enum io_result replace_manifest(struct journal *journal, struct manifest 
     return IO_DONE;
 }
 
-static int64_t next_history_check(struct journal *journal)
+bool history_age_counts(const struct committer *committer)
 {
-    const struct committer *committer = &journal->committer;
     const struct manifest *manifest = &committer->manifest;
-    /* Nothing is kept for its age alone. */
-    if (manifest->base_count < 2 || manifest->base_count - 2 < (size_t)committer->limits.history_bases ||
-        committer->limits.history_seconds == 0)
+    return manifest->base_count >= 2 && manifest->base_count - 2 >= (size_t)committer->limits.history_bases &&
+           committer->limits.history_seconds > 0;
+}
+
+static int64_t next_history_check(const struct committer *committer)
+{
+    if (!history_age_counts(committer))
         return NEVER_US;
-    int64_t until_ms =
-        manifest->bases[1].time_ms + committer->limits.history_seconds * 1000 - clock_wall_ms(journal->clock);
-    int64_t wait_us = until_ms > HISTORY_CHECK_US / 1000 ? HISTORY_CHECK_US
-                      : until_ms > 0                     ? until_ms * 1000
-                                                         : 0;
-    return clock_monotonic_us(journal->clock) + wait_us;
+    int64_t until_ms = committer->limits.history_seconds * 1000 - committer->manifest.bases[1].age_ms;
+    return committer->manifest.aged_us + (until_ms > 0 ? until_ms * 1000 : 0);
 }
 
 int64_t history_due(const struct journal *journal, int64_t now_us)
@@ -97,7 +94,8 @@ enum io_result history_run(struct journal *journal, struct journal_error *error)
     pthread_mutex_lock(&journal->lock);
     journal->recheck_history = false;
     pthread_mutex_unlock(&journal->lock);
-    size_t surplus = history_surplus(&committer->manifest, &committer->limits, clock_wall_ms(journal->clock));
+    manifest_age(&committer->manifest, clock_monotonic_us(journal->clock));
+    size_t surplus = history_surplus(&committer->manifest, &committer->limits);
     enum io_result result = IO_DONE;
     if (surplus > 0) {
         struct manifest manifest;
@@ -105,7 +103,7 @@ enum io_result history_run(struct journal *journal, struct journal_error *error)
         manifest_drop_history(&manifest, surplus);
         result = replace_manifest(journal, &manifest, error);
     }
-    committer->history_check_us = result == IO_FULL ? 0 : next_history_check(journal);
+    committer->history_check_us = result == IO_FULL ? 0 : next_history_check(committer);
     return result;
 }
 
@@ -234,9 +232,9 @@ static enum io_result take_base(struct journal *journal, const struct manifest_b
     manifest_copy(&manifest, &committer->manifest);
     if (manifest_base_in_use(&manifest)->lsn == base->lsn)
         manifest.base_count--; /* the same state, at the stream's beginning, which had no file */
+    manifest_age(&manifest, clock_monotonic_us(journal->clock));
     manifest_add_base(&manifest, base);
-    manifest_drop_history(&manifest,
-                          history_surplus(&manifest, &committer->limits, clock_wall_ms(journal->clock)));
+    manifest_drop_history(&manifest, history_surplus(&manifest, &committer->limits));
     enum io_result result = replace_manifest(journal, &manifest, error);
     if (result != IO_DONE)
         return result;

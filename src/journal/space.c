@@ -127,6 +127,7 @@ enum io_result space_replace_manifest(struct journal *journal, struct manifest *
                                       struct journal_error *error)
 {
     manifest->durable_lsn = journal->committer.durable;
+    manifest_age(manifest, clock_monotonic_us(journal->clock));
     enum io_result result = manifest_store(journal->disk, manifest, error);
     if (result == IO_DONE) {
         space_adopt(journal, manifest);
@@ -143,6 +144,16 @@ enum io_result space_record_durable(struct journal *journal, struct journal_erro
     struct manifest manifest;
     if (committer->durable <= manifest_durable(&committer->manifest))
         return IO_DONE;
+    manifest_copy(&manifest, &committer->manifest);
+    return space_replace_manifest(journal, &manifest, error);
+}
+
+enum io_result space_record_end(struct journal *journal, struct journal_error *error)
+{
+    const struct committer *committer = &journal->committer;
+    struct manifest manifest;
+    if (!history_age_counts(committer))
+        return space_record_durable(journal, error);
     manifest_copy(&manifest, &committer->manifest);
     return space_replace_manifest(journal, &manifest, error);
 }

@@ -19,7 +19,8 @@
 
 static int64_t fake_wall(struct clock *clock)
 {
-    return ((struct fake_clock *)clock)->now_us + 1700000000000000;
+    struct fake_clock *fake = (struct fake_clock *)clock;
+    return fake->now_us + fake->wall_ahead_us + 1700000000000000;
 }
 
 static int64_t fake_monotonic(struct clock *clock)
@@ -46,7 +47,7 @@ void fixture_init(struct fixture *fixture)
     memset(fixture, 0, sizeof(*fixture));
     fixture->memory = memory_disk_new();
     fixture->disk = memory_disk_interface(fixture->memory);
-    fixture->clock = (struct fake_clock){{fake_wall, fake_monotonic}, 1000000, 0};
+    fixture->clock = (struct fake_clock){{fake_wall, fake_monotonic}, 1000000, 0, 0};
     fixture->seed = 1;
     fixture->options = (struct journal_options){.disk = fixture->disk,
                                                 .clock = &fixture->clock.clock,

@@ -15,7 +15,8 @@
 struct fake_clock {
     struct clock clock;
     int64_t now_us;
-    int64_t step_us; /* passes whenever somebody asks for the monotonic time */
+    int64_t step_us;       /* passes whenever somebody asks for the monotonic time */
+    int64_t wall_ahead_us; /* jumps of the wall clock so far */
 };
 
 #define FIXTURE_KEYS 3

@@ -13,7 +13,7 @@
 static void sample_manifest(struct manifest *manifest)
 {
     *manifest = (struct manifest){.stream_id = "0123456789abcde", .sequence = 41};
-    manifest_add_base(manifest, &(struct manifest_base){0, 0, 0, 1700000000000});
+    manifest_add_base(manifest, &(struct manifest_base){0, 0, 0, 1700000000000, 100001});
     manifest_add_base(manifest, &(struct manifest_base){4096, 18211, 0xfedcba9876543210, 1700000100000});
     manifest_add_segment(manifest, 0, 1);
     manifest_add_segment(manifest, 4096, UINT64_MAX);
@@ -52,6 +52,8 @@ static void manifests_are_read_back(void **state)
     assert_int_equal(manifest.sequence, 41);
     assert_int_equal(manifest.base_count, 2);
     assert_int_equal(manifest.segment_count, 3);
+    assert_int_equal(manifest.bases[0].age_ms, 100001);
+    assert_int_equal(manifest.bases[1].age_ms, 0);
     assert_int_equal(manifest_base_in_use(&manifest)->lsn, 4096);
     assert_true(manifest_base_in_use(&manifest)->salt == 0xfedcba9876543210);
     assert_int_equal(manifest_last_segment(&manifest)->lsn, 5000);
@@ -120,6 +122,10 @@ static void senseless_manifests_are_refused(void **state)
          "line 4: a base without"},
         {TITLE "sequence 1\nbase 0 0 0000000000000000\nsegment 0 0000000000000001\n",
          "line 4: a field is missing"},
+        {TITLE "sequence 1\nbase 0 0 0000000000000000 1 0\nsegment 0 0000000000000001\n", "line 4: a field"},
+        {TITLE "sequence 1\nbase 0 0 0000000000000000 1 -1\nsegment 0 0000000000000001\n", "line 4: a field"},
+        {TITLE "sequence 1\nbase 0 0 0000000000000000 1 1 1\nsegment 0 0000000000000001\n",
+         "line 4: a field"},
         {TITLE "sequence 1\n" ORIGIN ORIGIN "segment 0 0000000000000001\n", "line 5:"},
         {TITLE "sequence 1\n" ORIGIN "segment 0 000000000000001\n", "line 5: a field"},
         {TITLE "sequence 1\n" ORIGIN "segment 0 00000000000000010\n", "line 5: a field"},

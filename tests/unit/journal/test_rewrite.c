@@ -211,6 +211,43 @@ static void history_is_kept_by_age(void **state)
     fixture_free(&f);
 }
 
+/* What the wall clock says drops no state: not when it jumps while the server runs, nor at a start, nor when
+ * it is set right; and when it is set back, no state stays for ever. */
+static void history_outlives_wrong_clocks(void **state)
+{
+    (void)state;
+    static const int64_t jumps_us[] = {INT64_C(31536000000000), -INT64_C(31536000000000), -INT64_C(10000000)};
+    for (size_t i = 0; i < sizeof(jumps_us) / sizeof(jumps_us[0]); i++) {
+        struct fixture f;
+        fixture_init(&f);
+        f.options.history_seconds = 100;
+        fixture_start(&f);
+        for (int base = 0; base < 2; base++) {
+            fixture_append(&f, 3, 100);
+            fixture_pass(&f, 1000000);
+            fixture_rewrite(&f);
+        }
+        f.clock.wall_ahead_us = jumps_us[i];
+        fixture_pass(&f, 20000000);
+        fixture_append(&f, 3, 100);
+        fixture_rewrite(&f);
+        assert_int_equal(fixture_count_files(&f, "base-"), 3);
+        fixture_close(&f);
+        f.clock.wall_ahead_us *= 2;
+        fixture_start(&f);
+        fixture_pass(&f, 70000000);
+        f.clock.wall_ahead_us = 0;
+        fixture_pass(&f, 9000000);
+        assert_int_equal(fixture_count_files(&f, "base-"), 3);
+        fixture_pass(&f, 2000000);
+        assert_int_equal(fixture_count_files(&f, "base-"), 2);
+        fixture_pass(&f, 20000000);
+        assert_int_equal(fixture_count_files(&f, "base-"), 1);
+        fixture_close(&f);
+        fixture_free(&f);
+    }
+}
+
 /* Useless segments are used again, at most as many bytes as the last log was, and a small log leaves none. */
 static void segments_are_recycled(void **state)
 {
@@ -401,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_failed_rewrite_changes_nothing),
         cmocka_unit_test(history_is_kept_by_number),
         cmocka_unit_test(history_is_kept_by_age),
+        cmocka_unit_test(history_outlives_wrong_clocks),
         cmocka_unit_test(segments_are_recycled),
         cmocka_unit_test(a_cut_on_a_full_disk_is_undone),
         cmocka_unit_test(closing_finishes_a_rewrite),
