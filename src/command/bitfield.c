@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "command/bit_offset.h"
 #include "command/families.h"
+#include "command/large.h"
 #include "command/string_key.h"
 
 enum field_action { FIELD_GET, FIELD_SET, FIELD_INCRBY };
@@ -274,6 +275,7 @@ static void fields_run(struct call *call, const struct fields *fields)
         return;
     database_touch(call->db, entry);
     call_changed(call, call->argv[1], call_hash(call, 1));
+    large_changed(call->world, entry); /* growing planned a file, and writing took it back */
     effect_verbatim(call);
     if (outcome != FIELD_READ)
         call_notify(call, NOTIFY_STRING, "setbit", call->argv[1]);

@@ -225,6 +225,7 @@ enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes
         const char *why = frame_has_units(&frame) ? apply(context, source, &frame) : NULL;
         if (why)
             return refused(journal, &frame, why, error);
+        values_collect(journal);
     }
     if (!journal->has_read)
         return RECOVER_MORE;

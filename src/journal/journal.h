@@ -126,7 +126,8 @@ void journal_unit_value(struct journal *journal, struct blob *blob, struct slice
 void journal_unit_moved(struct journal *journal, size_t from, size_t by);
 
 /* A unit that is being built, or replayed, needs the bytes of a value to be repeated: the file that origin
- * stands for stays until a rewrite has made that unit unnecessary. */
+ * stands for stays until a rewrite has made that unit unnecessary. It may have been released since the last
+ * journal_submit, but not before. */
 void journal_value_used(struct journal *journal, struct blob_origin *origin);
 /* The blob, which has no origin, is a large value all the same: the next rewrite puts it into a file. */
 void journal_value_plan(struct journal *journal, struct blob *blob);

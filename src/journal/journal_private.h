@@ -330,8 +330,8 @@ enum io_result retire_run(struct journal *journal, struct journal_error *error);
 
 /* --- values.c and value_load.c ------------------------------------------------------------------------ */
 
-/* Says since when files are dead that were dropped. By the loop, outside of units; returns whether any was.
- */
+/* Says since when files are dead that were dropped, and frees dropped records that never had one. By the
+ * loop, outside of units and commands; returns whether any file has died. */
 bool values_collect(struct journal *journal);
 /* Names the values that the child of the rewrite, which begins at lsn, has to write. By the loop. */
 void values_rewrite_begin(struct journal *journal, lsn_t lsn);

@@ -42,6 +42,13 @@ static void values_unlock_and_drop(struct values *values)
 
 /* --- records ------------------------------------------------------------------------------------------ */
 
+/* The loop decides about it. With the lock held. */
+static void drop(struct value_file *file)
+{
+    list_append(&file->values->dropped, &file->node);
+    atomic_store(&file->values->has_dropped, true);
+}
+
 static void value_released(struct blob_origin *origin)
 {
     struct value_file *file = (struct value_file *)(void *)origin;
@@ -63,15 +70,12 @@ static void value_released(struct blob_origin *origin)
     if (values->is_recovering && file->state == VALUE_WRITTEN) {
         file->is_released = true; /* it stays in the table: the end of recovery looks what is left */
         file->dead_lsn = values->replay_lsn;
-    } else if (file->state == VALUE_PLANNED) {
-        list_remove(&file->node);
-        value_file_free(file);
-        values->references--;
     } else if (file->state == VALUE_REWRITE) {
         file->is_released = true; /* its fate hangs on the child's */
     } else {
-        list_append(&values->dropped, &file->node);
-        atomic_store(&values->has_dropped, true);
+        if (file->state == VALUE_PLANNED)
+            list_remove(&file->node);
+        drop(file);
     }
     pthread_mutex_unlock(&values->lock);
 }
@@ -293,24 +297,34 @@ void journal_value_used(struct journal *journal, struct blob_origin *origin)
 
 /* What was dropped since the last call was replaced by units that have ended by now; or by none, where a
  * command took a value apart from its file and left every byte as it was. Then it was said to be used, and
- * the unit to come is the first whose end no longer needs the file: a base of this very LSN may name it. */
+ * the unit to come is the first whose end no longer needs the file: a base of this very LSN may name it.
+ *
+ * What has no file yet needs none any more. It is not freed before, for the command that let go of it may
+ * still say that it is used. */
 bool values_collect(struct journal *journal)
 {
     struct values *values = journal->values;
     ASSERT(!journal->unit_is_open);
     if (!atomic_load_explicit(&values->has_dropped, memory_order_relaxed))
         return false;
+    bool has_died = false;
     pthread_mutex_lock(&values->lock);
     struct list_node *node;
     while ((node = list_take_first(&values->dropped)) != NULL) {
         struct value_file *file = LIST_OWNER(node, struct value_file, node);
+        if (file->state == VALUE_PLANNED) {
+            value_file_free(file);
+            values->references--;
+            continue;
+        }
+        has_died = true;
         lsn_t executed = journal_executed(journal);
         file->dead_lsn = file->pinned_lsn > executed ? file->pinned_lsn : executed;
         value_bury(file, &values->dead);
     }
     atomic_store(&values->has_dropped, false);
     pthread_mutex_unlock(&values->lock);
-    return true;
+    return has_died;
 }
 
 /* --- the rewrite -------------------------------------------------------------------------------------- */
@@ -340,24 +354,24 @@ static void rewrite_keep(struct value_file *file)
     if (!file->is_released)
         return;
     file->is_released = false;
-    list_append(&file->values->dropped, &file->node);
-    atomic_store(&file->values->has_dropped, true);
+    drop(file);
 }
 
-/* What the child wrote of it goes; the value waits for the next rewrite. */
+/* What the child wrote of it goes; the value waits for the next rewrite, if a blob still has it. The record
+ * itself never goes here: the loop may be running the command that let go of it. */
 static void rewrite_undo(struct value_file *file)
 {
     struct values *values = file->values;
-    struct value_file *gone = file;
-    if (!file->is_released) {
-        gone = value_file_new(values, VALUE_WRITTEN, file->size);
-        gone->lsn = file->lsn;
-        gone->number = file->number;
-        file->state = VALUE_PLANNED;
-        list_append(&values->planned, &file->node);
-    }
-    gone->state = VALUE_WRITTEN;
+    struct value_file *gone = value_file_new(values, VALUE_WRITTEN, file->size);
+    gone->lsn = file->lsn;
+    gone->number = file->number;
     value_bury(gone, &values->removable);
+    file->state = VALUE_PLANNED;
+    if (file->is_released)
+        drop(file);
+    else
+        list_append(&values->planned, &file->node);
+    file->is_released = false;
 }
 
 void values_rewrite_end(struct journal *journal, bool ok)

@@ -13,7 +13,11 @@
  *    them, so such a change pins the file until a base is in place that comes after it.
  *
  * Records are shared by threads: the last reference to a blob may be dropped by any. All that is said here to
- * be in a list is so under the lock, which is never held while a file is touched. */
+ * be in a list is so under the lock, which is never held while a file is touched.
+ *
+ * A command may keep the origin that a value had before it, though it changes the value and so releases the
+ * origin. So, whatever its state, no record that a blob had is freed before the loop, between two commands,
+ * has taken it out of the list of what was dropped (values_collect). */
 #ifndef DKV_JOURNAL_VALUES_H
 #define DKV_JOURNAL_VALUES_H
 
@@ -72,7 +76,7 @@ struct values {
 
     struct list planned;
     struct list rewriting; /* named for the running rewrite */
-    struct list dropped;   /* dead; the loop has yet to say since when */
+    struct list dropped;   /* released; the loop has yet to say since when they are dead, or to free them */
     struct list dead;      /* until the replacement is past recall: in order of dead_lsn, but for one that a
                             * silent change left, which may hold up those behind it until the next unit */
     struct list kept;      /* until a younger base is the oldest */

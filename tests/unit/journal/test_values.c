@@ -396,6 +396,41 @@ static void a_failed_rewrite_leaves_nothing(void **state)
     }
 }
 
+/* Shows: a command may say that it used a value which it has let go of, though a rewrite was given up
+ * meanwhile that was to write it, or there never was one. */
+static void what_was_released_can_be_said_to_be_used(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        struct fixture f;
+        fixture_init(&f);
+        fixture_start(&f);
+        fixture_append_value(&f, 10000);
+        commit(&f);
+        plan_another_file(f.journal, f.values[0].blob);
+        struct blob_origin *origin = f.values[0].blob->origin;
+        if (way > 0)
+            assert_int_equal(fixture_write_base(&f, journal_rewrite_begin(f.journal)), 0);
+        bool is_released_first = way % 2 == 0;
+        if (is_released_first)
+            blob_forget_origin(f.values[0].blob);
+        if (way > 0) {
+            journal_rewrite_end(f.journal, way == 3);
+            fixture_work(&f);
+        }
+        if (!is_released_first)
+            blob_forget_origin(f.values[0].blob);
+        journal_value_used(f.journal, origin);
+        fixture_delete_value(&f, 0);
+        commit(&f);
+        fixture_rewrite(&f);
+        fixture_pass(&f, 3000000);
+        assert_int_equal(count_files(&f), 0);
+        assert_int_equal(stats_of(&f).value_files, 0);
+        fixture_free(&f);
+    }
+}
+
 /* Shows: a full disk refuses values before they are executed, takes small changes meanwhile, and takes values
  * again when there is room. */
 static void a_full_disk_refuses_values(void **state)
@@ -686,6 +721,7 @@ int main(void)
         cmocka_unit_test(a_rewrite_refers_to_files),
         cmocka_unit_test(a_value_is_set_while_the_child_writes_it),
         cmocka_unit_test(a_failed_rewrite_leaves_nothing),
+        cmocka_unit_test(what_was_released_can_be_said_to_be_used),
         cmocka_unit_test(a_full_disk_refuses_values),
         cmocka_unit_test(a_disk_that_fills_up_is_waited_for),
         cmocka_unit_test(damage_is_noticed),
