@@ -10,6 +10,9 @@
 #define DURABLE_US_MAX 30000000
 #define DURABLE_LOOKS  100 /* microseconds between two looks */
 
+static const char has_values[] =
+    "ERR large values lie in files of their own, which can be loaded by a restart only";
+
 static const char *reload_refused(const struct engine *engine)
 {
     if (!engine->world->journal)
@@ -18,9 +21,7 @@ static const char *reload_refused(const struct engine *engine)
         return "ERR a transaction that has written cannot load the log";
     if (engine->rewrite.child_running || engine->rewrite.placing)
         return "ERR the log is being rewritten: try again when that is done";
-    if (journal_has_values(engine->journal))
-        return "ERR large values lie in files of their own, which can be loaded by a restart only";
-    return NULL;
+    return journal_has_values(engine->journal) ? has_values : NULL;
 }
 
 bool engine_make_durable(struct engine *engine)
@@ -41,9 +42,10 @@ bool engine_make_durable(struct engine *engine)
     return true;
 }
 
-/* Reads the whole stream, applying it if replay is given. False with the reason in error. */
+/* Reads the whole stream, applying it if replay is given. Files of values that it refers to may be gone: they
+ * were replaced, which a restart knows how to tell. False with the reason in error. */
 static bool read_stream(struct engine *engine, const struct manifest *manifest, struct replay *replay,
-                        struct journal_error *error)
+                        bool *refers_to_values, struct journal_error *error)
 {
     struct stream_reader reader;
     struct frame frame;
@@ -52,6 +54,7 @@ static bool read_stream(struct engine *engine, const struct manifest *manifest, 
     const char *wrong = NULL;
     stream_reader_open(&reader, engine->disk, engine->folder, manifest, manifest->base_count - 1);
     while ((read = stream_reader_next(&reader, &source, &frame, error)) == STREAM_FRAME) {
+        *refers_to_values |= frame.kind == FRAME_VALUES;
         if (replay && frame_has_units(&frame))
             wrong = replay_frame(replay, source, &frame);
         if (wrong)
@@ -79,6 +82,7 @@ const char *engine_reload(struct engine *engine)
 {
     static struct journal_error error;
     struct manifest manifest = {0};
+    bool refers_to_values = false;
     const char *refused = reload_refused(engine);
     if (refused)
         return refused;
@@ -86,17 +90,20 @@ const char *engine_reload(struct engine *engine)
         return "ERR what has been executed does not become durable";
     struct journal_stats stats;
     journal_stats_read(engine->journal, &stats);
-    bool ok =
-        manifest_load(engine->disk, &manifest, &error) == 0 && read_stream(engine, &manifest, NULL, &error);
-    if (ok) {
+    bool ok = manifest_load(engine->disk, &manifest, &error) == 0 &&
+              read_stream(engine, &manifest, NULL, &refers_to_values, &error);
+    if (ok && refers_to_values) {
+        refused = has_values;
+    } else if (ok) {
         struct replay *replay = replay_new(engine->world, stats.base_bytes);
         empty_databases(engine->world);
-        if (!read_stream(engine, &manifest, replay, &error))
+        if (!read_stream(engine, &manifest, replay, &refers_to_values, &error))
             panic("the log could be read, but not loaded: %s", error.text);
         replay_free(replay);
     } else {
         diag(DIAG_WARNING, "DEBUG RELOAD: %s", error.text);
+        refused = "ERR the log cannot be loaded; the server's log has the reason";
     }
     manifest_free(&manifest);
-    return ok ? NULL : "ERR the log cannot be loaded; the server's log has the reason";
+    return refused;
 }

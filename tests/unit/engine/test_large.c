@@ -352,6 +352,25 @@ static void damage_is_told_and_not_served(void **state)
     assert_int_equal(count_files(fixture, NULL), 1);
 }
 
+/* Shows: the live log is not loaded while it refers to a value whose file is gone with the value. */
+static void a_log_that_refers_to_values_is_not_reloaded(void **state)
+{
+    struct fixture *fixture = *state;
+    answer(fixture, "set a V1");
+    assert_non_null(engine_reload(fixture->engine));
+    answer(fixture, "set a small");
+    let_time_pass(fixture);
+    assert_int_equal(count_files(fixture, NULL), 0);
+    const char *refused = engine_reload(fixture->engine);
+    assert_non_null(refused);
+    assert_non_null(strstr(refused, "ERR large values"));
+    assert_string_equal(answer(fixture, "get a"), "$5\r\nsmall\r\n");
+    assert_null(engine_rewrite(fixture->engine));
+    finish_rewrite(fixture);
+    assert_null(engine_reload(fixture->engine));
+    assert_string_equal(answer(fixture, "get a"), "$5\r\nsmall\r\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_large, teardown)
 
 int main(void)
@@ -366,6 +385,7 @@ int main(void)
         TEST(commands_wait_for_what_they_look_at),
         TEST(a_transaction_waits_for_all_keys),
         TEST(damage_is_told_and_not_served),
+        TEST(a_log_that_refers_to_values_is_not_reloaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
