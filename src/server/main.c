@@ -702,6 +702,8 @@ static bool start(struct server *server, const struct config_hooks *hooks)
 int main(int argc, char **argv)
 {
     static struct server server;
+    if (process_describes_parent(argc, argv))
+        return 0;
     process_title_init(argc, argv);
     char executable[4096];
     ssize_t size = readlink("/proc/self/exe", executable, sizeof(executable) - 1);

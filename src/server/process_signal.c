@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -107,24 +108,38 @@ void process_signals_reset(void)
 
 /* --- crash reports ---------------------------------------------------------------------------------- */
 
-#define FRAMES_MAX       64
 #define CRASH_STACK_SIZE 65536
 
 static const char *crash_what = "";
 
+/* The address of the instruction that crashed, where it is known. */
+static const void *crashed_at(const void *context)
+{
+#ifdef __x86_64__
+    return (const void *)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
+/* First what needs nothing, then what may fail. */
 static void handle_crash(int signal_, siginfo_t *info, void *context)
 {
-    (void)context;
     int descriptor = log_descriptor();
     char line[512];
     int size =
         snprintf(line, sizeof(line),
                  "\n=== %s CRASHED: process %d, signal %d (%s), code %d, address %p\n"
-                 "=== Backtrace, innermost first (addr2line -e <program> turns offsets into lines):\n",
+                 "=== Backtrace, innermost first:\n",
                  crash_what, (int)getpid(), signal_, sigabbrev_np(signal_), info->si_code, info->si_addr);
     ssize_t written = write(descriptor, line, (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1);
-    void *frames[FRAMES_MAX];
-    backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), descriptor);
+    void *frames[PROCESS_FRAMES_MAX];
+    int count = backtrace(frames, PROCESS_FRAMES_MAX);
+    backtrace_symbols_fd(frames, count, descriptor);
+    static const char names[] = "=== The same by name:\n";
+    written = write(descriptor, names, sizeof(names) - 1);
+    process_backtrace_describe(frames, count, crashed_at(context), descriptor);
     static const char end[] = "=== End of the report.\n";
     written = write(descriptor, end, sizeof(end) - 1);
     (void)written;
