@@ -31,10 +31,11 @@ void http_set_state(struct http_connection *connection, enum request_state state
         list_append(&http->held, &connection->state_node);
 }
 
-static struct http_connection *connection_new(struct http *http)
+static struct http_connection *connection_new(struct http *http, struct MHD_Connection *mhd)
 {
     struct http_connection *connection = mem_alloc_zero(sizeof(*connection));
     connection->http = http;
+    connection->mhd = mhd;
     connection->fd = http->accepting_fd;
     connection->peer = http->accepting_peer;
     connection->session = session_new(http->options.world, &connection->output, NULL);
@@ -43,6 +44,7 @@ static struct http_connection *connection_new(struct http *http)
     connection->session->is_unix = connection->peer.any.sa_family == AF_UNIX;
     connection->request.connection = connection;
     list_append(&http->all, &connection->all_node);
+    wire_begin(connection);
     http_touch(connection);
     stall_watch(http);
     http->stats.connected++;
@@ -56,6 +58,7 @@ static void connection_free(struct http_connection *connection)
     if (http->ran_last == connection)
         http->ran_last = NULL;
     request_clear(&connection->request);
+    wire_end(connection);
     list_remove(&connection->state_node);
     list_remove(&connection->all_node);
     list_remove(&connection->touch_node);
@@ -70,9 +73,8 @@ static void connection_free(struct http_connection *connection)
 static void connection_notice(void *context, struct MHD_Connection *mhd, void **socket_context,
                               enum MHD_ConnectionNotificationCode code)
 {
-    (void)mhd;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *socket_context = connection_new(context);
+        *socket_context = connection_new(context, mhd);
     } else if (*socket_context != NULL) {
         struct http_connection *connection = *socket_context;
         /* A child that was forked just now may still have a copy of the descriptor, which would keep it open.
@@ -170,12 +172,9 @@ void http_accept(void *context, int fd, const struct address *peer)
 
 static void http_run_daemon(struct http *http)
 {
-    ASSERT(!http->running);
-    http->running = true;
-    MHD_run(http->daemon);
-    http->running = false;
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-    http->due = MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+    bool more = wire_run(http);
+    http->due = more || (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
 }
 
 static void epoll_ready(void *context, uint32_t events)
@@ -292,6 +291,7 @@ static void state_free(struct http *http)
     for (size_t i = 0; i <= route_count(); i++)
         route_stats_reset(&http->routes[i]);
     mem_free(http->routes);
+    mem_free(http->by_fd);
     page_free(&http->page);
     mem_free(http);
 }
@@ -309,6 +309,7 @@ struct http *http_new(const struct http_options *options)
     list_init(&http->all);
     list_init(&http->put_off);
     list_init(&http->held);
+    list_init(&http->more);
     list_init(&http->by_touch);
     list_init(&http->lingering);
     http->stall_timer = (struct loop_timer){.callback = stall_due, .context = http};
@@ -462,6 +463,6 @@ uint64_t http_flush(struct http *http, int64_t deadline_us)
         if (open == 0 || left_us <= 0)
             return open;
         struct pollfd polled = {.fd = http->epoll_fd, .events = POLLIN};
-        poll(&polled, 1, (int)(left_us / 1000 + 1));
+        poll(&polled, 1, http->due ? 0 : (int)(left_us / 1000 + 1));
     }
 }

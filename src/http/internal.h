@@ -25,6 +25,7 @@ enum request_state {
 
 struct http_connection {
     struct http *http;
+    struct MHD_Connection *mhd;
     int fd;
     struct address peer;
     struct session *session;
@@ -33,6 +34,7 @@ struct http_connection {
     struct list_node state_node; /* in http->put_off or http->held */
     struct list_node all_node;
     struct list_node touch_node; /* in http->by_touch */
+    struct list_node more_node;  /* in http->more */
     int64_t touched_us;          /* monotonic: when it last got on */
     int64_t body_began_us;
     uint64_t received; /* of the body */
@@ -40,6 +42,9 @@ struct http_connection {
     bool was_answered; /* some request was */
     bool is_clean;     /* the last request was read and answered to its end */
     bool is_closed;    /* by us: nothing is run or told for it any more */
+    bool is_watched;   /* by the loop, for the end of its input */
+    bool is_ended;     /* the end of its input is there, behind what was not read yet */
+    bool has_more;     /* that libmicrohttpd does not know of: it is to read on */
     struct http_request request;
 };
 
@@ -49,8 +54,7 @@ struct http {
     int epoll_fd;
     bool draining;
     bool woken;
-    bool running; /* within MHD_run */
-    bool due;     /* libmicrohttpd has something to do that its descriptor does not tell */
+    bool due; /* libmicrohttpd has something to do that its descriptor does not tell */
     lsn_t acknowledged;
     struct list all;
     struct list by_touch; /* the one that has not got on for longest is first */
@@ -65,6 +69,9 @@ struct http {
     bool ran;          /* some, since that was asked last */
     struct list put_off;
     struct list held;
+    struct list more;               /* connections that are to be read on */
+    struct http_connection **by_fd; /* NULL where there is none */
+    size_t by_fd_count;
     /* The connection that is being handed to libmicrohttpd. */
     int accepting_fd;
     struct address accepting_peer;
@@ -80,6 +87,16 @@ void http_set_state(struct http_connection *connection, enum request_state state
  * closed after that. */
 void http_answer_bare(struct http_connection *connection, unsigned status, const char *phrase,
                       const char *text);
+
+/* --- wire.c -------------------------------------------------------------------------------------------- */
+
+/* A connection's first and last moment. */
+void wire_begin(struct http_connection *connection);
+void wire_end(struct http_connection *connection);
+/* It reads again: what was left is read on. */
+void wire_read_on(struct http_connection *connection);
+/* Has libmicrohttpd do what there is to do; true: there is more, that its descriptor does not tell. */
+bool wire_run(struct http *http);
 
 /* --- stall.c ------------------------------------------------------------------------------------------- */
 

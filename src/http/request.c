@@ -370,6 +370,7 @@ void request_completed(void *http, struct MHD_Connection *mhd, void **context,
     connection->is_clean = code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->is_early;
     request_clear(request);
     http_set_state(connection, REQUEST_NONE);
+    wire_read_on(connection);
     http_touch(connection);
 }
 

@@ -1,11 +1,13 @@
 """HTTP clients that come in masses, stall, go wrong, or see the server die."""
 
 import asyncio
+import contextlib
 import os
 import random
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 
@@ -487,15 +489,103 @@ def test_cut_anywhere(start_web):
         assert [(a.status, a.body) for a in (raw.read() for _ in ANSWERS)] == ANSWERS
 
 
+def no_clients(connection):
+    """no HTTP client is left"""
+    return b"http_clients:0\r" in connection.call("INFO", "clients")
+
+
+@contextlib.contextmanager
+def standing(server):
+    """The server finds all that is sent meanwhile at once."""
+    server.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.send_signal(signal.SIGCONT)
+
+
+# http-timeout 0: nothing but noticing lets go of a client.
+
+
 def test_cut_off(start_web):
     """A client that goes away anywhere in a request leaves nothing: not the write, and no memory."""
-    server, web = start_web()
+    server, web = start_web(http_timeout=0)
     whole = request("PUT", "/kv/gone", b"value")
     for cut in range(len(whole)):
         with RawWeb(server) as raw:
             raw.send(whole[:cut])
     with server.connect() as connection:
-        wait_until(lambda: b"http_clients:0" in connection.call("INFO", "clients"))
+        wait_until(lambda: no_clients(connection))
+        assert connection.call("EXISTS", "gone") == 0
+
+
+@pytest.mark.parametrize("before", [b"", request("GET", "/healthz")], ids=["first", "second"])
+def test_cut_off_at_once(start_web, before):
+    """The same when the last bytes and the end are found together."""
+    server, web = start_web(http_timeout=0)
+    whole = request("PUT", "/kv/gone", b"value")
+    clients = [RawWeb(server) for _ in range(len(whole))]
+    for raw in clients:
+        raw.send(before)
+        assert not before or raw.read().status == 200
+    with standing(server):
+        for cut, raw in enumerate(clients):
+            raw.send(whole[:cut])
+            raw.socket.close()
+    with server.connect() as connection:
+        wait_until(lambda: no_clients(connection))
+        assert connection.call("EXISTS", "gone") == 0
+
+
+@pytest.mark.parametrize("many", [1, 2, 400])
+@pytest.mark.parametrize("before", [b"", request("GET", "/healthz")], ids=["first", "second"])
+def test_half_closed(start_web, before, many):
+    """Who ends his side after the last request is answered all of them, and then closed."""
+    server, web = start_web(http_timeout=0)
+    with RawWeb(server) as raw:
+        raw.send(before)
+        assert not before or raw.read().status == 200
+        with standing(server):
+            for i in range(many):
+                raw.send(request("PUT", f"/kv/k:{i}", b"value"))
+            raw.socket.shutdown(socket.SHUT_WR)
+        assert [raw.read().status for _ in range(many)] == [200] * many
+        assert raw.read_until_closed() == b""
+    assert web.ask("GET", f"/kv/k:{many - 1}")[2] == b"value"
+
+
+def test_half_closed_in_pieces(start_web):
+    """The same whatever was seen before the end was there, and when what is asked takes long to answer."""
+    server, web = start_web(http_timeout=0)
+    whole = request("PUT", "/kv/a", b"1") + request("GET", "/kv/a")
+    web.ask("PUT", "/kv/a", b"0")
+    for cut in range(len(whole)):
+        with RawWeb(server) as raw:
+            raw.send(whole[:cut])
+            web.get("/healthz")
+            with standing(server):
+                raw.send(whole[cut:])
+                raw.socket.shutdown(socket.SHUT_WR)
+            assert (raw.read().status, raw.read().body, raw.read_until_closed()) == (200, b"1", b""), cut
+    with server.connect() as connection, RawWeb(server) as raw:
+        connection.call("CLIENT", "PAUSE", "1000000", "WRITE")
+        raw.send(whole)
+        raw.socket.shutdown(socket.SHUT_WR)
+        assert connection.call("CLIENT", "UNPAUSE") == b"OK"
+        assert (raw.read().status, raw.read().body, raw.read_until_closed()) == (200, b"1", b"")
+
+
+def test_reset_while_waiting(start_web):
+    """A client that is gone for good is let go of at once, also while its request waits; that is not run any more."""
+    server, web = start_web(http_timeout=0)
+    with server.connect() as connection:
+        connection.call("CLIENT", "PAUSE", "1000000", "WRITE")
+        with RawWeb(server) as raw:
+            raw.send(request("PUT", "/kv/gone", b"value"))
+            wait_until(lambda: b"http_clients:1\r" in connection.call("INFO", "clients"))
+            raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(lambda: no_clients(connection))
+        assert connection.call("CLIENT", "UNPAUSE") == b"OK"
         assert connection.call("EXISTS", "gone") == 0
 
 
