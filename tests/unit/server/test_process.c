@@ -306,8 +306,10 @@ static void reports_crashes(void **state)
     assert_non_null(strstr(text, "=== dkv test CRASHED: process "));
     assert_non_null(strstr(text, "signal 11 (SEGV)"));
     assert_non_null(strstr(text, "test_process("));
-    assert_non_null(strstr(text, " crash at tests/unit/server/test_process.c:"));
-    assert_non_null(strstr(text, " main at tests/unit/server/test_process.c:"));
+    /* gcc has relative paths there, clang whole ones. */
+    assert_non_null(strstr(text, " crash at "));
+    assert_non_null(strstr(text, " main at "));
+    assert_non_null(strstr(text, "tests/unit/server/test_process.c:"));
     mem_free(text);
     folder_remove(folder);
 }
