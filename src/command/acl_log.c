@@ -5,6 +5,8 @@
 /* Entries that are looked at for one that is alike, and for how long one may be. */
 #define ALIKE_LOOKS  10
 #define ALIKE_MS_MAX 60000
+/* Bytes that are kept of each text: whoever is refused chooses them, also before he has authenticated. */
+#define TEXT_MAX 1024
 
 struct logged {
     struct acl_log_entry entry;
@@ -55,6 +57,11 @@ void acl_log_free(struct acl_log *log)
     mem_free(log);
 }
 
+static struct slice cut(struct slice text)
+{
+    return slice_make(text.data, text.size < TEXT_MAX ? text.size : TEXT_MAX);
+}
+
 static bool is_alike(const struct logged *logged, const struct acl_log_entry *entry)
 {
     return logged->entry.verdict == entry->verdict && logged->entry.context == entry->context &&
@@ -98,6 +105,17 @@ static void count_refusal(struct world *world, enum acl_verdict verdict)
     }
 }
 
+static void describe(struct logged *logged, const struct session *session)
+{
+    const struct acl_hooks *hooks = acl_hooks(session->world->acl);
+    struct buffer text = {0};
+    if (hooks->describe_session)
+        hooks->describe_session(&text, session);
+    buffer_clear(&logged->client);
+    buffer_append_slice(&logged->client, cut(buffer_slice(&text)));
+    buffer_free(&text);
+}
+
 void acl_log_add(struct session *session, enum acl_verdict verdict, enum acl_context context,
                  struct slice what, struct slice user)
 {
@@ -105,8 +123,8 @@ void acl_log_add(struct session *session, enum acl_verdict verdict, enum acl_con
     struct acl_log *log = acl_log(world->acl);
     const struct acl_log_entry entry = {.verdict = verdict,
                                         .context = context,
-                                        .what = what,
-                                        .user = user,
+                                        .what = cut(what),
+                                        .user = cut(user),
                                         .created_ms = world->now_ms,
                                         .updated_ms = world->now_ms};
     count_refusal(world, verdict);
@@ -115,14 +133,12 @@ void acl_log_add(struct session *session, enum acl_verdict verdict, enum acl_con
         logged = mem_alloc_zero(sizeof(*logged));
         logged->entry = entry;
         logged->entry.id = log->next_id++;
-        buffer_append_slice(&logged->what, what);
-        buffer_append_slice(&logged->user, user);
+        buffer_append_slice(&logged->what, entry.what);
+        buffer_append_slice(&logged->user, entry.user);
     }
     logged->entry.count++;
     logged->entry.updated_ms = world->now_ms;
-    buffer_clear(&logged->client);
-    if (acl_hooks(world->acl)->describe_session)
-        acl_hooks(world->acl)->describe_session(&logged->client, session);
+    describe(logged, session);
     append(log, logged);
     acl_log_limit(log, log->max);
 }

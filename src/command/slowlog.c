@@ -80,7 +80,9 @@ void slowlog_add(struct call *call, int64_t duration_us)
     entry->time_s = call->world->now_ms / 1000;
     entry->duration_us = duration_us;
     session_peer(call->session, entry->peer);
-    entry->name = call->session->name ? mem_strdup(call->session->name) : NULL;
+    if (call->session->name)
+        entry->name = slice_to_cstring(
+            slice_make(call->session->name, strnlen(call->session->name, ARGUMENT_SIZE_MAX)));
     entry->argc = argc;
     for (int i = 0; i < argc; i++)
         if (whole || i < argc - 1)
