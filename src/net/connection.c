@@ -9,6 +9,7 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "command/call.h"
 #include "net/internal.h"
 
 /* --- coming ------------------------------------------------------------------------------------------ */
@@ -74,10 +75,11 @@ struct connection *connection_new(struct net *net, int fd, const struct address 
     list_append(&net->all, &connection->all_node);
     net->run_counts[RUN_IDLE]++;
     net->stats.connected++;
-    connection_limit_output(connection);
     connection->touched_seconds = -1;
     connection_touch(connection);
     connection->session = net->handler.session_new(net->handler.context, &connection->output, connection);
+    connection->is_stranger = !session_is_authenticated(connection->session);
+    connection_limit_output(connection);
     connection_log(connection, "Accepted", 0);
     return connection;
 }
@@ -97,6 +99,10 @@ void connection_set_run(struct connection *connection, enum run_state state)
     case RUN_BLOCKED:
         connection_watch(connection, EPOLLRDHUP, 0);
         list_append(&net->run_lists[state], &connection->run_node);
+        break;
+    case RUN_UNREAD:
+        list_append(&net->run_lists[state], &connection->run_node);
+        unread_begins(connection);
         break;
     /* Watching goes on as it is: most have nothing more to say, which spares the system calls to stop and
      * resume it. The event of one that has stops it. */
@@ -146,6 +152,7 @@ void connection_condemn(struct connection *connection)
     connection_set_send(connection, SEND_DUE);
     /* What is queued has taken too much already. */
     output_free(&connection->output);
+    connection_count_output(connection);
     output_set_discard(&connection->output, true);
 }
 
@@ -178,6 +185,7 @@ void connection_close(struct connection *connection)
     connection->session = NULL;
     net->handler.session_free(net->handler.context, session);
     output_free(&connection->output);
+    connection_count_output(connection);
 }
 
 void connection_close_after_reply(struct connection *connection)

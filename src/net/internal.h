@@ -6,6 +6,7 @@
  *   RUN_READY    there may be more to run: its turn comes in the next round, without a read
  *   RUN_PAUSED   the journal could not take its next command: goes on after a wake
  *   RUN_BLOCKED  its session waits for something (session->blocked)
+ *   RUN_UNREAD   it does not read its replies, and all connections' take too much: goes on when they are read
  *   RUN_STOPPED  nothing is read or run any more: closes when what is queued is sent
  *
  *   SEND_NOTHING nothing is queued
@@ -13,8 +14,8 @@
  *   SEND_HELD    what is queued waits for an LSN: looked at when the acknowledged one has grown
  *   SEND_FULL    the socket is full: waits to be writable
  *
- * READY, PAUSED, BLOCKED, DUE and HELD are lists, so that no round looks at a connection it has nothing to do
- * for. */
+ * READY, PAUSED, BLOCKED, UNREAD, DUE and HELD are lists, so that no round looks at a connection it has
+ * nothing to do for. */
 #ifndef DKV_NET_INTERNAL_H
 #define DKV_NET_INTERNAL_H
 
@@ -23,7 +24,7 @@
 #include "net/net.h"
 #include "net/transport.h"
 
-enum run_state { RUN_IDLE, RUN_READY, RUN_PAUSED, RUN_BLOCKED, RUN_STOPPED, RUN_STATE_COUNT };
+enum run_state { RUN_IDLE, RUN_READY, RUN_PAUSED, RUN_BLOCKED, RUN_UNREAD, RUN_STOPPED, RUN_STATE_COUNT };
 enum send_state { SEND_NOTHING, SEND_DUE, SEND_HELD, SEND_FULL, SEND_STATE_COUNT };
 
 struct connection {
@@ -39,7 +40,11 @@ struct connection {
     enum run_state run_state;
     enum send_state send_state;
     enum connection_class class;
-    struct parser *parser; /* NULL while no command is partly received */
+    bool is_stranger; /* not authenticated, as of its last batch of commands */
+    size_t
+        stranger_allowance; /* memory that its output may take besides, since it became one later (RESET) */
+    size_t output_counted;  /* its share of net->output_total */
+    struct parser *parser;  /* NULL while no command is partly received */
     struct input input;
     struct output output;
     int64_t touched_seconds;    /* when a byte came or went last */
@@ -57,6 +62,16 @@ struct connection {
 /* Arguments from here on (not below BLOB_MIN) are received into a blob. A read of the socket brings smaller
  * ones whole. */
 #define RECEIVE_BLOB_MIN ((size_t)READ_BUFFER_SIZE)
+/* Whoever has not authenticated makes the server keep no more than this: bytes of a request that has not come
+ * wholly (the parser sees to that as well), and memory for replies that are not read. */
+#define STRANGER_INPUT_MAX  UNAUTHENTICATED_QUERY_MAX
+#define STRANGER_OUTPUT_MAX 4096
+/* Who has no more waiting than this is not held responsible for what all have. */
+#define UNREAD_MIN ((size_t)1024 * 1024)
+/* The same for those that are sent messages, which come whether or not they go on reading. */
+#define UNREAD_MESSAGES_MAX ((size_t)16 * 1024 * 1024)
+/* In RUN_UNREAD without taking a byte for so long: it never will, and is closed. */
+#define UNREAD_SECONDS 60
 /* Parsers without a connection that are kept for the next one. */
 #define PARSERS_KEPT 16
 
@@ -65,6 +80,12 @@ struct recent_max {
     int64_t period;
     uint64_t current;
     uint64_t previous;
+};
+
+/* A kind of log line that others can provoke: one in an interval, which tells how many were left out. */
+struct log_limit {
+    int64_t logged_us; /* 0: never */
+    uint64_t left_out;
 };
 
 struct net {
@@ -88,10 +109,16 @@ struct net {
     struct loop_timer idle_timer;
     struct loop_timer block_timer;
     struct loop_timer soft_timer;
+    struct loop_timer unread_timer;
     struct parser *parsers[PARSERS_KEPT];
     int parser_count;
     char *read_buffer;
-    int64_t attack_logged_us; /* 0: never */
+    uint64_t output_total;
+    struct log_limit attack_log;
+    struct log_limit stranger_log;
+    struct log_limit output_log;
+    struct log_limit query_log;
+    struct log_limit unread_log;
     struct net_stats stats;
     struct recent_max input_recent;
     struct recent_max output_recent;
@@ -118,6 +145,9 @@ void connection_format(const struct connection *connection, char *out);
 /* Logs what happened to it, where such detail is wanted. error: an errno, 0 for none. */
 void connection_log(const struct connection *connection, const char *what, int error);
 
+/* Whether a line may be logged now. *left_out: how many of its kind were not, since the last. */
+bool log_is_due(const struct net *net, struct log_limit *limit, uint64_t *left_out);
+
 /* receive.c */
 /* Reads once and runs what has come. */
 void connection_receive(struct connection *connection);
@@ -131,9 +161,23 @@ void parsers_free(struct net *net);
 void net_send(struct net *net);
 /* Looks whether the connection's output is within its limits, and condemns it if not. */
 void connection_check_output(struct connection *connection);
-/* Gives the output the hard limit of the connection's class, so that no single command goes beyond it. */
+/* Gives the output the hard limit that is in force for the connection, so that no single command goes beyond
+ * it. */
 void connection_limit_output(struct connection *connection);
+/* Looks whether its client has authenticated, or is none any more who has. Returns whether that is new. */
+bool connection_know(struct connection *connection);
+/* As connection_pushed, for replies to its own commands. */
+void connection_replied(struct connection *connection);
+/* Whether it has to stop until its replies are read. */
+bool connection_is_unread(const struct connection *connection);
+/* Its output may take more or less than it did. */
+void connection_count_output(struct connection *connection);
+/* It was made RUN_UNREAD. */
+void unread_begins(struct connection *connection);
+/* Lets those in RUN_UNREAD go on that may. */
+void unread_release(struct net *net);
 void net_soft_timer(void *net);
+void net_unread_timer(void *net);
 
 /* net.c */
 void recent_max_note(const struct net *net, struct recent_max *recent, uint64_t value);

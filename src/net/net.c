@@ -99,7 +99,7 @@ static void blocked_check(struct net *net)
             connection_set_run(connection, input_size(&connection->input) > 0 ? RUN_READY : RUN_IDLE);
         else
             list_append(&net->run_lists[RUN_BLOCKED], &connection->run_node);
-        connection_pushed(connection);
+        connection_replied(connection);
     }
     block_timer_update(net);
 }
@@ -121,6 +121,7 @@ static int net_end(void *context)
         blocked_check(net);
     net->handler.submit(net->handler.context, serves_one(net));
     net_send(net);
+    unread_release(net);
     connections_reap(net);
     bool more = !list_empty(&net->send_lists[SEND_DUE]) ||
                 (!list_empty(&net->run_lists[RUN_READY]) && !net->draining);
@@ -246,6 +247,7 @@ struct net *net_new(const struct net_options *options)
     net->idle_timer = (struct loop_timer){.callback = idle_timer_due, .context = net};
     net->block_timer = (struct loop_timer){.callback = block_timer_due, .context = net};
     net->soft_timer = (struct loop_timer){.callback = net_soft_timer, .context = net};
+    net->unread_timer = (struct loop_timer){.callback = net_unread_timer, .context = net};
     net->read_buffer = mem_alloc(READ_BUFFER_SIZE);
     net->acknowledged = net->handler.acknowledged(net->handler.context);
     loop_hook_add(net->loop, &(struct loop_hook){
@@ -265,6 +267,7 @@ void net_free(struct net *net)
     loop_timer_cancel(net->loop, &net->idle_timer);
     loop_timer_cancel(net->loop, &net->block_timer);
     loop_timer_cancel(net->loop, &net->soft_timer);
+    loop_timer_cancel(net->loop, &net->unread_timer);
     loop_hook_remove(net->loop, net);
     parsers_free(net);
     mem_free(net->read_buffer);
@@ -325,6 +328,8 @@ void net_stats_read(struct net *net, struct net_stats *stats)
     *stats = net->stats;
     stats->blocked = net->run_counts[RUN_BLOCKED];
     stats->paused = net->run_counts[RUN_PAUSED];
+    stats->unread = net->run_counts[RUN_UNREAD];
+    stats->output_total = net->output_total;
     stats->input_recent_max = recent_max_read(net, &net->input_recent);
     stats->output_recent_max = recent_max_read(net, &net->output_recent);
 }

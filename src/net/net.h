@@ -63,6 +63,9 @@ struct net_limits {
     bool protect;
     struct parser_limits parser; /* its unauthenticated is not looked at */
     struct output_limit output[CLASS_COUNT];
+    /* Bytes of memory that the queued replies of all connections may take together before those that do not
+     * read theirs have to stop (internal.h, RUN_UNREAD); 0: any number. */
+    uint64_t output_total_max;
 };
 
 struct net_options {
@@ -88,6 +91,8 @@ struct net_stats {
     uint64_t connected;
     uint64_t blocked;
     uint64_t paused;
+    uint64_t unread;       /* connections that are not read from, since they do not read their replies */
+    uint64_t output_total; /* bytes of memory that queued replies take */
     /* Since start or net_stats_reset: */
     uint64_t accepted;
     uint64_t rejected; /* too many, or not on this machine while protected */
@@ -95,7 +100,10 @@ struct net_stats {
     uint64_t bytes_out;
     uint64_t reads; /* system calls that brought or took something */
     uint64_t writes;
-    uint64_t closed_output_limit;
+    uint64_t closed_output_limit; /* for the limits of their class, and the two reasons below */
+    uint64_t closed_unread;       /* of them: since output_total_max was exceeded, and they read nothing */
+    uint64_t closed_stranger;     /* of them: not authenticated, and did not read what that was answered */
+    uint64_t closed_query_limit;
     uint64_t closed_idle;
     /* The largest of any connection within about the last eight seconds. */
     uint64_t input_recent_max;

@@ -8,7 +8,8 @@
  * (resp/parser.h), where commands find it and may keep it: what the socket filled becomes the value.
  *
  * Whose turn it is. A connection gets one read and a bounded number of commands a round; what is left waits
- * for the next one, in which the others have their turn first. */
+ * for the next one, in which the others have their turn first. Whoever has not authenticated gets little of
+ * everything: what waits for his next turn, and what he was answered, is memory that anybody could take. */
 #include <errno.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@
  * checked after each command, as is the time that they took (session_turn_is_long). */
 #define TURN_COMMANDS_MAX 1024
 #define TURN_OUTPUT_MAX   (1024 * 1024)
+/* The same for strangers: it goes out before there is more, as long as they read. */
+#define TURN_STRANGER_OUTPUT_MAX 1024
 
 /* The own input goes through the read buffer while it is below the first, or while it and what its command is
  * known to need are below the second. */
@@ -31,8 +34,6 @@
 #define DIRECT_READ_MAX (1024 * 1024)
 /* Bytes of a large argument read in one go: others wait for that long. */
 #define BLOB_READ_MAX (256 * 1024)
-
-#define ATTACK_LOG_INTERVAL_US (60 * (int64_t)MICROSECONDS)
 
 /* --- parsers ----------------------------------------------------------------------------------------- */
 
@@ -92,6 +93,12 @@ struct turn {
     uint64_t queued_max;
 };
 
+/* Up to where its output may grow before others have their turn. */
+static uint64_t output_end(const struct connection *connection)
+{
+    return connection->output.queued + (connection->is_stranger ? TURN_STRANGER_OUTPUT_MAX : TURN_OUTPUT_MAX);
+}
+
 static void turn_advance(struct turn *turn, size_t size)
 {
     turn->rest.data += size;
@@ -101,11 +108,9 @@ static void turn_advance(struct turn *turn, size_t size)
 
 static void attack_suspected(struct connection *connection)
 {
-    struct net *net = connection->net;
-    int64_t now_us = loop_time_us(net->loop);
-    if (net->attack_logged_us != 0 && now_us - net->attack_logged_us < ATTACK_LOG_INTERVAL_US)
+    uint64_t left_out;
+    if (!log_is_due(connection->net, &connection->net->attack_log, &left_out))
         return;
-    net->attack_logged_us = now_us;
     char text[CONNECTION_TEXT_MAX];
     connection_format(connection, text);
     diag(DIAG_WARNING,
@@ -115,8 +120,26 @@ static void attack_suspected(struct connection *connection)
          text);
 }
 
+static void request_too_large(struct connection *connection)
+{
+    struct net *net = connection->net;
+    uint64_t left_out;
+    net->stats.closed_query_limit++;
+    if (!log_is_due(net, &net->query_log, &left_out))
+        return;
+    char text[CONNECTION_TEXT_MAX];
+    connection_format(connection, text);
+    diag(DIAG_WARNING,
+         "Closing client %s: its command is larger than client-query-buffer-limit (%llu others were closed "
+         "for "
+         "that since the last such line)",
+         text, (unsigned long long)left_out);
+}
+
 static void protocol_error(struct connection *connection)
 {
+    if (parser_saw_too_large(connection->parser))
+        request_too_large(connection);
     if (parser_saw_http(connection->parser)) {
         attack_suspected(connection);
         connection_close(connection);
@@ -179,7 +202,9 @@ static enum turn_end turn_batch(struct turn *turn)
 {
     struct connection *connection = turn->connection;
     struct parser_limits limits = connection->net->limits.parser;
-    limits.unauthenticated = !session_is_authenticated(connection->session);
+    if (connection_know(connection))
+        turn->queued_max = output_end(connection);
+    limits.unauthenticated = connection->is_stranger;
     int count = 0;
     size_t used = 0;
     enum parse_end parsed = parser_run(connection->parser, turn->rest, &limits, &count, &used);
@@ -199,6 +224,9 @@ static enum turn_end turn_batch(struct turn *turn)
 /* Where a turn leaves its connection. */
 static enum run_state turn_state(const struct turn *turn, enum turn_end end)
 {
+    bool goes_on = end == TURN_OVER || end == TURN_HUNGRY;
+    if (goes_on && connection_is_unread(turn->connection))
+        return RUN_UNREAD;
     switch (end) {
     case TURN_OVER: return turn->rest.size > 0 ? RUN_READY : RUN_IDLE;
     case TURN_PAUSED: return RUN_PAUSED;
@@ -253,8 +281,9 @@ static void turn_settle(struct turn *turn, enum turn_end end)
         out_of_memory(connection);
         return;
     }
+    connection_count_output(connection);
     connection_set_run(connection, turn_state(turn, end));
-    connection_pushed(connection);
+    connection_replied(connection);
 }
 
 /* It is one of those that this round serves. */
@@ -272,7 +301,7 @@ static void connection_run(struct connection *connection, struct slice input)
     struct turn turn = {.connection = connection,
                         .rest = input,
                         .commands_left = TURN_COMMANDS_MAX,
-                        .queued_max = connection->output.queued + TURN_OUTPUT_MAX};
+                        .queued_max = output_end(connection)};
     recent_max_note(net, &net->input_recent, input.size);
     parser_take(connection);
     connection_served(connection);
@@ -299,10 +328,13 @@ static ssize_t read_shared(struct connection *connection, struct slice *input)
 {
     struct slice old = input_slice(&connection->input);
     char *buffer = connection->net->read_buffer;
+    /* The parser refuses what does not fit into this. */
+    size_t room = connection->is_stranger ? STRANGER_INPUT_MAX : READ_BUFFER_SIZE;
     if (old.size > 0)
         memcpy(buffer, old.data, old.size);
-    ssize_t size = connection->transport->read(connection->transport_state, connection->fd, buffer + old.size,
-                                               READ_BUFFER_SIZE - old.size);
+    room = room > old.size ? room - old.size : 1;
+    ssize_t size =
+        connection->transport->read(connection->transport_state, connection->fd, buffer + old.size, room);
     if (size > 0)
         *input = slice_make(buffer, old.size + (size_t)size);
     return size;

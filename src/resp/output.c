@@ -68,8 +68,9 @@ static void chunk_free(struct output *output, struct output_chunk *chunk)
 /* What a chunk with room for size bytes at least takes. */
 static size_t chunk_whole(const struct output *output, size_t size)
 {
-    /* Small, too, behind a blob, as little more than a line break follows. */
-    bool small = output->first == NULL || output->last->blob != NULL;
+    /* Small, too, behind a blob, as little more than a line break follows, and where little is allowed. */
+    bool small = output->first == NULL || output->last->blob != NULL ||
+                 (output->limit > 0 && output->limit < CHUNK_NEXT);
     size_t whole = small ? CHUNK_FIRST : CHUNK_NEXT;
     if (size <= whole - sizeof(struct output_chunk))
         return whole;

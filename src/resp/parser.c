@@ -45,6 +45,7 @@ struct parser {
     size_t args_begin; /* its first argument in args */
     size_t position;   /* framed up to here */
     size_t scanned;    /* bytes behind position known to hold no line end */
+    bool unauthenticated;
     int64_t args_left; /* 0 when its header has not been read */
     int64_t bulk_size; /* of the argument being received; -1 when its header has not been read */
     uint64_t wants;
@@ -61,6 +62,7 @@ struct parser {
     size_t untouched;  /* of the last one, until it is complete: room that no byte has come for */
 
     bool saw_http;
+    bool saw_too_large;
     char error[64];
 };
 
@@ -235,6 +237,14 @@ void parser_trim(struct parser *parser)
     }
 }
 
+/* A line may end a command that is as large as it may be before. */
+static size_t line_max(const struct parser *parser)
+{
+    if (!parser->unauthenticated)
+        return REQUEST_LINE_MAX;
+    return parser->position < UNAUTHENTICATED_QUERY_MAX ? UNAUTHENTICATED_QUERY_MAX - parser->position : 0;
+}
+
 /* Looks for the line end that is due from the position on and tells its distance from there. What was looked
  * at once is not looked at again. A NUL hides all that follows, which so counts as a line that is too long in
  * the end. */
@@ -243,7 +253,8 @@ static enum step line_find(struct parser *parser, struct slice command, char lin
 {
     const char *line = command.data + parser->position;
     size_t size = command.size - parser->position;
-    size_t limit = size <= REQUEST_LINE_MAX ? size : REQUEST_LINE_MAX + 1;
+    size_t max = line_max(parser);
+    size_t limit = size <= max ? size : max + 1;
     size_t at = parser->scanned;
     while (at < limit && line[at] != line_end && line[at] != '\0')
         at++;
@@ -252,7 +263,7 @@ static enum step line_find(struct parser *parser, struct slice command, char lin
         *length = at;
         return STEP_DONE;
     }
-    return size > REQUEST_LINE_MAX ? parser_fail(parser, too_long) : STEP_MORE;
+    return size > max ? parser_fail(parser, too_long) : STEP_MORE;
 }
 
 /* Reads a header's number where all of it is there and it looks as it nearly always does: digits, no sign, CR
@@ -354,8 +365,13 @@ static enum step bulk_header_read(struct parser *parser, struct slice command,
     if (limits->unauthenticated && size > UNAUTHENTICATED_BULK_MAX)
         return parser_fail(parser, "unauthenticated bulk length");
     size_t kept = ((size_t)arg_index(parser) + 1) * sizeof(struct slice);
-    if (parser->blob_bytes + parser->position + kept + 2 + (uint64_t)size > limits->query_max)
+    uint64_t whole = parser->blob_bytes + parser->position + kept + 2 + (uint64_t)size;
+    if (limits->unauthenticated && whole > UNAUTHENTICATED_QUERY_MAX)
+        return parser_fail(parser, "unauthenticated request is too large");
+    if (whole > limits->query_max) {
+        parser->saw_too_large = true;
         return parser_fail(parser, "query buffer limit exceeded");
+    }
     parser->bulk_size = size;
     return STEP_DONE;
 }
@@ -477,7 +493,8 @@ enum parse_end parser_run(struct parser *parser, struct slice input, const struc
     enum step step = STEP_DONE;
     parser_trim(parser);
     parser->wants = 0;
-    parser->saw_http = false;
+    parser->saw_http = parser->saw_too_large = false;
+    parser->unauthenticated = limits->unauthenticated;
     while (begin < input.size && parser->requests_count < batch_max) {
         struct slice command = slice_make(input.data + begin, input.size - begin);
         step =
@@ -591,6 +608,11 @@ const char *parser_error(const struct parser *parser)
 bool parser_saw_http(const struct parser *parser)
 {
     return parser->saw_http;
+}
+
+bool parser_saw_too_large(const struct parser *parser)
+{
+    return parser->saw_too_large;
 }
 
 uint64_t parser_wants(const struct parser *parser)

@@ -39,14 +39,17 @@ struct request {
 
 /* Longest line: an inline command, or the number of a multi-bulk header. */
 #define REQUEST_LINE_MAX 65536
+/* A command of somebody who has not authenticated: room for one argument of the largest size that may come
+ * then, a password, and for some short ones. */
+#define UNAUTHENTICATED_QUERY_MAX 18432
 
 struct parser_limits {
     uint64_t bulk_max; /* bytes in one argument (proto-max-bulk-len) */
     /* Bytes in one command: arguments, framing and what the parser keeps for each argument
      * (client-query-buffer-limit). Going beyond is a PARSE_ERROR, as soon as a length announces it. */
     uint64_t query_max;
-    /* Tight limits, 10 arguments of 16 KiB each, and one request in one go, as that may be the one that
-     * changes it. */
+    /* Tight limits, 10 arguments of 16 KiB, all of a command in UNAUTHENTICATED_QUERY_MAX, and one request in
+     * one go, as that may be the one that changes it. */
     bool unauthenticated;
 };
 
@@ -75,6 +78,8 @@ const struct request *parser_request(const struct parser *parser, int index);
 const char *parser_error(const struct parser *parser);
 /* Whether the bad input was an HTTP request (POST or Host:), which is closed without an answer and logged. */
 bool parser_saw_http(const struct parser *parser);
+/* Whether it was a command beyond query_max. */
+bool parser_saw_too_large(const struct parser *parser);
 /* Forgets a partly seen command: the next input begins at a command's first byte. */
 void parser_rewind(struct parser *parser);
 /* Gives back what the framed requests took beyond a little; they are no longer valid. For when they have been

@@ -54,6 +54,16 @@ struct acl_settings acl_settings_from(const struct config *config)
                                  .log_max = config->acllog_max_len};
 }
 
+/* What the replies of all clients may take together. */
+static uint64_t output_total_from(const struct config *config)
+{
+    int64_t limit = config->client_output_total;
+    if (limit >= 0)
+        return (uint64_t)limit;
+    double whole = config->maxmemory > 0 ? (double)config->maxmemory : (double)process_memory();
+    return (uint64_t)(whole * (double)-limit / 100);
+}
+
 struct net_limits net_limits_from(const struct server *server)
 {
     const struct config *config = server->config;
@@ -63,6 +73,7 @@ struct net_limits net_limits_from(const struct server *server)
         .tcp_keepalive_seconds = (int)config->tcp_keepalive,
         .protect = config->protected_mode && acl_default_needs_none(server->world->acl),
         .parser = {.bulk_max = config->proto_max_bulk_len, .query_max = config->client_query_buffer_limit}};
+    limits.output_total_max = output_total_from(config);
     static const enum connection_class classes[OUTPUT_CLASSES] = {
         [OUTPUT_NORMAL] = CLASS_NORMAL, [OUTPUT_REPLICA] = CLASS_REPLICA, [OUTPUT_PUBSUB] = CLASS_PUBSUB};
     for (int i = 0; i < OUTPUT_CLASSES; i++)
@@ -251,7 +262,7 @@ static const char *apply_maxmemory(struct server *server)
             "depending on the maxmemory-policy.",
             (unsigned long long)limit, used);
     apply_journal_keep(server);
-    return apply_settings(server);
+    return apply_limits(server);
 }
 
 static const char *apply_maxclients(struct server *server)
@@ -343,6 +354,7 @@ static const struct application {
     {"hll-sparse-max-bytes", apply_limits},
     {"rdbcompression", apply_limits},
     {"client-output-buffer-limit", apply_limits},
+    {"client-output-total", apply_limits},
     {"enable-debug-command", apply_limits},
     {"notify-keyspace-events", apply_settings},
     {"maxmemory", apply_maxmemory},

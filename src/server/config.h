@@ -68,6 +68,8 @@ struct config {
     bool rdbcompression;
     uint64_t client_query_buffer_limit;
     struct config_output_limit output_limits[OUTPUT_CLASSES];
+    int64_t
+        client_output_total; /* bytes, or below 0 a percentage of maxmemory or the machine's; 0: no limit */
     enum config_access enable_debug_command;
     enum config_access enable_protected_configs;
     const char *aclfile;         /* "": none */

@@ -203,6 +203,7 @@ const struct directive directives[] = {
     ROW("tcp-keepalive", INT, "300", FIELD(tcp_keepalive), RANGE(0, INT_MAX)),
     ROW("client-output-buffer-limit", OUTPUT_LIMITS,
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", FIELD(output_limits)),
+    ROW("client-output-total", SIZE_OR_PERCENT, "10%", FIELD(client_output_total), RANGE(0, INT64_MAX)),
     ROW("client-query-buffer-limit", SIZE, "1gb", FIELD(client_query_buffer_limit), RANGE(MB, INT64_MAX)),
     ROW("proto-max-bulk-len", SIZE, "512mb", FIELD(proto_max_bulk_len), RANGE(MB, INT64_MAX)),
     ROW("hll-sparse-max-bytes", SIZE, "3000", FIELD(hll_sparse_max_bytes), RANGE(0, INT64_MAX)),

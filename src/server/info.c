@@ -141,6 +141,8 @@ static void section_clients(struct server *server, struct buffer *out)
     put_uint(out, "maxclients", server->config->maxclients);
     put_uint(out, "client_recent_max_input_buffer", stats.input_recent_max);
     put_uint(out, "client_recent_max_output_buffer", stats.output_recent_max);
+    put_uint(out, "client_output_total", stats.output_total);
+    put_uint(out, "unread_clients", stats.unread);
     bool paused = server->world->pause != PAUSE_NONE;
     put_uint(out, "blocked_clients", stats.blocked + (paused ? stats.paused : 0));
     put_uint(out, "tracking_clients", server->world->tracking_sessions);
@@ -410,6 +412,10 @@ static void section_stats(struct server *server, struct buffer *out)
     evict_exceeded_us(server->world, &exceeded_us, &exceeded_now_us);
     put_uint(out, "evicted_keys", stats->evicted);
     put_uint(out, "evicted_clients", server->evicted_clients);
+    put_uint(out, "client_query_buffer_limit_disconnections", net.closed_query_limit);
+    put_uint(out, "client_output_buffer_limit_disconnections", net.closed_output_limit);
+    put_uint(out, "unread_client_disconnections", net.closed_unread);
+    put_uint(out, "unauthenticated_client_disconnections", net.closed_stranger);
     put_int(out, "total_eviction_exceeded_time", exceeded_us / 1000);
     put_int(out, "current_eviction_exceeded_time", exceeded_now_us / 1000);
     put_uint(out, "keyspace_hits", stats->keyspace_hits);

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -137,6 +138,26 @@ uint64_t process_raise_open_files(uint64_t clients, uint64_t reserved)
          " and cannot be raised further: %s. For more, raise 'ulimit -n'",
          clients, (uint64_t)wanted, (uint64_t)got, strerror(reason));
     return possible;
+}
+
+/* What a control group may take, as containers see it; UINT64_MAX for no limit. */
+static uint64_t group_memory(void)
+{
+    unsigned long long limit;
+    FILE *file = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (file == NULL)
+        return UINT64_MAX;
+    bool limited = fscanf(file, "%llu", &limit) == 1;
+    fclose(file);
+    return limited ? limit : UINT64_MAX;
+}
+
+uint64_t process_memory(void)
+{
+    struct sysinfo machine;
+    uint64_t limit = group_memory();
+    uint64_t whole = sysinfo(&machine) == 0 ? (uint64_t)machine.totalram * machine.mem_unit : UINT64_MAX;
+    return whole < limit ? whole : limit;
 }
 
 void process_disable_thp(void)

@@ -38,6 +38,9 @@ void process_notify(enum supervised_mode by, const char *state);
 /* Raises the limit of open files so that clients connections and reserved other files fit. Returns how many
  * clients do; says so where that is fewer. */
 uint64_t process_raise_open_files(uint64_t clients, uint64_t reserved);
+/* Bytes of memory that the machine has, or, where that is less, that this process's control group may take.
+ */
+uint64_t process_memory(void);
 /* No transparent huge pages for this process: they make a fork's copying of pages expensive. */
 void process_disable_thp(void);
 

@@ -104,6 +104,9 @@ static bool take_requests(struct client *client, size_t sent)
         if (end == PARSE_ERROR)
             buffer_append_format(&client->transcript, "%s %d\n", parser_error(parser),
                                  parser_saw_http(parser));
+        /* All that somebody who has not authenticated leaves here to be kept. */
+        ASSERT(!limits.unauthenticated || end != PARSE_MORE ||
+               client->input.size <= UNAUTHENTICATED_QUERY_MAX);
         if (end != PARSE_FULL)
             return end != PARSE_ERROR;
     }

@@ -355,6 +355,30 @@ static void unauthenticated_limits_are_tight(void **state)
     assert_transcript(slice_of("*1\r\n$16384\r\n"), &limits, "left: 12\n", whole_piece, NULL);
     assert_transcript(slice_of("*1\r\n$16385\r\n"), &limits,
                       "error: Protocol error: unauthenticated bulk length\n", whole_piece, NULL);
+    /* All of a command together, the line that is on its way included. */
+    struct buffer large = {0};
+    buffer_append_text(&large, "*3\r\n$16000\r\n");
+    memset(buffer_reserve(&large, 16000), 'x', 16000);
+    large.size += 16000;
+    buffer_append_text(&large, "\r\n");
+    size_t begun = large.size;
+    buffer_append_text(&large, "$2000\r\n");
+    assert_transcript(buffer_slice(&large), &limits, "left: 16021\n", whole_piece, NULL);
+    large.size = begun;
+    buffer_append_text(&large, "$3000\r\n");
+    assert_transcript(buffer_slice(&large), &limits,
+                      "error: Protocol error: unauthenticated request is too large\n", whole_piece, NULL);
+    large.size = begun;
+    buffer_append_char(&large, '$');
+    memset(buffer_reserve(&large, 4000), '0', 4000);
+    large.size += 4000;
+    assert_transcript(buffer_slice(&large), &limits, "error: Protocol error: too big bulk count string\n",
+                      whole_piece, NULL);
+    memset(large.data, 'x', 18432);
+    assert_transcript(slice_make(large.data, 18432), &limits, "left: 18432\n", whole_piece, NULL);
+    assert_transcript(slice_make(large.data, 18433), &limits,
+                      "error: Protocol error: too big inline request\n", whole_piece, NULL);
+    buffer_free(&large);
     assert_transcript(
         slice_of("a b c d e f g h i j k l m\r\n"), &limits,
         "\"a\" \"b\" \"c\" \"d\" \"e\" \"f\" \"g\" \"h\" \"i\" \"j\" \"k\" \"l\" \"m\" \nleft: 0\n",
