@@ -80,6 +80,7 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     /* When a thread lets go of a value and so of its file, a seed cannot decide. */
     if (config->frees_beside)
         config->value_threshold = 0;
+    config->has_values = config->value_threshold > 0;
     draw_memory(config, random);
     draw_triggers(config, random);
     draw_weights(config, random);

@@ -391,7 +391,7 @@ void sim_close(struct sim *sim)
     sim_disk_process_ended(sim->disk);
     /* A disk that is merely full loses nothing: what was admitted had its room. But no room is set aside for
      * large values: then, what was not acknowledged may be lost. */
-    bool had_room = sim->config.value_threshold == 0;
+    bool had_room = !sim->config.has_values;
     if (ok || (had_room && !sim->disk->dead && !sim->failed_at_us && sim->disk->faults_injected == 0))
         model_promise_power(&sim->model, executed);
     if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "crossing.h"
 #include "sim.h"
 
 /* A run takes some milliseconds of a processor; one that takes this long hangs. The longest known took 72
@@ -40,6 +41,19 @@ void sim_fail(struct sim *sim, const char *format, ...)
     printf("To see all of it: sim --seed %" PRIu64 " --trace\n", sim->seed);
     fflush(stdout);
     _exit(1);
+}
+
+/* A sanitizer's report is followed by the seed, too. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "abort_on_error=1";
+}
+
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
 }
 
 static void on_abort(int number)
@@ -124,6 +138,9 @@ static void report(const char *title, const struct sim_counts *counts, double se
     fflush(stdout);
 }
 
+/* After so many runs every command that can has made values large, or small, many times. */
+#define RUNS_TO_CROSS 1000
+
 static void search(double seconds, uint64_t runs, uint64_t seed)
 {
     struct sim_counts counts = {0};
@@ -143,6 +160,8 @@ static void search(double seconds, uint64_t runs, uint64_t seed)
         }
     }
     report("figures: ", &counts, now_seconds() - begin);
+    if (!crossing_report(counts.runs >= RUNS_TO_CROSS))
+        exit(1);
 }
 
 /* A file of seeds, one a line, each with what it once showed. */

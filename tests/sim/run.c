@@ -286,6 +286,11 @@ static void change_limits(struct sim *sim)
     journal_set_limits(sim->journal, drawn.segment_size, drawn.unsynced_max, drawn.history_bases,
                        drawn.history_seconds);
     engine_set_triggers(sim->engine, &drawn.triggers);
+    /* Values that there are keep their files, or are without. */
+    if (!sim->config.frees_beside) {
+        sim->config.value_threshold = sim->world->settings.value_file_threshold = drawn.value_threshold;
+        sim->config.has_values |= drawn.value_threshold > 0;
+    }
     engine_set_active_expire(sim->engine, random_below(&sim->random, 4) > 0);
     sim->woken = true;
 }

@@ -36,7 +36,8 @@ struct sim_config {
     uint64_t unsynced_max;
     int history_bases;
     int64_t history_seconds;
-    uint64_t value_threshold; /* 0: no value has a file of its own */
+    uint64_t value_threshold; /* 0: no value gets a file of its own */
+    bool has_values;          /* some may have got one, though that has changed */
     struct rewrite_triggers triggers;
     unsigned beside; /* chance that something runs beside a disk call, in 256ths */
     unsigned probe;  /* chance of a probe at a disk call, in 256ths */

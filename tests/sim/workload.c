@@ -15,7 +15,8 @@
 #define MEDIUM_VALUE_MORE 2500
 
 /* Words in capitals of one letter stand for something chosen anew each time:
- *   K key  V value  Q value out of very few  N integer  F number with decimals  O small offset
+ *   K key  V value  Q value out of very few  N integer  F number with decimals
+ *   O offset, mostly a small one  X the same in bits
  *   S seconds  M milliseconds  A Unix time in seconds  B in milliseconds  D database  P pattern
  *   R what DUMP gives for a value
  * A line that begins with > writes; one with < only reads. */
@@ -58,17 +59,18 @@ static const struct {
     {3, COMMAND_PLAIN, ">incrby K N"},
     {1, COMMAND_PLAIN, ">decrby K N"},
     {2, COMMAND_PLAIN, ">incrbyfloat K F"},
-    {4, COMMAND_PLAIN, ">setbit K O 1"},
-    {2, COMMAND_PLAIN, ">setbit K O 0"},
+    {4, COMMAND_PLAIN, ">setbit K X 1"},
+    {2, COMMAND_PLAIN, ">setbit K X 0"},
     {2, COMMAND_PLAIN, ">bitop xor K K K"},
     {1, COMMAND_PLAIN, ">bitop not K K"},
     {1, COMMAND_PLAIN, ">bitop and K K K"},
-    {2, COMMAND_PLAIN, ">bitfield K incrby i13 O N overflow fail set u5 O 3"},
-    {1, COMMAND_PLAIN, ">bitfield K get u8 O"},
-    {2, COMMAND_PLAIN, ">bitfield K overflow fail incrby u1 O 3"}, /* nothing comes of it */
+    {2, COMMAND_PLAIN, ">bitfield K incrby i13 X N overflow fail set u5 X 3"},
+    {1, COMMAND_PLAIN, ">bitfield K get u8 X"},
+    {2, COMMAND_PLAIN, ">bitfield K overflow fail incrby u1 X 3"}, /* nothing comes of it */
     {6, COMMAND_PLAIN, ">pfadd K V V V"},
     {2, COMMAND_PLAIN, ">pfadd K"},
     {3, COMMAND_PLAIN, ">pfmerge K K K"},
+    {2, COMMAND_PLAIN, ">pfmerge K K"},
     {4, COMMAND_PLAIN, ">pfcount K"}, /* keeps the count it found */
     {1, COMMAND_PLAIN, ">pfdebug todense K"},
     {3, COMMAND_PLAIN, ">restore K 0 R replace"},
@@ -114,10 +116,10 @@ static const struct {
     {1, COMMAND_PLAIN, "<touch K K"},
     {1, COMMAND_PLAIN, "<object encoding K"},
     {1, COMMAND_PLAIN, "<lcs K K len"},
-    {1, COMMAND_PLAIN, "<getbit K O"},
+    {1, COMMAND_PLAIN, "<getbit K X"},
     {1, COMMAND_PLAIN, "<bitcount K"},
     {1, COMMAND_PLAIN, "<bitpos K 1"},
-    {1, COMMAND_PLAIN, "<bitfield_ro K get i9 O"},
+    {1, COMMAND_PLAIN, "<bitfield_ro K get i9 X"},
     {1, COMMAND_PLAIN, "<pfcount K K"},
     {1, COMMAND_PLAIN, "<dump K"},
     {1, COMMAND_PLAIN, "<sort_ro K"},
@@ -185,11 +187,20 @@ static void favour_one_line(struct workload *workload)
             workload->weights[i] = strcmp(lines[i].words, one) == 0 ? 200 : 0;
 }
 
+/* Now and then all lines are alike and many values around the sizes where they become large, so that each
+ * command that can makes them so, or small again. */
+static void favour_no_line(struct workload *workload)
+{
+    workload->medium = 30000;
+    for (size_t i = 0; i < LINE_COUNT; i++)
+        workload->weights[i] = strncmp(lines[i].words, ">flush", 6) == 0 ? 0 : 5;
+}
+
 /* Each run favours some lines and leaves some out, so that rare combinations get long runs of their own. */
 void workload_init(struct workload *workload, struct random *random)
 {
     static const unsigned char favours[] = {0, 1, 1, 1, 1, 2, 4, 10};
-    static const unsigned medium_chances[] = {0, 0, 500, 3000, 10000};
+    static const unsigned medium_chances[] = {0, 500, 3000, 10000, 40000};
     static const unsigned large_chances[] = {0, 0, 100, 600, 3000};
     static_assert(LINE_COUNT <= sizeof(workload->weights), "a weight for each line");
     *workload = (struct workload){.random = random};
@@ -204,6 +215,8 @@ void workload_init(struct workload *workload, struct random *random)
     }
     if (random_below(random, 8) == 0)
         favour_one_line(workload);
+    else if (random_below(random, 8) == 0)
+        favour_no_line(workload);
     workload->weights[0]++; /* there is always something to write */
     for (size_t i = 0; i < LINE_COUNT; i++)
         workload->weight_total += workload->weights[i];
@@ -225,6 +238,22 @@ static uint64_t below(struct words *words, uint64_t bound)
     return random_below(words->workload->random, bound);
 }
 
+static bool is_medium(struct words *words)
+{
+    return below(words, 65536) < words->workload->medium;
+}
+
+static size_t medium_size(struct words *words)
+{
+    return MEDIUM_VALUE_MIN + (size_t)below(words, MEDIUM_VALUE_MORE);
+}
+
+/* What is written there may make a value large. */
+static size_t some_offset(struct words *words)
+{
+    return is_medium(words) ? medium_size(words) : (size_t)below(words, 60);
+}
+
 static void say_value(struct words *words)
 {
     static const char troubles[] = "\r\n*1\r\n$4\r\nEXEC\r\n\0DKVLOG\r\n";
@@ -237,8 +266,8 @@ static void say_value(struct words *words)
     case 3: size = below(words, 200); break;
     default: size = below(words, 24); break;
     }
-    if (below(words, 65536) < words->workload->medium)
-        size = MEDIUM_VALUE_MIN + below(words, MEDIUM_VALUE_MORE);
+    if (is_medium(words))
+        size = medium_size(words);
     if (below(words, 65536) < words->workload->large)
         size = LARGE_VALUE_MIN + below(words, words->workload->large_max);
     char *out = buffer_reserve(text, size + sizeof(uint64_t));
@@ -249,13 +278,16 @@ static void say_value(struct words *words)
     text->size += size;
 }
 
+/* A string of 64 bytes or more has its size in two bytes. */
 static void say_payload(struct words *words)
 {
     static const char footer[] = {10, 0};
     struct buffer *text = &words->text;
     size_t begin = text->size;
-    size_t size = (size_t)below(words, 60);
+    size_t size = some_offset(words);
     buffer_append_char(text, 0);
+    if (size >= 64)
+        buffer_append_char(text, (char)(0x40 | size >> 8));
     buffer_append_char(text, (char)size);
     for (size_t i = 0; i < size; i++)
         buffer_append_char(text, (char)random_next(words->workload->random));
@@ -308,7 +340,8 @@ static void say_placeholder(struct words *words, struct sim_command *command, ch
         buffer_append_format(text, "%d.%u", whole, (unsigned)below(words, 100));
         break;
     }
-    case 'O': buffer_append_int(text, (int64_t)below(words, 60)); break;
+    case 'O': buffer_append_int(text, (int64_t)some_offset(words)); break;
+    case 'X': buffer_append_int(text, (int64_t)(some_offset(words) * 8 + below(words, 8))); break;
     case 'S': buffer_append_int(text, 1 + (int64_t)below(words, 20)); break;
     case 'M': buffer_append_int(text, some_ms(words)); break;
     case 'A': buffer_append_int(text, some_time_ms(words) / 1000); break;
