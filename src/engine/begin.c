@@ -19,7 +19,7 @@ static const char first_unit[] = "*1\r\n$8\r\nFLUSHALL\r\n";
 static void let_work(struct engine *engine)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    journal_submit(engine->journal, false);
+    journal_hand_over(engine->journal);
     if (engine->threaded)
         nanosleep(&pause, NULL);
     else

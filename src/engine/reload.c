@@ -33,7 +33,7 @@ bool engine_make_durable(struct engine *engine)
         if (journal_failed(journal) || clock_monotonic_us(engine->world->clock) - begin_us > DURABLE_US_MAX)
             return false;
         journal_request_sync(journal);
-        journal_submit(journal, false);
+        journal_hand_over(journal);
         if (engine->threaded)
             nanosleep(&pause, NULL);
         else

@@ -279,20 +279,45 @@ static bool loop_may_work(const struct journal *journal, bool alone)
     return alone && journal->stats.syncs > 0 && committer->sync_us_average < LOOP_SYNC_US_MAX;
 }
 
-void journal_submit(struct journal *journal, bool alone)
+/* Whether there is anything to hand over. */
+static bool has_something(struct journal *journal)
 {
     ASSERT(!journal->unit_is_open);
     bool has_collected = values_collect(journal);
-    if (!has_collected && (!journal->open || batch_text(journal->open) == 0))
+    return has_collected || (journal->open && batch_text(journal->open) > 0);
+}
+
+void journal_hand_over(struct journal *journal)
+{
+    if (!has_something(journal))
         return;
     pthread_mutex_lock(&journal->lock);
-    bool may_work = loop_may_work(journal, alone);
     queue_push_open(journal);
-    if (may_work)
+    committer_signal(journal);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static bool leave(struct journal *journal)
+{
+    return !journal->leave || journal->leave(journal->leave_context);
+}
+
+void journal_submit(struct journal *journal, bool alone)
+{
+    if (!has_something(journal))
+        return;
+    pthread_mutex_lock(&journal->lock);
+    bool works = loop_may_work(journal, alone);
+    queue_push_open(journal);
+    works = works && leave(journal);
+    if (works)
         committer_work_for_loop(journal);
     else
         committer_signal(journal);
     pthread_mutex_unlock(&journal->lock);
+    /* Without the lock, which whoever has the loop meanwhile needs to come to an end. */
+    if (works && journal->back)
+        journal->back(journal->leave_context);
 }
 
 lsn_t journal_rewrite_begin(struct journal *journal)

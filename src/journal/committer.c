@@ -445,9 +445,14 @@ void committer_work_for_loop(struct journal *journal)
     enum task task;
     unsigned wake = 0;
     journal->committer.limits = journal->limits;
-    while (task = find_due(journal, clock_monotonic_us(journal->clock), &due_us),
-           task == TASK_QUEUE || (task == TASK_SYNC && journal_policy(journal) == SYNC_ALWAYS))
+    /* A frame, and its sync. What another thread hands over as the loop meanwhile is not for this one. */
+    for (int left = 2;; left--) {
+        task = find_due(journal, clock_monotonic_us(journal->clock), &due_us);
+        bool is_ours = task == TASK_QUEUE || (task == TASK_SYNC && journal_policy(journal) == SYNC_ALWAYS);
+        if (!is_ours || left == 0)
+            break;
         wake |= run_task(journal, task);
+    }
     /* That more is acknowledged it sees by itself. */
     if (wake & WAKE_WAITING)
         wake_loop(journal);

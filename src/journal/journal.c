@@ -41,6 +41,9 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->threaded = options->threaded;
     journal->wake = options->wake;
     journal->wake_context = options->wake_context;
+    journal->leave = options->leave;
+    journal->back = options->back;
+    journal->leave_context = options->leave_context;
     journal->random_seed = options->random_seed;
     journal->unsynced_max = options->unsynced_max;
     journal->batch_keep = BATCH_KEEP_MAX;

@@ -50,6 +50,12 @@ struct journal_options {
     /* Called from the commit thread when something that the loop may wait for has changed. */
     void (*wake)(void *context);
     void *wake_context;
+    /* Both or neither. Called around what journal_submit does itself on the disk, which takes as long as the
+     * disk pleases: in between, another thread may do what belongs to the loop, and call everything here.
+     * leave: false where none may; then the commit thread does the work. */
+    bool (*leave)(void *context);
+    void (*back)(void *context);
+    void *leave_context;
 };
 
 /* A failure told for people: what, where, and what to do. */
@@ -133,13 +139,17 @@ void journal_value_used(struct journal *journal, struct blob_origin *origin);
 void journal_value_plan(struct journal *journal, struct blob *blob);
 
 /* Hands what has been appended to the commit thread if that is idle; otherwise it goes on gathering and will
- * be taken as soon as the thread is free. Call when the loop has run what it had.
+ * be taken as soon as the thread is free. */
+void journal_hand_over(struct journal *journal);
+/* The same when the loop has run what it had, at a place where another thread may run rounds of it
+ * (journal_options.leave).
  *
  * Where handing over costs more than it saves, the caller does the work before this returns. It writes what
  * is little and waits for no sync: one client under SYNC_EVERYSEC has p50 0.023 ms instead of 0.079 ms. And
  * it writes and syncs what is little if alone says that it has nobody else to serve until this is
  * acknowledged: one client under SYNC_ALWAYS has 0.135 ms instead of 0.175 ms. Not if the committer is busy,
- * and not on a slow disk, where sparing a hand-over gains nothing and others would wait for it. */
+ * and not on a slow disk, where sparing a hand-over gains nothing. That others do not wait for a disk that
+ * has become slow just now is what journal_options.leave is for. */
 void journal_submit(struct journal *journal, bool alone);
 
 /* Executed to here, written to here (survives a process crash), durable to here (survives a power failure).

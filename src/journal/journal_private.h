@@ -171,6 +171,9 @@ struct journal {
     bool threaded;
     void (*wake)(void *context);
     void *wake_context;
+    bool (*leave)(void *context);
+    void (*back)(void *context);
+    void *leave_context;
     uint64_t random_seed;
     uint8_t stream_id[STREAM_ID_SIZE];
 

@@ -254,7 +254,7 @@ static bool populate_admit_size(struct journal *journal, uint64_t size)
     const struct timespec pause = {.tv_nsec = 1000000};
     enum admit_result admitted;
     for (int i = 0; (admitted = journal_admit(journal, size)) == ADMIT_WAIT && i < POPULATE_WAIT_MS; i++) {
-        journal_submit(journal, false);
+        journal_hand_over(journal);
         nanosleep(&pause, NULL);
     }
     return admitted == ADMIT_YES;

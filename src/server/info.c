@@ -437,6 +437,7 @@ static void section_stats(struct server *server, struct buffer *out)
     put_uint(out, "acl_access_denied_channel", stats->acl_denied_channels);
     put_uint(out, "dkv_replies_held", stats->replies_held);
     put_uint(out, "dkv_writes_refused_full", stats->writes_refused_full);
+    put_uint(out, "dkv_loop_stand_ins", stand_in_turns(server->stand_in));
     static const char *const zeros[] = {"total_net_repl_input_bytes",
                                         "total_net_repl_output_bytes",
                                         "instantaneous_input_repl_kbps",

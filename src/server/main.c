@@ -235,6 +235,19 @@ static void wake_loop(void *context)
     loop_wake(server->loop);
 }
 
+/* While the journal is on the disk for the loop, another thread may have to run it. */
+static bool leave_loop(void *context)
+{
+    struct server *server = context;
+    return stand_in_leave(server->stand_in);
+}
+
+static void back_to_loop(void *context)
+{
+    struct server *server = context;
+    stand_in_back(server->stand_in);
+}
+
 static void on_signal(void *context, uint32_t events)
 {
     (void)events;
@@ -352,6 +365,9 @@ static struct journal_options journal_options_of(struct server *server)
     options.disk = server->disk;
     options.wake = wake_loop;
     options.wake_context = server;
+    options.leave = leave_loop;
+    options.back = back_to_loop;
+    options.leave_context = server;
     return options;
 }
 
@@ -600,7 +616,7 @@ static void let_finish(struct server *server)
         int64_t deadline_us = now_us + STOP_COMMIT_US;
         while (journal_acknowledged(journal) < journal_executed(journal) && !journal_failed(journal) &&
                clock_monotonic_us(clock_system()) < deadline_us) {
-            journal_submit(journal, false);
+            journal_hand_over(journal);
             loop_round(server->loop, 10);
         }
     }
@@ -636,6 +652,7 @@ static int stop(struct server *server, bool served)
     }
     if (server->child)
         child_free(server->child);
+    stand_in_free(server->stand_in); /* after the child, which ends with the thread that made it */
     if (server->disk)
         disk_free(server->disk);
     loop_free(server->loop);
@@ -677,6 +694,11 @@ static bool start(struct server *server, const struct config_hooks *hooks)
     server->loop = loop_new(clock_system());
     if (!server->loop) {
         diag(DIAG_WARNING, "cannot make an event loop: %s", strerror(errno));
+        return false;
+    }
+    server->stand_in = stand_in_new(server->loop);
+    if (!server->stand_in) {
+        diag(DIAG_WARNING, "cannot start the thread that stands in for the loop");
         return false;
     }
     if (!open_engine(server))

@@ -10,6 +10,7 @@
 #include "net/net.h"
 #include "server/child.h"
 #include "server/config.h"
+#include "server/stand_in.h"
 
 /* Descriptors for what is no client: log, segments, listeners, epoll and the like. */
 #define SERVER_FILES_RESERVED 32
@@ -40,6 +41,7 @@ struct server {
     struct keyspace_view keyspace_view;
     double ns_per_tick; /* as it was measured once; 0: not yet */
     struct loop_hook hook;
+    struct stand_in *stand_in; /* runs the loop while this thread is on the disk */
     struct child *child;
     struct disk *disk; /* NULL: memory only */
     enum supervised_mode supervised_by;

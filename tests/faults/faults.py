@@ -26,14 +26,14 @@ RECORD = struct.Struct("<IIIi48s")
 RECORDS_AT = HEADER.size + RULES_MAX * RULE.size
 SIZE = RECORDS_AT + RECORDS_MAX * RECORD.size
 
-RULE_COUNT_AT, HOLD_AT, LEAK_AT, TRACE_AT, RECORDED_AT, ROOT_AT = 4, 8, 12, 16, 24, 32
+RULE_COUNT_AT, HOLD_AT, LEAK_AT, TRACE_AT, RELEASED_AT, RECORDED_AT, ROOT_AT = 4, 8, 12, 16, 20, 24, 32
 SEEN_IN_RULE = RULE.size - 16
 
 CALLS = (
     ["open", "read", "write", "fdatasync", "fsync", "fallocate", "ftruncate"]
     + ["rename", "unlink", "mkdir", "flock", "fork", "prctl"]
 )
-ACTIONS = ["none", "fail", "short", "delay", "kill", "crash", "stop"]
+ACTIONS = ["none", "fail", "short", "delay", "kill", "crash", "stop", "stall"]
 PROCESSES = ["server", "child"]
 
 Call = namedtuple("Call", "call process action error name")
@@ -55,7 +55,7 @@ def _bits(names, given):
 
 class Faults:
     """The control file of one server's data folder. Rules stand in the order in which they were added; the first one
-    that strikes decides, but delays and stops let the next ones be asked too."""
+    that strikes decides, but delays, stops and stalls let the next ones be asked too. A stall lasts until clear()."""
 
     def __init__(self, path, root):
         self.path = path
@@ -100,6 +100,7 @@ class Faults:
 
     def clear(self):
         self._set(RULE_COUNT_AT, 0)
+        self._set(RELEASED_AT, self._get(RELEASED_AT, 4) + 1)
 
     def hold(self, on=True, leak=0.0):
         """What is written and not synced is lost when the server dies, but for a share of its sectors."""

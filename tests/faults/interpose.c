@@ -66,7 +66,8 @@ enum action {
     ACTION_DELAY, /* wait, then go on */
     ACTION_KILL,  /* SIGKILL to the process that called */
     ACTION_CRASH, /* SIGKILL to the server, whoever called; of a write, some of it is done before */
-    ACTION_STOP   /* SIGSTOP to the process that called */
+    ACTION_STOP,  /* SIGSTOP to the process that called */
+    ACTION_STALL  /* wait until the test releases it, then go on */
 };
 
 enum process { PROCESS_SERVER, PROCESS_CHILD };
@@ -101,7 +102,7 @@ struct control {
     _Atomic uint32_t hold;
     uint32_t leak_ppm; /* sectors that reach the file before they are synced */
     uint32_t trace;
-    uint32_t reserved;
+    _Atomic uint32_t released; /* counts: whatever stalls goes on */
     _Atomic uint64_t recorded; /* may exceed RECORDS_MAX: the rest was not kept */
     char root[ROOT_SIZE];
     struct rule rules[RULES_MAX];
@@ -232,11 +233,18 @@ static void wait_us(uint32_t us)
         ;
 }
 
-/* What is to become of a call. Delays and stops are over when it returns. */
+static void wait_for_release(uint32_t released)
+{
+    while (atomic_load(&control->released) == released)
+        wait_us(1000);
+}
+
+/* What is to become of a call. Delays, stops and stalls are over when it returns. */
 static struct fault meet(enum call call, const char *name)
 {
     struct fault fault = {.call = call, .keep = -1};
     int saved = errno;
+    uint32_t released = atomic_load(&control->released); /* before anybody can see that a rule has struck */
     snprintf(fault.name, sizeof(fault.name), "%s", name);
     uint32_t count = atomic_load(&control->rule_count);
     for (uint32_t i = 0; i < count && i < RULES_MAX && fault.action == ACTION_NONE; i++) {
@@ -247,6 +255,8 @@ static struct fault meet(enum call call, const char *name)
             wait_us(rule->delay_us);
         } else if (rule->action == ACTION_STOP) {
             raise(SIGSTOP);
+        } else if (rule->action == ACTION_STALL) {
+            wait_for_release(released);
         } else {
             fault.action = (enum action)rule->action;
             fault.error = rule->error;
