@@ -298,6 +298,46 @@ def test_pause_of_writes(server):
         assert worker.read() == b"OK" and worker.read() == b"1" and other.read() == 0
 
 
+IN_TRANSACTIONS = {
+    ("SET", "k", "2"): True,
+    ("PUBLISH", "a", "x"): True,
+    ("SPUBLISH", "a", "x"): True,
+    ("PFCOUNT", "h"): True,
+    ("DEL", "nothing"): True,
+    ("GET", "k"): False,
+    ("ECHO", "x"): False,
+    ("SUBSCRIBE", "a"): False,
+}
+
+
+@pytest.mark.parametrize("flavor", ["dkv", "redis"])
+def test_pause_of_transactions(flavor, new_server, server_binary, request):
+    """What was queued before a pause of writes waits in EXEC if it would wait alone, and so does it when it is queued."""
+    binary = server_binary if flavor == "dkv" else request.getfixturevalue("reference_binary")
+    server = new_server(binary=binary).start()
+    with server.connect() as boss:
+        workers = []
+        for command, waits in IN_TRANSACTIONS.items():
+            worker = server.connect()
+            worker.pipeline([("MULTI",), ("ECHO", "first"), command])
+            workers.append((worker, command, waits))
+        boss.call("CLIENT", "PAUSE", "60000", "WRITE")
+        for worker, _, _ in workers:
+            worker.send("EXEC")
+        held = [(worker, command) for worker, command, waits in workers if waits]
+        for worker, command, waits in workers:
+            if not waits:
+                assert worker.read()[0] == b"first", command
+        wait_until(lambda: b"blocked_clients:%d\r\n" % len(held) in boss.call("INFO", "clients"))
+        for worker, command in held:
+            assert worker.is_silent(), command
+        boss.call("CLIENT", "UNPAUSE")
+        for worker, command in held:
+            assert worker.read()[0] == b"first", command
+        for worker, _, _ in workers:
+            worker.close()
+
+
 def test_pause_of_all_ends_by_itself(server):
     with server.connect() as boss, server.connect() as worker:
         began = time.monotonic()

@@ -138,7 +138,7 @@ static enum admit_result admit(const struct world *world, const struct session *
         return ADMIT_YES;
     if (command->flags & CMD_WRITE)
         return admit_command(world, command, request);
-    if (session->in_multi && session->queue_writes && is_exec(command))
+    if (session->in_multi && (session->queue_flags & CMD_WRITE) && is_exec(command))
         return journal_admit_values(world->journal, session->queue_unit_bytes, session->queue_value_bytes);
     return ADMIT_YES;
 }
@@ -385,12 +385,13 @@ static void refuse_full(struct world *world, struct session *session, struct com
     refuse(world, session, entry, slice_of(text));
 }
 
-/* Whether CLIENT PAUSE holds the command back. */
+/* Whether CLIENT PAUSE holds the command back: EXEC as what it runs would be, each alone. */
 static bool is_paused(const struct world *world, const struct session *session, const struct command *command)
 {
-    if (world->pause == PAUSE_ALL || (command->flags & (CMD_WRITE | CMD_MAY_REPLICATE)))
+    const unsigned changing = CMD_WRITE | CMD_MAY_REPLICATE;
+    if (world->pause == PAUSE_ALL || (command->flags & changing))
         return true;
-    return session->in_multi && session->queue_writes && is_exec(command);
+    return session->in_multi && (session->queue_flags & changing) && is_exec(command);
 }
 
 /* Runs, queues or refuses. */

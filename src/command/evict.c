@@ -314,7 +314,7 @@ bool evict_admits(struct world *world, const struct session *session, const stru
         return true;
     if (!is_among(command->name, ends_of_multi))
         return false;
-    return !session->queue_denyoom || strcmp(command->name, "exec") != 0;
+    return !(session->queue_flags & CMD_DENYOOM) || strcmp(command->name, "exec") != 0;
 }
 
 void evict_exceeded_us(const struct world *world, int64_t *total_us, int64_t *current_us)

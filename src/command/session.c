@@ -123,7 +123,7 @@ void session_discard_transaction(struct session *session)
     session->queue_unit_bytes = 0;
     session->queue_value_bytes = 0;
     session->in_multi = session->multi_failed = false;
-    session->queue_writes = session->queue_denyoom = false;
+    session->queue_flags = 0;
 }
 
 void session_unwatch(struct session *session)

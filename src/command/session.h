@@ -60,11 +60,10 @@ struct session {
 
     /* Transaction. */
     bool in_multi;
-    bool multi_failed;  /* a queued command was refused: EXEC answers EXECABORT */
-    bool watch_failed;  /* a watched key was changed: EXEC answers nil */
-    bool in_exec;       /* its queue is running: nothing may block */
-    bool queue_writes;  /* something queued may write */
-    bool queue_denyoom; /* something queued may take more memory */
+    bool multi_failed;    /* a queued command was refused: EXEC answers EXECABORT */
+    bool watch_failed;    /* a watched key was changed: EXEC answers nil */
+    bool in_exec;         /* its queue is running: nothing may block */
+    unsigned queue_flags; /* of all commands that are queued: what EXEC does is what they do */
     struct queued_command *queue;
     size_t queue_size;
     size_t queue_capacity;

@@ -99,9 +99,8 @@ bool transaction_queue(struct session *session, struct command_entry *entry, con
     queued->entry = entry;
     queued_fill(queued, request, bytes);
     session->queue_bytes += cost;
-    session->queue_denyoom |= (entry->command->flags & CMD_DENYOOM) != 0;
+    session->queue_flags |= entry->command->flags;
     if (entry->command->flags & CMD_WRITE) {
-        session->queue_writes = true;
         uint64_t value_bytes;
         session->queue_unit_bytes +=
             effect_size_max(session->world, entry->command, request->argc, request->argv, &value_bytes);
