@@ -258,6 +258,11 @@ int64_t engine_tick(struct engine *engine)
     return next_us;
 }
 
+void engine_tick_soon(struct engine *engine)
+{
+    engine->next_check_us = 0;
+}
+
 void engine_drain(struct engine *engine)
 {
     engine->draining = true;
@@ -266,6 +271,7 @@ void engine_drain(struct engine *engine)
 void engine_set_active_expire(struct engine *engine, bool on)
 {
     engine->no_active_expire = !on;
+    engine_tick_soon(engine);
 }
 
 /* --- knowing ------------------------------------------------------------------------------------------- */

@@ -76,6 +76,9 @@ const char *engine_rewrite(struct engine *engine);
 /* Asks for one at the next tick, for a caller in the middle of a unit, where the stream cannot be cut. NULL,
  * or the error to reply. */
 const char *engine_rewrite_later(struct engine *engine);
+/* How many have ended since start, well or not: somebody may wait for it. Changes within engine_tick,
+ * engine_rewrite and engine_rewrite_cancel. */
+uint64_t engine_rewrites_ended(const struct engine *engine);
 /* Kills a running one. */
 void engine_rewrite_cancel(struct engine *engine);
 void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers);
@@ -84,6 +87,8 @@ void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *t
  * as an error to reply: then nothing was given up. Not within a unit that has written. */
 const char *engine_reload(struct engine *engine);
 
+/* Something has ended that held back what the tick does (CLIENT PAUSE): the next one looks at all of it. */
+void engine_tick_soon(struct engine *engine);
 /* From now on nothing is begun that was not asked for: no expiry, no rewrites. For a stop. */
 void engine_drain(struct engine *engine);
 /* Off: what has expired stays until it is written to (DEBUG SET-ACTIVE-EXPIRE). */

@@ -184,6 +184,11 @@ static const char *rewrite_refused(const struct engine *engine)
     return NULL;
 }
 
+uint64_t engine_rewrites_ended(const struct engine *engine)
+{
+    return engine->rewrite.succeeded + engine->rewrite.failed;
+}
+
 const char *engine_rewrite_later(struct engine *engine)
 {
     const char *refused = rewrite_refused(engine);

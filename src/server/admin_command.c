@@ -39,17 +39,13 @@ static void bgsave_command(struct call *call)
         rewrite_in_background(call, "Background saving started", "Background saving scheduled");
 }
 
-static uint64_t rewrites_ended(const struct engine_stats *stats)
-{
-    return stats->rewrites + stats->rewrites_failed;
-}
-
 static bool save_check(struct session *session, struct reply *reply)
 {
+    struct engine *engine = server_of(session->world)->engine;
     struct engine_stats stats;
-    engine_stats_read(server_of(session->world)->engine, &stats);
-    if (rewrites_ended(&stats) == session->block_count)
+    if (engine_rewrites_ended(engine) == session->block_count)
         return false;
+    engine_stats_read(engine, &stats);
     if (stats.last_rewrite_ok)
         reply_ok(reply);
     else
@@ -65,8 +61,7 @@ static void save_command(struct call *call)
         return;
     }
     struct engine *engine = server_of(call->world)->engine;
-    struct engine_stats stats;
-    engine_stats_read(engine, &stats);
+    uint64_t ended = engine_rewrites_ended(engine);
     const char *error = engine_rewrite(engine);
     if (error) {
         reply_error(call->reply, error);
@@ -74,7 +69,7 @@ static void save_command(struct call *call)
     }
     call->session->blocked = BLOCK_WAIT_CHECK;
     call->session->block_deadline_ms = 0;
-    call->session->block_count = rewrites_ended(&stats);
+    call->session->block_count = ended;
     call->session->block_check = save_check;
 }
 

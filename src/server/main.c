@@ -46,6 +46,8 @@ static void handler_session_free(void *context, struct session *session)
 void server_unpause(struct server *server)
 {
     server->world->pause = PAUSE_NONE;
+    /* What has expired meanwhile was not deleted, and nobody was told. */
+    engine_tick_soon(server->engine);
     loop_wake(server->loop);
 }
 
@@ -163,11 +165,21 @@ static bool serves_one(struct server *server, bool one_over_resp)
            (one_over_http && server->resp_quiet_rounds == QUIET_ROUNDS);
 }
 
+/* Those who wait were asked before the tick in this round, and the next one may be a second away. */
+static void tell_of_rewrites(struct server *server)
+{
+    uint64_t ended = engine_rewrites_ended(server->engine);
+    if (ended != server->rewrites_seen)
+        loop_wake(server->loop);
+    server->rewrites_seen = ended;
+}
+
 static void handler_submit(void *context, bool alone)
 {
     struct server *server = context;
     check_journal(server);
     server->tick_wait_us = engine_tick(server->engine);
+    tell_of_rewrites(server);
     engine_end_round(server->engine, serves_one(server, alone));
     int64_t look_us = clients_evict(server);
     if (look_us < server->tick_wait_us)

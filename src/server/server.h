@@ -64,7 +64,8 @@ struct server {
     struct rate commands_rate;
     struct rate input_rate;
     struct rate output_rate;
-    uint64_t forks_seen; /* by LATENCY */
+    uint64_t forks_seen;    /* by LATENCY */
+    uint64_t rewrites_seen; /* that have ended */
     uint64_t syncs_seen;
 };
 
