@@ -78,7 +78,9 @@ def test_texts_of_errors(web):
 def test_targets_with_a_host(web):
     """What proxies are asked for is understood here, too."""
     web.ask("PUT", "http://localhost/kv/a?ttl=50", b"v")
-    assert web.ask("GET", "HTTP://anything:1/kv/a")[2] == b"v"
+    assert web.ask("GET", "HTTP://127.0.0.2:1/kv/a")[2] == b"v"
+    assert web.ask("GET", "http://evil.example/kv/a", Host="localhost")[0] == 403
+    assert web.ask("GET", "http://localhost/kv/a", Host="evil.example")[2] == b"v"
     assert web.ask("GET", "http://localhost")[0] == 200
     assert web.ask("GET", "http://localhost/nothing")[0] == 404
 

@@ -110,6 +110,7 @@ static void answer_bare(int fd, unsigned status, const char *phrase, const char 
 void http_answer_bare(struct http_connection *connection, unsigned status, const char *phrase,
                       const char *text)
 {
+    connection->was_told = true;
     answer_bare(connection->fd, status, phrase, text);
 }
 

@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 
 #include "base/list.h"
+#include "http/framing.h"
 #include "http/http.h"
 #include "http/page.h"
 #include "http/request.h"
@@ -45,6 +46,9 @@ struct http_connection {
     bool is_watched;   /* by the loop, for the end of its input */
     bool is_ended;     /* the end of its input is there, behind what was not read yet */
     bool has_more;     /* that libmicrohttpd does not know of: it is to read on */
+    bool has_passed;   /* something, through framing */
+    bool was_told;     /* something past libmicrohttpd, after which it is closed */
+    struct framing framing;
     struct http_request request;
 };
 
@@ -128,6 +132,9 @@ void request_completed(void *http, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
 /* NULL, or what is wrong with a key; any: it may hold any bytes. */
 const char *key_check(struct slice key, bool any);
+/* Answers past libmicrohttpd, which takes none in the middle of a request; the connection is closed after
+ * that. */
+void request_refuse(struct http_request *request, const struct refusal *refusal);
 /* Gives back all that a request has. */
 void request_clear(struct http_request *request);
 /* Whether what its commands replied may be told. */

@@ -89,9 +89,9 @@ bool linger_begin(struct http_connection *connection)
     bool peer_is_done = info.tcpi_state == TCP_CLOSE_WAIT;
     if (info.tcpi_state != TCP_ESTABLISHED && !peer_is_done)
         return false;
-    /* What libmicrohttpd cannot make anything of it closes without a word. */
-    if (info.tcpi_bytes_received > 0 && info.tcpi_bytes_sent == 0)
-        http_answer_bare(connection, 400, "Bad Request", "the request is malformed\n");
+    /* One that ends in the middle it closes without a word. */
+    if (info.tcpi_bytes_received > 0 && info.tcpi_bytes_sent == 0 && !connection->was_told)
+        http_answer_bare(connection, 400, "Bad Request", "the request ends in its middle\n");
     if (peer_is_done)
         return false;
     shutdown(connection->fd, SHUT_WR);

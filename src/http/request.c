@@ -39,44 +39,34 @@ void *request_begin(void *http, const char *target, struct MHD_Connection *mhd)
     return request;
 }
 
-/* A target as proxies are given it, "http://host/path": the path is what counts. */
-static struct slice target_without_host(struct slice target)
+/* A target as proxies are given it, "http://host/path", says more than the field Host (RFC 9112, 3.2.2). */
+static struct slice target_without_host(struct slice target, struct slice *host)
 {
     const struct slice scheme = SLICE_LITERAL("http://");
     if (target.size < scheme.size || !slice_equal_nocase(slice_make(target.data, scheme.size), scheme))
         return target;
     const char *end = target.data + target.size;
-    const char *path = memchr(target.data + scheme.size, '/', target.size - scheme.size);
-    return path != NULL ? slice_make(path, (size_t)(end - path)) : SLICE_LITERAL("/");
+    const char *begin = target.data + scheme.size;
+    const char *path = begin;
+    while (path < end && *path != '/' && *path != '?')
+        path++;
+    *host = slice_make(begin, (size_t)(path - begin));
+    return path < end && *path == '/' ? slice_make(path, (size_t)(end - path)) : SLICE_LITERAL("/");
 }
 
 static void target_split(struct http_request *request)
 {
     struct slice target = request->target.size > 0 ? buffer_slice(&request->target) : SLICE_LITERAL("");
-    target = target_without_host(target);
+    struct slice *host = &request->fields[FIELD_HOST];
+    struct slice named = {0};
+    target = target_without_host(target, &named);
+    if (named.data != NULL)
+        *host = named;
     const char *mark = memchr(target.data, '?', target.size);
     size_t size = mark != NULL ? (size_t)(mark - target.data) : target.size;
     request->path = slice_make(target.data, size);
     request->query = size < target.size ? slice_make(target.data + size + 1, target.size - size - 1)
                                         : slice_make(target.data, 0);
-}
-
-static bool is_blank(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-/* Whether the next line, which then begins with a space, goes on with it. libmicrohttpd adds such a line to
- * the name: "Content-Len: 5" and " gth" are a length to it, "Content-Length:" and " 5" are none, and nobody
- * else reads them so. All stands where it was received, with an end for each colon, CR and LF, but for such a
- * name: it is put elsewhere, or written over what follows it. */
-static bool field_goes_on(const char *name, size_t name_size, const char *value, size_t value_size)
-{
-    const char *end = value + value_size;
-    const char *next = end[1] != '\0' ? end + 1 : end + 2;
-    while (is_blank(value[-1]))
-        value--;
-    return value - 1 != name + name_size || is_blank(*next);
 }
 
 static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
@@ -96,11 +86,8 @@ static enum MHD_Result field_take(void *context, enum MHD_ValueKind kind, const 
                                                     [FIELD_EXPECT] = SLICE_LITERAL("Expect")};
     struct http_request *request = context;
     (void)kind;
-    /* Others may take "Content-Length :" for the length. */
-    if (name_size == 0 || is_blank(name[0]) || is_blank(name[name_size - 1]))
-        request->unclear = "there is a space around the name of a field\n";
-    else if (field_goes_on(name, name_size, value, value_size))
-        request->unclear = "a field goes on in the next line\n";
+    while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t'))
+        value_size--;
     for (int i = 0; i < FIELD_COUNT; i++) {
         if (!slice_equal_nocase(slice_make(name, name_size), names[i]))
             continue;
@@ -130,12 +117,38 @@ const char *key_check(struct slice key, bool any)
     return NULL;
 }
 
+/* Takes a "." off, as it is or encoded. */
+static bool dot_take(struct slice *text)
+{
+    size_t size = text->size >= 3 && slice_equal_nocase(slice_make(text->data, 3), SLICE_LITERAL("%2e")) ? 3
+                  : text->size >= 1 && text->data[0] == '.'                                              ? 1
+                                                                                                         : 0;
+    *text = slice_make(text->data + size, text->size - size);
+    return size > 0;
+}
+
+/* Whether others make another path of it: "/kv/../clear". */
+static bool path_has_dots(struct slice path)
+{
+    while (path.size > 0) {
+        path = slice_make(path.data + 1, path.size - 1);
+        const char *end = memchr(path.data, '/', path.size);
+        size_t size = end != NULL ? (size_t)(end - path.data) : path.size;
+        struct slice segment = slice_make(path.data, size);
+        if (dot_take(&segment) && (segment.size == 0 || (dot_take(&segment) && segment.size == 0)))
+            return true;
+        path = slice_make(path.data + size, path.size - size);
+    }
+    return false;
+}
+
 /* The key in the path. NULL, or what is wrong with it. */
 static const char *key_read(struct http_request *request)
 {
     size_t prefix = strlen(request->route->path);
     buffer_clear(&request->key);
-    if (!percent_decode(slice_make(request->path.data + prefix, request->path.size - prefix), &request->key))
+    if (path_has_dots(request->path) ||
+        !percent_decode(slice_make(request->path.data + prefix, request->path.size - prefix), &request->key))
         return "key contains invalid characters\n";
     return key_check(buffer_slice(&request->key), http_of(request)->options.limits.any_key);
 }
@@ -235,15 +248,6 @@ static void request_count(struct http *http, const struct http_request *request)
     route_stats_add(&http->routes[index], (int)request->status, world_ticks() - request->begin_ticks);
 }
 
-/* Whether a body follows whose end is not where the head says it is, or is not known to be: somebody in
- * between might see another request in it. */
-static bool framing_is_wrong(const struct http_request *request)
-{
-    struct slice encoding = request->fields[FIELD_ENCODING];
-    return encoding.data != NULL &&
-           (!slice_is(encoding, "chunked") || request->fields[FIELD_LENGTH].data != NULL);
-}
-
 /* Whether an answer that is known before the body is held back until that has come and is dropped, so that
  * the connection can go on. */
 static bool body_is_worth_reading(const struct http_request *request)
@@ -253,14 +257,13 @@ static bool body_is_worth_reading(const struct http_request *request)
 }
 
 /* The head is there. */
-static enum MHD_Result request_head(struct http_request *request, const char *method, const char *version)
+static enum MHD_Result request_head(struct http_request *request, const char *method)
 {
     struct http_connection *connection = request->connection;
     uint64_t size = 0;
     request->method = http_method_find(method);
-    target_split(request);
     MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, field_take, request);
-    /* One that is no number was refused by libmicrohttpd. */
+    target_split(request);
     if (request->fields[FIELD_LENGTH].data != NULL)
         position_parse(request->fields[FIELD_LENGTH], &size);
     body_begin(&request->body, size, &connection->http->bodies);
@@ -270,10 +273,6 @@ static enum MHD_Result request_head(struct http_request *request, const char *me
     http_set_state(connection, REQUEST_BODY);
     if (request->unclear != NULL)
         http_answer_text(request, 400, request->unclear);
-    else if (framing_is_wrong(request))
-        http_answer_text(request, 400, "the length of the body is not clear\n");
-    else if (request->fields[FIELD_HOST].data == NULL && strcmp(version, "HTTP/1.1") == 0)
-        http_answer_text(request, 400, "the field Host is missing\n");
     else
         head_check(request);
     if (request->response == NULL || body_is_worth_reading(request))
@@ -282,40 +281,51 @@ static enum MHD_Result request_head(struct http_request *request, const char *me
     return request_send(request);
 }
 
-/* Past libmicrohttpd, which takes no answer in the middle of a body. Then it closes. */
-static enum MHD_Result body_refuse(struct http_request *request, unsigned status, const char *phrase,
-                                   const char *text)
+void request_refuse(struct http_request *request, const struct refusal *refusal)
 {
-    request->status = status;
-    request_count(http_of(request), request);
-    http_answer_bare(request->connection, status, phrase, text);
-    return MHD_NO;
+    struct http_connection *connection = request->connection;
+    if (connection->is_closed)
+        return;
+    if (connection->state == REQUEST_NONE)
+        request->begin_ticks = world_ticks();
+    request->status = refusal->status;
+    request_count(connection->http, request);
+    http_answer_bare(connection, refusal->status, refusal->phrase, refusal->text);
+    connection->is_clean = false;
 }
 
 static enum MHD_Result body_take(struct http_request *request, const char *data, size_t size)
 {
+    static const struct refusal too_large = {413, "Content Too Large", "value is too large\n"};
+    static const struct refusal too_much = {503, "Service Unavailable",
+                                            "too much is being uploaded at once\n"};
     struct http *http = http_of(request);
-    const struct http_limits *limits = &http->options.limits;
+    const struct refusal *refusal = NULL;
     request->connection->received += size;
     http_touch_body(request->connection);
     if (request->response != NULL)
         return MHD_YES;
     if (size > body_max(request) || request->body.size > body_max(request) - size)
-        return body_refuse(request, 413, "Content Too Large", "value is too large\n");
-    if (http->bodies > limits->bodies_max - size || !body_append(&request->body, data, size))
-        return body_refuse(request, 503, "Service Unavailable", "too much is being uploaded at once\n");
-    return MHD_YES;
+        refusal = &too_large;
+    else if (http->bodies > http->options.limits.bodies_max - size ||
+             !body_append(&request->body, data, size))
+        refusal = &too_much;
+    if (refusal == NULL)
+        return MHD_YES;
+    request_refuse(request, refusal);
+    return MHD_NO;
 }
 
 enum MHD_Result request_advance(void *http, struct MHD_Connection *mhd, const char *url, const char *method,
                                 const char *version, const char *upload, size_t *upload_size, void **context)
 {
     struct http_request *request = *context;
-    (void)http, (void)mhd, (void)url;
+    (void)http, (void)mhd, (void)url, (void)version;
+    ASSERT(request->connection->has_passed);
     if (request->connection->is_closed)
         return MHD_NO;
     if (request->connection->state == REQUEST_HEAD)
-        return request_head(request, method, version);
+        return request_head(request, method);
     if (*upload_size > 0) {
         size_t size = *upload_size;
         *upload_size = 0;

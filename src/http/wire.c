@@ -1,13 +1,14 @@
-/* The end of a connection's input, and how libmicrohttpd is brought to see it.
+/* What a client sends, before libmicrohttpd has it: all of it passes the strict reading of framing.h, and
+ * what is refused there is answered here; and the end of it, which libmicrohttpd has to be brought to see.
  *
- * libmicrohttpd takes a read that did not fill its buffer for the last one there is, and waits for epoll's
+ * It takes a read that did not fill its buffer for the last one there is, and waits for epoll's
  * next edge. An end of input that was there already when it asked epoll has no edge of its own, so that such
  * a client would stay until it times out. The loop watches for the end beside libmicrohttpd, and whoever read
  * some bytes of a connection that has one is made to read on: libmicrohttpd takes what was suspended and
  * resumed for readable.
  *
- * To know what it has read, the function that it reads with is ours: a program's own recv(2) goes before the
- * C library's. For everybody else it is the same call. */
+ * There is no place in libmicrohttpd to look at what it reads. So the function that it reads with is ours: a
+ * program's own recv(2) goes before the C library's. For everybody else it is the same call. */
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -35,10 +36,25 @@ void wire_read_on(struct http_connection *connection)
         list_append(&connection->http->more, &connection->more_node);
 }
 
+/* libmicrohttpd reads when it has answered all that it was given before. */
 static ssize_t connection_receive(struct http_connection *connection, void *data, size_t size, int flags)
 {
+    struct framing *framing = &connection->framing;
+    if (framing->refusal != NULL) {
+        connection->has_more = false;
+        request_refuse(&connection->request, framing->refusal);
+        return 0;
+    }
     ssize_t received = recvfrom(connection->fd, data, size, flags, NULL, NULL);
     connection->has_more = connection->is_ended && received > 0;
+    if (received > 0) {
+        size_t passed = framing_feed(framing, data, (size_t)received);
+        connection->has_passed = true;
+        if (framing->refusal != NULL && passed == 0)
+            return connection_receive(connection, data, size, flags);
+        received = (ssize_t)passed;
+        connection->has_more = connection->has_more || framing->refusal != NULL;
+    }
     wire_read_on(connection);
     return received;
 }
