@@ -8,6 +8,7 @@
 #include "command/acl.h"
 #include "server/apply.h"
 #include "server/config_table.h"
+#include "server/replace_file.h"
 
 /* --- what the lists ask for ---------------------------------------------------------------------------- */
 
@@ -169,7 +170,7 @@ static bool save_hook(struct world *world, struct buffer *error)
     if (!file_is_configured(config, error))
         return false;
     append_users(&text, world->acl);
-    int result = config_replace_file(config->aclfile, buffer_slice(&text));
+    int result = file_replace(config->aclfile, buffer_slice(&text));
     buffer_free(&text);
     if (result == 0)
         return true;

@@ -213,8 +213,6 @@ const char *config_get(const struct config *config, struct slice name);
  * stay as they are, comments and order too. The file is replaced by one rename; a crash leaves the old one
  * or the new one. */
 bool config_rewrite(const struct config *config, struct config_error *error);
-/* Removes what a rewrite that was cut short by a crash may have left beside the file. Call once at start. */
-void config_rewrite_clean(const struct config *config);
 /* Appends the process title that proc-title-template describes. listen is "127.0.0.1:6379" or the like. */
 void config_proc_title(const struct config *config, const char *program, const char *listen,
                        struct buffer *out);

@@ -95,9 +95,6 @@ void value_line(const struct directive *directive, const char *text, struct buff
 /* Whether a directive of this kind takes any number of words. */
 bool kind_takes_several(enum directive_kind kind);
 
-/* Puts a text in the place of a file, durably, by one rename. 0, or a negative errno. */
-int config_replace_file(const char *path, struct slice text);
-
 /* --- shared by the files of the configuration ------------------------------------------------------- */
 
 /* The words of a text. All zero is an empty list. */

@@ -14,6 +14,7 @@
 #include "command/observe.h"
 #include "journal/names.h"
 #include "server/apply.h"
+#include "server/replace_file.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
 #define RECOVER_STEP_BYTES (4 << 20)
@@ -691,7 +692,10 @@ static int stop(struct server *server, bool served)
 /* Once the folder and the ports are ours: before, these files may be those of a server that runs. */
 static void claim_files(const struct config *config)
 {
-    config_rewrite_clean(config);
+    if (config->file[0])
+        file_replace_clean(config->file);
+    if (config->aclfile[0])
+        file_replace_clean(config->aclfile);
     if (config->pidfile[0] && !process_pidfile_write(config->pidfile))
         diag(DIAG_WARNING, "cannot write the pid file %s: %s", config->pidfile, strerror(errno));
 }
