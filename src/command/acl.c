@@ -12,7 +12,7 @@ struct acl {
     struct acl_user **users; /* by name */
     size_t count;
     struct acl_log *log;
-    char *default_password; /* requirepass */
+    struct buffer default_password; /* requirepass */
 };
 
 static const struct slice default_name = {"default", 7};
@@ -89,7 +89,11 @@ static void selector_copy(struct acl_selector *to, const struct acl_selector *fr
         to->first_args[i].command = from->first_args[i].command;
         buffer_copy(&to->first_args[i].text, &from->first_args[i].text);
     }
-    buffer_copy(&to->rules, &from->rules);
+    to->rules = mem_alloc(from->rule_count * sizeof(*to->rules) + 1);
+    for (size_t i = 0; i < from->rule_count; i++) {
+        to->rules[i].sign = from->rules[i].sign;
+        buffer_copy(&to->rules[i].name, &from->rules[i].name);
+    }
     patterns_copy(&to->keys, &from->keys);
     patterns_copy(&to->channels, &from->channels);
 }
@@ -217,38 +221,32 @@ static struct acl_user *default_user_new(const struct acl *acl)
     return user;
 }
 
-static void set_password(const struct acl *acl, struct acl_user *user, const char *password)
+static void set_password(const struct acl *acl, struct acl_user *user, struct slice password)
 {
     struct buffer rule = {0};
     apply_all(acl, user, (const char *const[]){"resetpass", NULL});
-    buffer_append_text(&rule, password[0] ? ">" : "nopass");
-    buffer_append_text(&rule, password);
+    buffer_append_text(&rule, password.size ? ">" : "nopass");
+    buffer_append_slice(&rule, password);
     acl_user_apply(user, buffer_slice(&rule), acl);
     buffer_free(&rule);
 }
 
-void acl_set_default_password(struct acl *acl, const char *password)
+void acl_set_default_password(struct acl *acl, struct slice password)
 {
-    char *copy = mem_strdup(password);
-    mem_free(acl->default_password);
+    struct buffer copy = {0};
+    buffer_append_slice(&copy, password);
+    buffer_free(&acl->default_password);
     acl->default_password = copy;
-    set_password(acl, acl->default_user, copy);
+    set_password(acl, acl->default_user, password);
     openness_changed(acl);
 }
 
-bool acl_is_plain(const struct acl *acl)
+/* The default user as it is at first, but for requirepass. */
+static struct acl_user *plain_default_user(const struct acl *acl)
 {
-    struct buffer plain = {0};
-    struct buffer real = {0};
     struct acl_user *user = default_user_new(acl);
-    set_password(acl, user, acl->default_password);
-    acl_describe(&plain, user);
-    acl_describe(&real, acl->default_user);
-    bool same = acl->count == 1 && slice_equal(buffer_slice(&plain), buffer_slice(&real));
-    acl_user_free(user);
-    buffer_free(&plain);
-    buffer_free(&real);
-    return same;
+    set_password(acl, user, buffer_slice(&acl->default_password));
+    return user;
 }
 
 struct acl *acl_new(struct world *world)
@@ -256,7 +254,6 @@ struct acl *acl_new(struct world *world)
     struct acl *acl = mem_alloc_zero(sizeof(*acl));
     acl->world = world;
     acl->log = acl_log_new();
-    acl->default_password = mem_strdup("");
     acl->default_user = default_user_new(acl);
     user_add(acl, acl->default_user);
     world->is_open = true;
@@ -269,7 +266,7 @@ void acl_free(struct acl *acl)
         acl_user_free(acl->users[i]);
     mem_free(acl->users);
     acl_log_free(acl->log);
-    mem_free(acl->default_password);
+    buffer_free(&acl->default_password);
     mem_free(acl);
 }
 
@@ -442,6 +439,14 @@ struct acl_draft *acl_draft_new(struct acl *acl)
     return draft;
 }
 
+static const struct acl_user *draft_find(const struct acl_draft *draft, struct slice name)
+{
+    for (size_t i = 0; i < draft->count; i++)
+        if (slice_equal(acl_user_name(draft->users[i]), name))
+            return draft->users[i];
+    return NULL;
+}
+
 bool acl_draft_add(struct acl_draft *draft, int count, const struct slice *words, struct buffer *error)
 {
     if (count < 2 || !slice_is(words[0], "user")) {
@@ -453,11 +458,9 @@ bool acl_draft_add(struct acl_draft *draft, int count, const struct slice *words
                              words[1].data);
         return false;
     }
-    for (size_t i = 0; i < draft->count; i++) {
-        if (slice_equal(acl_user_name(draft->users[i]), words[1])) {
-            buffer_append_format(error, "user '%.*s' is defined twice", (int)words[1].size, words[1].data);
-            return false;
-        }
+    if (draft_find(draft, words[1])) {
+        buffer_append_format(error, "user '%.*s' is defined twice", (int)words[1].size, words[1].data);
+        return false;
     }
     struct acl_user *user = acl_user_new(words[1], draft->acl->settings.channels_by_default);
     draft->users = mem_realloc(draft->users, (draft->count + 1) * sizeof(*draft->users));
@@ -465,11 +468,37 @@ bool acl_draft_add(struct acl_draft *draft, int count, const struct slice *words
     return user_change(draft->acl, user, count - 2, words + 2, "user declaration", error);
 }
 
+size_t acl_draft_count(const struct acl_draft *draft)
+{
+    return draft->count;
+}
+
+bool acl_draft_has(const struct acl_draft *draft, const struct acl_user *user)
+{
+    const struct acl_user *found = draft_find(draft, acl_user_name(user));
+    return found && acl_user_same(found, user);
+}
+
+bool acl_draft_changes_nothing(const struct acl_draft *draft)
+{
+    const struct acl *acl = draft->acl;
+    bool names_default = draft_find(draft, default_name) != NULL;
+    bool same = draft->count + !names_default == acl->count;
+    for (size_t i = 0; i < acl->count && same; i++)
+        if (names_default || acl->users[i] != acl->default_user)
+            same = acl_draft_has(draft, acl->users[i]);
+    if (same && !names_default) {
+        struct acl_user *plain = plain_default_user(acl);
+        same = acl_user_same(plain, acl->default_user);
+        acl_user_free(plain);
+    }
+    return same;
+}
+
 void acl_draft_apply(struct acl_draft *draft)
 {
     struct acl *acl = draft->acl;
-    struct acl_user *fresh = default_user_new(acl);
-    set_password(acl, fresh, acl->default_password);
+    struct acl_user *fresh = plain_default_user(acl);
     for (size_t i = acl->count; i-- > 0;)
         if (acl->users[i] != acl->default_user)
             acl_delete_user(acl, acl_user_name(acl->users[i]));
@@ -514,20 +543,22 @@ static bool hash_equal(const char *a, const char *b)
     return difference == 0;
 }
 
+/* user: NULL for a name that nobody has. That takes as long as a wrong password: who tries names learns
+ * nothing. */
 static bool password_is_right(const struct acl_user *user, struct slice password)
 {
     char hash[ACL_HASH_SIZE];
-    bool right = user->nopass;
+    bool right = user && user->nopass;
     acl_hash_password(password, hash);
-    for (size_t i = 0; i < user->password_count; i++)
+    for (size_t i = 0; user && i < user->password_count; i++)
         right |= hash_equal(user->passwords[i], hash);
-    return right;
+    return right && user->on;
 }
 
 bool acl_authenticate(struct session *session, struct slice command, struct slice name, struct slice password)
 {
     struct acl_user *user = acl_find(session->world->acl, name);
-    if (!user || !user->on || !password_is_right(user, password)) {
+    if (!password_is_right(user, password)) {
         acl_log_add(session, ACL_NO_AUTH, session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, command, name);
         return false;
     }

@@ -36,14 +36,11 @@ void acl_free(struct acl *acl);
 void acl_set_hooks(struct acl *acl, const struct acl_hooks *hooks);
 void acl_set_settings(struct acl *acl, const struct acl_settings *settings);
 /* requirepass: the default user's only password from now on; "": none is needed. */
-void acl_set_default_password(struct acl *acl, const char *password);
+void acl_set_default_password(struct acl *acl, struct slice password);
 /* Whether the default user needs no password and is on. */
 bool acl_is_open(const struct acl *acl);
 /* Whether it needs no password, be it on or off. */
 bool acl_default_needs_none(const struct acl *acl);
-
-/* Whether there is but the default user, as it is at first but for requirepass. */
-bool acl_is_plain(const struct acl *acl);
 
 /* --- users --------------------------------------------------------------------------------------------- */
 
@@ -64,13 +61,25 @@ bool acl_set_user(struct acl *acl, struct slice name, int count, const struct sl
 /* Closes its sessions. False when there is none, or it is the default user. */
 bool acl_delete_user(struct acl *acl, struct slice name);
 /* "user alice on #... ~* resetchannels -@all": the rules that make it what it is, with its name in front. */
-void acl_describe(struct buffer *out, const struct acl_user *user);
+enum acl_form {
+    ACL_SHOWN,            /* as ACL LIST has it: blanks and quotes in rules as they are */
+    ACL_IN_FILE,          /* as an ACL file has it; it need not read back: acl_draft_has tells */
+    ACL_IN_CONFIGURATION, /* as a line of a configuration has it, which always reads back as the same user */
+};
+void acl_describe(struct buffer *out, const struct acl_user *user, enum acl_form form);
+/* Whether the same rules made both, name and passwords included. */
+bool acl_user_same(const struct acl_user *a, const struct acl_user *b);
 
 /* Another set of users, read from somewhere before it takes the place of the one in force. */
 struct acl_draft;
 struct acl_draft *acl_draft_new(struct acl *acl);
 /* words: of a line, "user" first. false: the reason is in *error, and the draft can only be freed. */
 bool acl_draft_add(struct acl_draft *draft, int count, const struct slice *words, struct buffer *error);
+size_t acl_draft_count(const struct acl_draft *draft);
+/* Whether the draft has this very user. */
+bool acl_draft_has(const struct acl_draft *draft, const struct acl_user *user);
+/* Whether the users in force would stay what they are if it took their place. */
+bool acl_draft_changes_nothing(const struct acl_draft *draft);
 /* Frees the draft. Users that it does not name are gone, but for default, which becomes as it is at first;
  * all sessions of other users than default are closed. */
 void acl_draft_apply(struct acl_draft *draft);

@@ -61,7 +61,7 @@ static void list_command(struct call *call)
     reply_array(call->reply, (int64_t)acl_count(acl));
     for (size_t i = 0; i < acl_count(acl); i++) {
         buffer_clear(&text);
-        acl_describe(&text, acl_at(acl, i));
+        acl_describe(&text, acl_at(acl, i), ACL_SHOWN);
         reply_bulk(call->reply, buffer_slice(&text));
     }
     buffer_free(&text);

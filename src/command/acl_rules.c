@@ -116,6 +116,15 @@ static void entry_set(struct acl_selector *selector, const struct command_entry 
         command_set(selector, entry->children[i].id, permitted);
 }
 
+static void rules_clear(struct acl_selector *selector)
+{
+    for (size_t i = 0; i < selector->rule_count; i++)
+        buffer_free(&selector->rules[i].name);
+    mem_free(selector->rules);
+    selector->rules = NULL;
+    selector->rule_count = 0;
+}
+
 static void all_commands_set(struct acl_selector *selector, bool permitted)
 {
     memset(selector->commands, permitted ? 0xff : 0, sizeof(selector->commands));
@@ -123,7 +132,7 @@ static void all_commands_set(struct acl_selector *selector, bool permitted)
     for (size_t i = 0; i < selector->first_arg_count; i++)
         buffer_free(&selector->first_args[i].text);
     selector->first_arg_count = 0;
-    buffer_clear(&selector->rules);
+    rules_clear(selector);
 }
 
 static void first_arg_add(struct acl_selector *selector, unsigned command, struct slice text)
@@ -139,39 +148,29 @@ static void first_arg_add(struct acl_selector *selector, unsigned command, struc
     buffer_append_slice(&added->text, text);
 }
 
-/* Whether a rule of the list, without its sign, is about name or one of name's subcommands. */
+/* Whether a rule is about name or one of name's subcommands or first arguments. */
 static bool rule_is_about(struct slice rule, struct slice name)
 {
     return rule.size >= name.size && memcmp(rule.data, name.data, name.size) == 0 &&
            (rule.size == name.size || rule.data[name.size] == '|');
 }
 
-/* Appends a rule to the list, from which those go that it makes void. */
+/* Adds a rule behind the others, without those that it makes void. */
 static void rules_add(struct acl_selector *selector, char sign, struct slice name)
 {
-    struct buffer lower = {0};
-    struct buffer kept = {0};
+    struct acl_rule added = {.sign = sign};
+    size_t left = 0;
     for (size_t i = 0; i < name.size; i++)
-        buffer_append_char(&lower, (char)tolower((unsigned char)name.data[i]));
-    struct slice left = buffer_slice(&selector->rules);
-    while (left.size) {
-        const char *space = memchr(left.data, ' ', left.size);
-        struct slice rule = slice_make(left.data, space ? (size_t)(space - left.data) : left.size);
-        if (!rule_is_about(slice_make(rule.data + 1, rule.size - 1), buffer_slice(&lower))) {
-            if (kept.size)
-                buffer_append_char(&kept, ' ');
-            buffer_append_slice(&kept, rule);
-        }
-        size_t used = rule.size + (space != NULL);
-        left = slice_make(left.data + used, left.size - used);
+        buffer_append_char(&added.name, (char)tolower((unsigned char)name.data[i]));
+    for (size_t i = 0; i < selector->rule_count; i++) {
+        if (rule_is_about(buffer_slice(&selector->rules[i].name), buffer_slice(&added.name)))
+            buffer_free(&selector->rules[i].name);
+        else
+            selector->rules[left++] = selector->rules[i];
     }
-    if (kept.size)
-        buffer_append_char(&kept, ' ');
-    buffer_append_char(&kept, sign);
-    buffer_append_slice(&kept, buffer_slice(&lower));
-    buffer_free(&lower);
-    buffer_free(&selector->rules);
-    selector->rules = kept;
+    selector->rules = mem_realloc(selector->rules, (left + 1) * sizeof(*selector->rules));
+    selector->rules[left] = added;
+    selector->rule_count = left + 1;
 }
 
 static bool category_apply(struct acl_selector *selector, struct slice name, bool permitted,
@@ -185,7 +184,7 @@ static bool category_apply(struct acl_selector *selector, struct slice name, boo
     for (size_t i = 0; i < command_table_count_all(table); i++) {
         const struct command_entry *entry = command_table_at(table, i);
         if (command_in_category(entry->command, category))
-            command_set(selector, entry->id, permitted);
+            entry_set(selector, entry, permitted);
         for (size_t j = 0; j < entry->command->subcommand_count; j++)
             if (command_in_category(entry->children[j].command, category))
                 command_set(selector, entry->children[j].id, permitted);
@@ -203,7 +202,8 @@ static const char *apply_first_arg(struct acl_selector *selector, struct slice n
         return unknown_name;
     if (entry->parent)
         return "Allowing first-arg of a subcommand is not supported";
-    if (argument.size == 0)
+    /* Redis ends the argument at a zero byte, which would permit what was not asked for. */
+    if (argument.size == 0 || memchr(argument.data, '\0', argument.size))
         return wrong_syntax;
     if (entry->command->subcommand_count > 0)
         return unknown_name;
@@ -331,7 +331,6 @@ void acl_selector_free(struct acl_selector *selector)
 {
     all_commands_set(selector, false);
     mem_free(selector->first_args);
-    buffer_free(&selector->rules);
     patterns_clear(&selector->keys);
     patterns_clear(&selector->channels);
 }
@@ -444,73 +443,4 @@ const char *acl_user_apply(struct acl_user *user, struct slice rule, const struc
         user->unrestricted |= selector->all_commands && selector->keys.all && selector->channels.all;
     }
     return error;
-}
-
-/* --- describing ---------------------------------------------------------------------------------------- */
-
-void acl_describe_commands(struct buffer *out, const struct acl_selector *selector)
-{
-    bool future = selector->commands[ACL_FUTURE_COMMAND / 64] >> (ACL_FUTURE_COMMAND % 64) & 1;
-    buffer_append_text(out, future ? "+@all" : "-@all");
-    if (selector->rules.size)
-        buffer_append_char(out, ' ');
-    buffer_append_slice(out, buffer_slice(&selector->rules));
-}
-
-void acl_describe_keys(struct buffer *out, const struct acl_selector *selector)
-{
-    static const char *const signs[] = {[ACL_READ] = "%R~", [ACL_WRITE] = "%W~", [ACL_READ_WRITE] = "~"};
-    if (selector->keys.all)
-        buffer_append_text(out, "~*");
-    for (size_t i = 0; i < selector->keys.count; i++) {
-        const struct acl_pattern *pattern = &selector->keys.items[i];
-        if (i > 0)
-            buffer_append_char(out, ' ');
-        buffer_append_text(out, signs[pattern->permissions]);
-        buffer_append_slice(out, buffer_slice(&pattern->text));
-    }
-}
-
-void acl_describe_channels(struct buffer *out, const struct acl_selector *selector)
-{
-    if (selector->channels.all)
-        buffer_append_text(out, "&*");
-    for (size_t i = 0; i < selector->channels.count; i++) {
-        if (i > 0)
-            buffer_append_char(out, ' ');
-        buffer_append_char(out, '&');
-        buffer_append_slice(out, buffer_slice(&selector->channels.items[i].text));
-    }
-}
-
-static void describe_selector(struct buffer *out, const struct acl_selector *selector)
-{
-    size_t begin = out->size;
-    acl_describe_keys(out, selector);
-    if (out->size > begin)
-        buffer_append_char(out, ' ');
-    if (!selector->channels.all)
-        buffer_append_text(out, "resetchannels ");
-    begin = out->size;
-    acl_describe_channels(out, selector);
-    if (out->size > begin)
-        buffer_append_char(out, ' ');
-    acl_describe_commands(out, selector);
-}
-
-void acl_describe(struct buffer *out, const struct acl_user *user)
-{
-    buffer_append_text(out, "user ");
-    buffer_append_slice(out, buffer_slice(&user->name));
-    buffer_append_text(out, user->on ? " on" : " off");
-    buffer_append_text(out, user->nopass ? " nopass" : "");
-    buffer_append_text(out, user->skips_sanitizing ? " skip-sanitize-payload " : " sanitize-payload ");
-    for (size_t i = 0; i < user->password_count; i++)
-        buffer_append_format(out, "#%.*s ", ACL_HASH_SIZE, user->passwords[i]);
-    describe_selector(out, &user->selectors[0]);
-    for (size_t i = 1; i < user->selector_count; i++) {
-        buffer_append_text(out, " (");
-        describe_selector(out, &user->selectors[i]);
-        buffer_append_char(out, ')');
-    }
 }

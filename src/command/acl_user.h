@@ -28,12 +28,19 @@ struct acl_first_arg {
     struct buffer text;
 };
 
+/* "+get", "-@read", "+select|0". */
+struct acl_rule {
+    char sign;
+    struct buffer name; /* in small letters */
+};
+
 struct acl_selector {
     bool all_commands;
     uint64_t commands[ACL_COMMANDS_MAX / 64];
     size_t first_arg_count;
     struct acl_first_arg *first_args;
-    struct buffer rules; /* of commands, as they were given, without what a later one made void */
+    size_t rule_count;
+    struct acl_rule *rules; /* of commands, as they were given, without what a later one made void */
     struct acl_patterns keys;
     struct acl_patterns channels;
 };
@@ -62,7 +69,9 @@ const char *acl_user_apply(struct acl_user *user, struct slice rule, const struc
 void acl_selector_init(struct acl_selector *selector, bool all_channels);
 void acl_selector_free(struct acl_selector *selector);
 void acl_hash_password(struct slice password, char hash[ACL_HASH_SIZE]);
-/* The rules of a selector's commands; of its keys ("~a %R~b"); of its channels. */
+
+/* acl_describe.c */
+/* As they are shown: the rules of a selector's commands; of its keys ("~a %R~b"); of its channels. */
 void acl_describe_commands(struct buffer *out, const struct acl_selector *selector);
 void acl_describe_keys(struct buffer *out, const struct acl_selector *selector);
 void acl_describe_channels(struct buffer *out, const struct acl_selector *selector);

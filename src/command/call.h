@@ -67,7 +67,6 @@ struct world_settings {
     uint64_t bulk_max;              /* proto-max-bulk-len: also the largest string */
     uint64_t value_file_threshold;  /* strings from here on get a file of their own; 0: none does */
     uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
-    const char *requirepass;        /* at start; later acl_set_default_password tells; "": none */
     size_t hll_sparse_max;          /* hll-sparse-max-bytes */
     bool dump_compressed;           /* rdbcompression: DUMP compresses */
     enum debug_access debug_access; /* enable-debug-command */

@@ -52,8 +52,6 @@ struct world *world_new(const struct world_options *options)
     world->ticks_begin = world_ticks();
     world->ticks_begin_us = world->monotonic_us;
     command_families_add(world->commands);
-    if (options->settings.requirepass[0] != '\0')
-        acl_set_default_password(world->acl, options->settings.requirepass);
     return world;
 }
 

@@ -1,221 +1,118 @@
-/* Users on disk: `user` lines of the configuration, the file that aclfile names, and what the access control
- * of command/acl.h wants from this floor. */
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include "server/acl_file.h"
 
 #include "base/memory.h"
-#include "command/acl.h"
-#include "server/apply.h"
 #include "server/config_table.h"
-#include "server/replace_file.h"
-
-/* --- what the lists ask for ---------------------------------------------------------------------------- */
-
-static void close_session(struct session *session)
-{
-    if (session->owner)
-        connection_close_after_reply(session->owner);
-    else if (session->http_owner)
-        http_connection_close(session->http_owner);
-    else
-        session->close_after_reply = true;
-}
-
-static void describe_session(struct buffer *out, const struct session *session)
-{
-    client_describe(out, session);
-    if (out->size)
-        out->size--; /* the newline */
-}
-
-/* Who may connect from elsewhere depends on whether anybody needs a password. */
-static void openness_changed(struct world *world)
-{
-    struct server *server = server_of(world);
-    if (!server || !server->net || !server->http)
-        return;
-    struct net_limits limits = net_limits_from(server);
-    net_set_limits(server->net, &limits);
-    struct http_limits http_limits = http_limits_from(server);
-    http_set_limits(server->http, &http_limits);
-}
 
 /* --- reading ------------------------------------------------------------------------------------------- */
 
-static void append_place(struct buffer *error, const char *path, int line)
+/* Without the white space around it that Redis takes away. */
+static struct slice trim(struct slice text, const char *blanks)
 {
-    buffer_append_format(error, "%s:%d: ", path, line);
+    while (text.size && text.data[0] != '\0' && strchr(blanks, text.data[0]))
+        text = slice_make(text.data + 1, text.size - 1);
+    while (text.size && text.data[text.size - 1] != '\0' && strchr(blanks, text.data[text.size - 1]))
+        text.size--;
+    return text;
 }
 
-/* A line of the file; empty ones and comments say nothing. */
-static bool read_line(struct acl_draft *draft, const char *path, int number, struct slice line,
-                      struct buffer *error)
+/* Cuts a line at each of its spaces: two of them have an empty word between them. Returns how many words
+ * there are; *words is to be freed. */
+static int split_at_spaces(struct slice line, struct slice **words)
 {
-    struct word_list list;
-    while (line.size && strchr(" \t\r", line.data[line.size - 1]))
-        line.size--;
-    while (line.size && strchr(" \t", line.data[0]))
-        line = slice_make(line.data + 1, line.size - 1);
+    int count = 1;
+    for (size_t i = 0; i < line.size; i++)
+        count += line.data[i] == ' ';
+    *words = mem_alloc((size_t)count * sizeof(**words));
+    for (int i = 0; i < count; i++) {
+        const char *space = memchr(line.data, ' ', line.size);
+        size_t size = space ? (size_t)(space - line.data) : line.size;
+        (*words)[i] = slice_make(line.data, size);
+        size += space != NULL;
+        line = slice_make(line.data + size, line.size - size);
+    }
+    return count;
+}
+
+static bool read_line(struct acl_draft *draft, struct slice line, struct buffer *error)
+{
+    line = trim(line, " \t\r");
     if (line.size == 0 || line.data[0] == '#')
         return true;
-    struct buffer reason = {0};
-    bool ok = word_list_split(&list, line);
-    if (!ok)
-        buffer_append_text(&reason, "unbalanced quotes in acl line");
+    if (memchr(line.data, '\0', line.size)) {
+        buffer_append_text(error, "the line holds a zero byte");
+        return false;
+    }
+    struct slice *words;
+    int count = split_at_spaces(line, &words);
+    for (int i = 2; i < count; i++)
+        words[i] = trim(words[i], "\t\r");
+    bool ok = slice_equal(words[0], SLICE_LITERAL("user")); /* a configuration takes large letters, too */
+    if (ok)
+        ok = acl_draft_add(draft, count, words, error);
     else
-        ok = acl_draft_add(draft, list.count, list.slices, &reason);
-    word_list_free(&list);
-    if (!ok) {
-        append_place(error, path, number);
-        buffer_append_slice(error, buffer_slice(&reason));
+        buffer_append_text(error, "line should start with user keyword");
+    mem_free(words);
+    return ok;
+}
+
+static void append_place(struct buffer *error, const char *name, int line, struct slice reason)
+{
+    buffer_append_format(error, "%s:%d: ", name, line);
+    buffer_append_slice(error, reason);
+}
+
+bool acl_file_read(struct acl_draft *draft, const char *name, struct slice text, struct buffer *error)
+{
+    const char *wrong = config_text_begin(&text);
+    if (wrong) {
+        append_place(error, name, 1, slice_of(wrong));
+        return false;
+    }
+    struct buffer reason = {0};
+    bool ok = true;
+    for (int number = 1; text.size > 0 && ok; number++) {
+        const char *end = memchr(text.data, '\n', text.size);
+        size_t size = end ? (size_t)(end - text.data) : text.size;
+        ok = read_line(draft, slice_make(text.data, size), &reason);
+        if (!ok)
+            append_place(error, name, number, buffer_slice(&reason));
+        size += end != NULL;
+        text = slice_make(text.data + size, text.size - size);
     }
     buffer_free(&reason);
     return ok;
 }
 
-static bool read_lines(struct acl_draft *draft, const char *path, struct slice text, struct buffer *error)
-{
-    for (int number = 1; text.size > 0; number++) {
-        const char *end = memchr(text.data, '\n', text.size);
-        size_t size = end ? (size_t)(end - text.data) : text.size;
-        if (!read_line(draft, path, number, slice_make(text.data, size), error))
-            return false;
-        size += end != NULL;
-        text = slice_make(text.data + size, text.size - size);
-    }
-    return true;
-}
+/* --- writing ------------------------------------------------------------------------------------------- */
 
-/* Takes the file's users into use, all or none. */
-static bool load_file(struct acl *acl, const char *path, struct buffer *error)
+/* Whether a line reads as this user and nobody else. */
+static bool reads_back(struct acl *acl, struct slice line, const struct acl_user *user)
 {
-    struct buffer text = {0};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    int result = descriptor < 0 ? -errno : config_read_all(descriptor, &text);
-    if (descriptor >= 0)
-        close(descriptor);
-    if (result < 0) {
-        buffer_append_format(error, "Error loading ACLs, opening file '%s': %s", path, strerror(-result));
-        buffer_free(&text);
-        return false;
-    }
+    struct buffer ignored = {0};
     struct acl_draft *draft = acl_draft_new(acl);
-    bool ok = read_lines(draft, path, buffer_slice(&text), error);
-    if (ok)
-        acl_draft_apply(draft);
-    else
-        acl_draft_free(draft);
-    buffer_free(&text);
+    bool ok =
+        acl_file_read(draft, "", line, &ignored) && acl_draft_has(draft, user) && acl_draft_count(draft) == 1;
+    acl_draft_free(draft);
+    buffer_free(&ignored);
     return ok;
 }
 
-/* What `user` lines of the configuration say. */
-static bool load_configured(struct acl *acl, const struct config *config, struct buffer *error)
-{
-    struct acl_draft *draft = acl_draft_new(acl);
-    bool ok = true;
-    for (int i = 0; i < config->user_count && ok; i++) {
-        const struct config_words *words = &config->users[i];
-        struct slice *slices = mem_alloc((size_t)words->count * sizeof(*slices));
-        for (int j = 0; j < words->count; j++)
-            slices[j] = slice_of(words->items[j]);
-        ok = acl_draft_add(draft, words->count, slices, error);
-        mem_free(slices);
-    }
-    if (ok)
-        acl_draft_apply(draft);
-    else
-        acl_draft_free(draft);
-    return ok;
-}
-
-/* --- ACL LOAD and SAVE --------------------------------------------------------------------------------- */
-
-static bool file_is_configured(const struct config *config, struct buffer *error)
-{
-    if (config->aclfile[0] != '\0')
-        return true;
-    buffer_append_text(
-        error, "This Redis instance is not configured to use an ACL file. You may want to specify "
-               "users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a "
-               "Redis configuration file set) in order to store users in the Redis configuration.");
-    return false;
-}
-
-static bool load_hook(struct world *world, struct buffer *error)
-{
-    const struct config *config = server_of(world)->config;
-    if (!file_is_configured(config, error))
-        return false;
-    if (load_file(world->acl, config->aclfile, error))
-        return true;
-    buffer_append_text(
-        error, ". WARNING: ACL errors detected, no change to the previously active ACL rules was performed");
-    return false;
-}
-
-static void append_users(struct buffer *out, const struct acl *acl)
+bool acl_file_write(struct acl *acl, struct buffer *text, struct buffer *error)
 {
     for (size_t i = 0; i < acl_count(acl); i++) {
-        acl_describe(out, acl_at(acl, i));
-        buffer_append_char(out, '\n');
-    }
-}
-
-static bool save_hook(struct world *world, struct buffer *error)
-{
-    const struct config *config = server_of(world)->config;
-    struct buffer text = {0};
-    if (!file_is_configured(config, error))
+        const struct acl_user *user = acl_at(acl, i);
+        struct slice name = acl_user_name(user);
+        size_t begin = text->size;
+        acl_describe(text, user, ACL_IN_FILE);
+        buffer_append_char(text, '\n');
+        if (reads_back(acl, slice_make(text->data + begin, text->size - begin), user))
+            continue;
+        buffer_append_format(
+            error,
+            "user '%.*s' cannot be written to an ACL file: a rule like +command|argument has "
+            "white space in its argument. CONFIG REWRITE could write it",
+            (int)name.size, name.data);
         return false;
-    append_users(&text, world->acl);
-    int result = file_replace(config->aclfile, buffer_slice(&text));
-    buffer_free(&text);
-    if (result == 0)
-        return true;
-    diag(DIAG_WARNING, "ACL SAVE: cannot write %s: %s", config->aclfile, strerror(-result));
-    buffer_append_text(
-        error,
-        "There was an error trying to save the ACLs. Please check the server logs for more information");
-    return false;
-}
-
-/* CONFIG REWRITE's. */
-bool server_append_users(void *context, struct buffer *out)
-{
-    const struct server *server = context;
-    if (server->config->aclfile[0] != '\0')
-        return false;
-    append_users(out, server->world->acl);
-    return !acl_is_plain(server->world->acl);
-}
-
-bool server_load_users(struct server *server)
-{
-    static const struct acl_hooks hooks = {.close_session = close_session,
-                                           .describe_session = describe_session,
-                                           .changed = openness_changed,
-                                           .load = load_hook,
-                                           .save = save_hook};
-    const struct config *config = server->config;
-    struct acl *acl = server->world->acl;
-    struct buffer error = {0};
-    struct acl_settings settings = acl_settings_from(config);
-    acl_set_hooks(acl, &hooks);
-    acl_set_settings(acl, &settings);
-    bool ok = true;
-    if (config->user_count > 0 && config->aclfile[0] != '\0') {
-        ok = false;
-        buffer_append_text(
-            &error, "users are declared in the configuration and an ACL file is named, too: choose one");
-    } else if (config->aclfile[0] != '\0') {
-        ok = load_file(acl, config->aclfile, &error);
-    } else if (config->user_count > 0) {
-        ok = load_configured(acl, config, &error);
     }
-    if (!ok)
-        diag(DIAG_WARNING, "cannot start: users: %.*s", (int)error.size, error.data);
-    buffer_free(&error);
-    return ok;
+    return true;
 }

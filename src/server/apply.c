@@ -19,7 +19,6 @@ struct world_settings settings_from(const struct config *config)
         [ACCESS_NO] = DEBUG_NO, [ACCESS_YES] = DEBUG_YES, [ACCESS_LOCAL] = DEBUG_LOCAL};
     return (struct world_settings){.bulk_max = config->proto_max_bulk_len,
                                    .query_max = config->client_query_buffer_limit,
-                                   .requirepass = config->requirepass,
                                    .value_file_threshold = config->value_file_threshold,
                                    .hll_sparse_max = config->hll_sparse_max_bytes,
                                    .dump_compressed = config->rdbcompression,

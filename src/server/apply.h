@@ -30,8 +30,9 @@ void server_apply_journal(struct server *server);
 /* The users that the configuration or its ACL file declares. False, told, when they cannot be had. Once, at
  * start. */
 bool server_load_users(struct server *server);
-/* The hook for CONFIG REWRITE: context is the server. */
-bool server_append_users(void *context, struct buffer *out);
+/* The hooks for CONFIG REWRITE: context is the server. */
+bool server_users_are_those_of(void *context, const struct config *config);
+void server_append_users(void *context, struct buffer *out);
 
 /* The hook for CONFIG SET: context is the server. */
 const char *server_apply(void *context, const struct config *config, const char *directive);

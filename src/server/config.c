@@ -21,11 +21,11 @@ bool config_fail(struct config_error *error, const char *format, ...)
     return false;
 }
 
-/* The folder the process is in; "/" where that cannot be told. */
+/* The folder the process is in; "." where that cannot be told (it was removed, or its path is too long). */
 static char *current_folder(void)
 {
     char *path = getcwd(NULL, 0);
-    char *copy = mem_strdup(path != NULL ? path : "/");
+    char *copy = mem_strdup(path != NULL ? path : ".");
     free(path);
     return copy;
 }
@@ -84,12 +84,12 @@ struct config *config_new(void)
     return config;
 }
 
-static void free_lines(int count, struct config_words *lines)
+static void free_lines(int count, struct config_line *lines)
 {
     for (int i = 0; i < count; i++) {
         for (int j = 0; j < lines[i].count; j++)
-            mem_free(lines[i].items[j]);
-        mem_free(lines[i].items);
+            mem_free((char *)(uintptr_t)lines[i].words[j].data);
+        mem_free(lines[i].words);
     }
     mem_free(lines);
 }
@@ -139,7 +139,7 @@ bool config_is_default(const struct config *config, const struct directive *dire
     struct config_error error;
     bool ok = read_text(config, directive, slice_of(directive->standard), &standard, &error);
     ASSERT(ok);
-    bool same = strcmp(standard.text, config->values[directive_index(directive)].text) == 0;
+    bool same = slice_equal(value_text(&standard), value_text(&config->values[directive_index(directive)]));
     value_free(directive, &standard);
     return same;
 }
@@ -209,7 +209,7 @@ static bool read_changes(const struct config *config, int count, struct change *
         if (!read_text(config, change->directive, change->text, &change->value, &reason))
             return fail_set(error, change->name, reason.text);
         if ((change->directive->flags & DIRECTIVE_START_ONLY) &&
-            strcmp(change->value.text, config_value_text(config, change->directive)) != 0)
+            !slice_equal(value_text(&change->value), config_value_text(config, change->directive)))
             return fail_set(
                 error, change->name,
                 "can't be changed while the server runs: set it in the configuration file and start again");
@@ -229,8 +229,9 @@ static void exchange(struct config *config, struct change *change)
 
 static const char *apply(const struct config *config, const struct change *change)
 {
-    const char *text = config->values[directive_index(change->directive)].text;
-    if (config->hooks == NULL || config->hooks->apply == NULL || strcmp(text, change->value.text) == 0)
+    const struct config_value *value = &config->values[directive_index(change->directive)];
+    if (config->hooks == NULL || config->hooks->apply == NULL ||
+        slice_equal(value_text(value), value_text(&change->value)))
         return NULL;
     return config->hooks->apply(config->hooks->context, config, change->directive->name);
 }
@@ -273,18 +274,23 @@ bool config_set(struct config *config, bool local, int count, const struct slice
 
 /* --- looking up ------------------------------------------------------------------------------------- */
 
-const char *config_value_text(const struct config *config, const struct directive *directive)
+struct slice config_value_text(const struct config *config, const struct directive *directive)
 {
     /* The folder is shown as what it came to be. */
     if (directive->field_offset == offsetof(struct config, dir) && directive->field_size > 0)
-        return config->dir;
-    return config->values[directive_index(directive)].text;
+        return slice_of(config->dir);
+    return value_text(&config->values[directive_index(directive)]);
+}
+
+struct slice config_get_bytes(const struct config *config, struct slice name)
+{
+    const struct directive *directive = directive_find(name, NULL);
+    return directive == NULL ? (struct slice){0} : config_value_text(config, directive);
 }
 
 const char *config_get(const struct config *config, struct slice name)
 {
-    const struct directive *directive = directive_find(name, NULL);
-    return directive == NULL ? NULL : config_value_text(config, directive);
+    return config_get_bytes(config, name).data;
 }
 
 size_t config_count(void)

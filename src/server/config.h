@@ -23,6 +23,12 @@ struct config_words {
     char **items;
 };
 
+/* A line that is kept as it is: its words, which may hold any byte. */
+struct config_line {
+    int count;
+    struct slice *words;
+};
+
 /* A limit on what may wait to be sent to a client; 0: none. */
 struct config_output_limit {
     uint64_t hard_bytes; /* above this the client is closed at once */
@@ -59,7 +65,7 @@ struct config {
     struct config_words http_cors_origin;
 
     /* Clients. */
-    const char *requirepass; /* "": none */
+    struct slice requirepass; /* empty: none; any bytes */
     uint64_t maxclients;
     int64_t timeout;       /* seconds a client may be idle; 0: for ever */
     int64_t tcp_keepalive; /* seconds; 0: off */
@@ -76,9 +82,9 @@ struct config {
     int acl_channels_by_default; /* acl-pubsub-default allchannels: 1 */
     uint64_t acllog_max_len;
     int user_count; /* lines that declare users, "user" first */
-    struct config_words *users;
+    struct config_line *users;
     int rename_count; /* lines of rename-command: that, the name, the new one */
-    struct config_words *renames;
+    struct config_line *renames;
 
     /* Memory. */
     uint64_t maxmemory;        /* bytes; 0: no limit */
@@ -194,9 +200,10 @@ struct config_hooks {
     /* A directive has a new value, already in config: act on it. NULL, or why it cannot be; then all of that
      * CONFIG SET is put back, and apply is called again for those that were applied before. May be NULL. */
     const char *(*apply)(void *context, const struct config *config, const char *directive);
-    /* CONFIG REWRITE: appends the users there are as lines; returns whether the file has to say who they are.
-     * May be NULL. */
-    bool (*append_users)(void *context, struct buffer *out);
+    /* CONFIG REWRITE: whether who starts with that configuration has the users there are, and those users as
+     * lines. Both may be NULL. */
+    bool (*users_are_those_of)(void *context, const struct config *config);
+    void (*append_users)(void *context, struct buffer *out);
     /* CONFIG RESETSTAT, beyond the command table's own figures. May be NULL. */
     void (*reset_stats)(void *context);
 };
@@ -207,8 +214,11 @@ void config_set_hooks(struct config *config, const struct config_hooks *hooks);
  * which enable-protected-configs may be about. On failure the error is Redis's reply text. */
 bool config_set(struct config *config, bool local, int count, const struct slice *pairs,
                 struct config_error *error);
-/* The value as CONFIG GET replies it, NULL for an unknown name. Valid until the next change. */
+/* The value as CONFIG GET replies it, NULL for an unknown name. Valid until the next change. What is behind a
+ * zero byte is out of C's sight: config_get_bytes. */
 const char *config_get(const struct config *config, struct slice name);
+/* The same with its size; data is NULL for an unknown name. */
+struct slice config_get_bytes(const struct config *config, struct slice name);
 /* CONFIG REWRITE: brings the file in line with the values in force. Lines that already say the right thing
  * stay as they are, comments and order too. The file is replaced by one rename; a crash leaves the old one
  * or the new one. */

@@ -28,7 +28,7 @@ static void get_row(struct get *get, const struct directive *directive, bool ali
         return;
     *replied |= bit;
     reply_bulk(get->call->reply, shown);
-    reply_bulk_text(get->call->reply, config_value_text(call_config(get->call), directive));
+    reply_bulk(get->call->reply, config_value_text(call_config(get->call), directive));
     get->count++;
 }
 

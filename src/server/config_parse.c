@@ -45,21 +45,33 @@ fail_at(struct config_error *error, const struct place *place, const char *forma
     return false;
 }
 
+/* What cannot be seen is what may be wrong: a non-breaking space looks like one that separates words. */
+static void append_visible(struct buffer *text, char c)
+{
+    if (c >= ' ' && c <= '~')
+        buffer_append_char(text, c);
+    else
+        buffer_append_format(text, "\\x%02x", (unsigned char)c);
+}
+
 /* "file:4: 'port 70000': reason", or "command line: '--port 70000': reason". */
 static bool fail_words(struct config_error *error, const struct place *place, int count,
                        const struct slice *words, const char *reason)
 {
     struct buffer text = {0};
-    for (int i = 0; i < count; i++)
-        buffer_append_format(&text, "%s%.*s", i > 0 ? " " : "", (int)words[i].size, words[i].data);
+    for (int i = 0; i < count; i++) {
+        buffer_append_text(&text, i > 0 ? " " : "");
+        buffer_append_slice(&text, words[i]);
+    }
     bool cut = text.size > SHOWN_BYTES_MAX;
     if (cut)
         text.size = SHOWN_BYTES_MAX;
+    struct buffer shown = {0};
     for (size_t i = 0; i < text.size; i++)
-        if ((unsigned char)text.data[i] < ' ')
-            text.data[i] = '?';
-    fail_at(error, place, "'%s%.*s%s': %s", place->source == NULL ? "--" : "", (int)text.size, text.data,
+        append_visible(&shown, text.data[i]);
+    fail_at(error, place, "'%s%.*s%s': %s", place->source == NULL ? "--" : "", (int)shown.size, shown.data,
             cut ? "..." : "", reason);
+    buffer_free(&shown);
     buffer_free(&text);
     return false;
 }
@@ -82,27 +94,54 @@ static bool fail_statement(const struct statement_call *call, const char *reason
 static bool read_file(struct config *config, const char *path, const struct place *from,
                       struct config_error *error);
 
+/* What a relative name starts from. In a pattern the folder's own * and [ are no pattern. */
+static void append_start_folder(struct buffer *path, const struct config *config, const char *name,
+                                bool is_pattern)
+{
+    if (name[0] == '/')
+        return;
+    for (const char *c = config->start_folder; *c != '\0'; c++) {
+        if (is_pattern && strchr("*?[]\\", *c) != NULL)
+            buffer_append_char(path, '\\');
+        buffer_append_char(path, *c);
+    }
+    buffer_append_char(path, '/');
+}
+
+/* A pattern that matches nothing includes nothing. */
+static bool include_matching(const struct statement_call *call, const char *pattern)
+{
+    glob_t found = {0};
+    int result = glob(pattern, 0, NULL, &found);
+    bool ok = true;
+    if (result != 0 && result != GLOB_NOMATCH)
+        ok = fail_statement(call, "the folder cannot be searched");
+    for (size_t i = 0; ok && result == 0 && i < found.gl_pathc; i++)
+        ok = read_file(call->config, found.gl_pathv[i], call->place, call->error);
+    globfree(&found);
+    return ok;
+}
+
 static bool include_statement(const struct statement_call *call)
 {
     if (call->count != 2)
         return fail_statement(call, "wrong number of arguments");
     if (call->place->depth >= INCLUDE_DEPTH_MAX)
         return fail_statement(call, "files include each other too deeply");
-    struct buffer pattern = {0};
-    if (call->words[1].size == 0 || call->words[1].data[0] != '/')
-        buffer_append_format(&pattern, "%s/", call->config->start_folder);
-    buffer_append_slice(&pattern, call->words[1]);
-    buffer_append_char(&pattern, '\0');
-    glob_t found = {0};
-    bool is_pattern = strpbrk(pattern.data, "*?[") != NULL;
-    int result = glob(pattern.data, is_pattern ? 0 : GLOB_NOCHECK, NULL, &found);
-    bool ok = true;
-    if (result != 0 && result != GLOB_NOMATCH) /* a pattern that matches nothing includes nothing */
-        ok = fail_statement(call, "the folder cannot be searched");
-    for (size_t i = 0; ok && result == 0 && i < found.gl_pathc; i++)
-        ok = read_file(call->config, found.gl_pathv[i], call->place, call->error);
-    globfree(&found);
-    buffer_free(&pattern);
+    char *name = slice_to_cstring(call->words[1]);
+    bool is_pattern = strpbrk(name, "*?[") != NULL;
+    struct buffer path = {0};
+    if (strlen(name) != call->words[1].size) {
+        mem_free(name);
+        return fail_statement(call, "the name holds a zero byte");
+    }
+    append_start_folder(&path, call->config, name, is_pattern);
+    buffer_append_text(&path, name);
+    buffer_append_char(&path, '\0');
+    bool ok = is_pattern ? include_matching(call, path.data)
+                         : read_file(call->config, path.data, call->place, call->error);
+    buffer_free(&path);
+    mem_free(name);
     return ok;
 }
 
@@ -112,14 +151,14 @@ static bool loadmodule_statement(const struct statement_call *call)
 }
 
 /* Keeps a line as it is, for those who know what it may say. */
-static void keep_line(const struct statement_call *call, int *count, struct config_words **lines)
+static void keep_line(const struct statement_call *call, int *count, struct config_line **lines)
 {
     *lines = mem_realloc(*lines, (size_t)(*count + 1) * sizeof(**lines));
-    struct config_words *line = &(*lines)[(*count)++];
-    *line = (struct config_words){.count = call->count,
-                                  .items = mem_alloc((size_t)call->count * sizeof(*line->items))};
+    struct config_line *line = &(*lines)[(*count)++];
+    *line = (struct config_line){.count = call->count,
+                                 .words = mem_alloc((size_t)call->count * sizeof(*line->words))};
     for (int i = 0; i < call->count; i++)
-        line->items[i] = slice_to_cstring(call->words[i]);
+        line->words[i] = slice_make(slice_to_cstring(call->words[i]), call->words[i].size);
 }
 
 static bool rename_statement(const struct statement_call *call)
@@ -234,10 +273,26 @@ static bool read_line(struct config *config, const struct place *place, struct s
     return ok;
 }
 
+const char *config_text_begin(struct slice *text)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const unsigned char *bytes = (const unsigned char *)text->data;
+    if (text->size >= 3 && memcmp(bytes, mark, 3) == 0)
+        *text = slice_make(text->data + 3, text->size - 3);
+    else if (text->size >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) ||
+                                 (bytes[0] == 0xfe && bytes[1] == 0xff) || !bytes[0] != !bytes[1]))
+        return "this is no plain text but UTF-16, it seems; save it as UTF-8";
+    return NULL;
+}
+
 static bool read_lines(struct config *config, const char *name, struct slice text, int depth,
                        struct config_error *error)
 {
-    struct place place = {name, 0, depth};
+    struct place place = {name, 1, depth};
+    const char *wrong = config_text_begin(&text);
+    if (wrong != NULL)
+        return fail_at(error, &place, "%s", wrong);
+    place.line = 0;
     while (text.size > 0) {
         const char *end = memchr(text.data, '\n', text.size);
         size_t size = end == NULL ? text.size : (size_t)(end - text.data);

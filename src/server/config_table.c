@@ -197,7 +197,7 @@ const struct directive directives[] = {
     ROW("protected-mode", BOOL, "yes", FIELD(protected_mode)),
 
     /* Clients. */
-    ROW("requirepass", STRING, "", FIELD(requirepass), FLAGS(SENSITIVE)),
+    ROW("requirepass", BYTES, "", FIELD(requirepass), FLAGS(SENSITIVE)),
     ROW("maxclients", INT, "10000", FIELD(maxclients), RANGE(1, UINT_MAX)),
     ROW("timeout", INT, "0", FIELD(timeout), RANGE(0, INT_MAX)),
     ROW("tcp-keepalive", INT, "300", FIELD(tcp_keepalive), RANGE(0, INT_MAX)),
@@ -337,7 +337,7 @@ const struct directive directives[] = {
     ROW("socket-mark-id", INT, "0", RANGE(0, UINT_MAX), FLAGS(IMMUTABLE)),
 
     /* Replication. */
-    ROW("masterauth", STRING, "", FLAGS(SENSITIVE)),
+    ROW("masterauth", BYTES, "", FLAGS(SENSITIVE)),
     ROW("masteruser", STRING, ""),
     ROW("min-replicas-max-lag", INT, "10", ALIAS("min-slaves-max-lag"), RANGE(0, INT_MAX)),
     ROW("min-replicas-to-write", INT, "0", ALIAS("min-slaves-to-write"), RANGE(0, INT_MAX)),

@@ -12,9 +12,10 @@ enum directive_kind {
     KIND_SIZE,            /* bytes, with a unit if you like */
     KIND_SIZE_OR_PERCENT, /* as KIND_SIZE, or a share of maxmemory */
     KIND_ENUM,
-    KIND_FLAGS, /* several of an enum */
-    KIND_STRING,
-    KIND_WORDS, /* any number of words */
+    KIND_FLAGS,  /* several of an enum */
+    KIND_STRING, /* no zero bytes: it is a path, a name or the like */
+    KIND_BYTES,  /* any bytes */
+    KIND_WORDS,  /* any number of words */
     KIND_SAVE,
     KIND_OUTPUT_LIMITS,
     KIND_OOM_SCORES,
@@ -39,8 +40,10 @@ struct config_choice {
 };
 
 struct config_value {
-    char *text; /* canonical: what CONFIG GET replies and what reads back as the same value */
-    bool given; /* by a file or the command line */
+    char *text;  /* canonical: what CONFIG GET replies and what reads back as the same value; ends in a zero
+                    byte beyond its size */
+    size_t size; /* of the text */
+    bool given;  /* by a file or the command line */
     union {
         int64_t number; /* a percentage is below 0 */
         struct config_words words;
@@ -91,7 +94,11 @@ void value_free(const struct directive *directive, struct config_value *value);
 /* Copies the value into its field of config, if it has one. */
 void value_store(const struct directive *directive, const struct config_value *value, struct config *config);
 /* Appends name and value as a line of a configuration file, without a newline. */
-void value_line(const struct directive *directive, const char *text, struct buffer *line);
+void value_line(const struct directive *directive, struct slice text, struct buffer *line);
+static inline struct slice value_text(const struct config_value *value)
+{
+    return slice_make(value->text, value->size);
+}
 /* Whether a directive of this kind takes any number of words. */
 bool kind_takes_several(enum directive_kind kind);
 
@@ -117,8 +124,11 @@ bool config_is_default(const struct config *config, const struct directive *dire
 /* Appends all that can be read from a descriptor: 0, or a negative errno (-EFBIG for more than any
  * configuration is). */
 int config_read_all(int descriptor, struct buffer *text);
+/* Readies a text that people wrote for reading: skips a byte order mark. NULL, or why it cannot be read (it
+ * is UTF-16). */
+const char *config_text_begin(struct slice *text);
 /* What CONFIG GET replies. */
-const char *config_value_text(const struct config *config, const struct directive *directive);
+struct slice config_value_text(const struct config *config, const struct directive *directive);
 /* Expands proc-title-template; false when it names something unknown. NULL config: only checks. */
 bool title_expand(const char *template, const struct config *config, const char *program, const char *listen,
                   struct buffer *out);

@@ -118,6 +118,14 @@ static bool read_string(const struct reading *reading, struct config_value *valu
     return true;
 }
 
+static bool read_bytes(const struct reading *reading, struct config_value *value, struct config_error *error)
+{
+    (void)error;
+    value->text = slice_to_cstring(reading->words[0]);
+    value->size = reading->words[0].size;
+    return true;
+}
+
 static void words_add(struct config_words *words, struct slice word)
 {
     words->items = mem_realloc(words->items, sizeof(*words->items) * (size_t)(words->count + 1));
@@ -360,6 +368,7 @@ static const struct kind {
     [KIND_ENUM] = {false, read_choices, format_enum},
     [KIND_FLAGS] = {true, read_choices, format_flags},
     [KIND_STRING] = {false, read_string, NULL},
+    [KIND_BYTES] = {false, read_bytes, NULL},
     [KIND_WORDS] = {true, read_words, format_words},
     [KIND_SAVE] = {true, read_save, NULL},
     [KIND_OUTPUT_LIMITS] = {true, read_output_limits, format_output_limits},
@@ -394,6 +403,8 @@ bool value_read(const struct reading *reading, struct config_value *value, struc
         value->text = slice_to_cstring(buffer_slice(&text));
         buffer_free(&text);
     }
+    if (directive->kind != KIND_BYTES)
+        value->size = strlen(value->text);
     return true;
 }
 
@@ -428,6 +439,12 @@ void value_store(const struct directive *directive, const struct config_value *v
         ASSERT(size == sizeof(value->text));
         memcpy(field, &value->text, size);
         return;
+    case KIND_BYTES: {
+        struct slice bytes = value_text(value);
+        ASSERT(size == sizeof(bytes));
+        memcpy(field, &bytes, size);
+        return;
+    }
     case KIND_WORDS:
         ASSERT(size == sizeof(value->words));
         memcpy(field, &value->words, size);
@@ -446,41 +463,40 @@ void value_store(const struct directive *directive, const struct config_value *v
 /* --- as a line -------------------------------------------------------------------------------------- */
 
 /* Whether a word reads back as itself without quotes. */
-static bool word_is_plain(const char *text)
+static bool word_is_plain(struct slice text)
 {
-    if (*text == '\0')
-        return false;
-    for (; *text != '\0'; text++)
-        if (*text <= ' ' || *text == '"' || *text == '\'' || *text == '\\' || *text == '#' || *text > '~')
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] <= ' ' || text.data[i] > '~' || strchr("\"'\\#", text.data[i]) != NULL)
             return false;
-    return true;
+    return text.size > 0;
 }
 
-static void append_size(const char *text, struct buffer *line)
+static void append_size(struct slice text, struct buffer *line)
 {
     static const struct {
         int64_t bytes;
         const char *name;
     } units[] = {{INT64_C(1) << 30, "gb"}, {INT64_C(1) << 20, "mb"}, {INT64_C(1) << 10, "kb"}};
     int64_t bytes = 0;
-    bool ok = int64_parse(slice_of(text), &bytes);
+    bool ok = int64_parse(text, &bytes);
     for (size_t i = 0; ok && bytes > 0 && i < sizeof(units) / sizeof(units[0]); i++)
         if (bytes % units[i].bytes == 0) {
             buffer_append_format(line, "%lld%s", (long long)(bytes / units[i].bytes), units[i].name);
             return;
         }
-    buffer_append_text(line, text);
+    buffer_append_slice(line, text);
 }
 
-void value_line(const struct directive *directive, const char *text, struct buffer *line)
+void value_line(const struct directive *directive, struct slice text, struct buffer *line)
 {
+    bool is_word = directive->kind == KIND_STRING || directive->kind == KIND_BYTES;
     buffer_append_format(line, "%s ", directive->name);
     if (directive->kind == KIND_SIZE || directive->kind == KIND_SIZE_OR_PERCENT)
         append_size(text, line);
-    else if (directive->kind == KIND_MASTER && *text == '\0')
+    else if (directive->kind == KIND_MASTER && text.size == 0)
         buffer_append_text(line, "no one");
-    else if (directive->kind == KIND_STRING ? word_is_plain(text) : *text != '\0')
-        buffer_append_text(line, text);
+    else if (is_word ? word_is_plain(text) : text.size > 0)
+        buffer_append_slice(line, text);
     else
-        buffer_append_quoted(line, slice_of(text));
+        buffer_append_quoted(line, text);
 }

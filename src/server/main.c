@@ -492,13 +492,14 @@ static bool rename_commands(struct server *server)
     const struct config *config = server->config;
     struct command_table *table = server->world->commands;
     for (int i = 0; i < config->rename_count; i++) {
-        char *const *words = config->renames[i].items;
-        struct slice name = slice_of(words[1]);
+        const struct slice *words = config->renames[i].words;
+        struct slice name = words[1];
         if (!command_table_find(table, name) && acl_name_is_foreign(name))
             continue;
-        const char *wrong = command_table_rename(table, name, slice_of(words[2]));
+        const char *wrong = command_table_rename(table, name, words[2]);
         if (wrong) {
-            diag(DIAG_WARNING, "cannot start: rename-command %s \"%s\": %s", words[1], words[2], wrong);
+            diag(DIAG_WARNING, "cannot start: rename-command %.*s \"%.*s\": %s", (int)name.size, name.data,
+                 (int)words[2].size, words[2].data, wrong);
             return false;
         }
     }
@@ -752,6 +753,7 @@ int main(int argc, char **argv)
     server.config = configure(argc, argv);
     const struct config_hooks hooks = {.context = &server,
                                        .apply = server_apply,
+                                       .users_are_those_of = server_users_are_those_of,
                                        .append_users = server_append_users,
                                        .reset_stats = reset_stats};
     bool served = start(&server, &hooks);

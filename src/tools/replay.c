@@ -111,7 +111,7 @@ static struct engine *recover(struct still_disk *still, const char *name, struct
     struct engine_options options = {
         .world = {.clock = clock,
                   .databases = databases,
-                  .settings = {.bulk_max = 512 << 20, .query_max = UINT64_MAX / 4, .requirepass = ""}},
+                  .settings = {.bulk_max = 512 << 20, .query_max = UINT64_MAX / 4}},
         .journal = {.disk = &still->disk,
                     .folder = name,
                     .policy = SYNC_NO,

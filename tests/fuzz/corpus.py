@@ -22,6 +22,7 @@ from harness.resp import encode  # noqa: E402
 from harness.server import Server, find_binary  # noqa: E402
 from harness.web import request  # noqa: E402
 from log_tool import LogTool, random_commands  # noqa: E402
+from test_acl_files import set_users  # noqa: E402
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 SERVER = str(ROOT / "build" / "dkv-server")
@@ -49,6 +50,28 @@ def configurations():
     yield bare.encode()
     for i in range(0, len(directives), 12):
         yield "\n".join(directives[i : i + 12]).encode()
+
+
+def users():
+    """For fuzz_acl: a byte of settings, then ACL files as the two servers write them, and as people do."""
+    rng = random.Random(4)
+    for binary in (SERVER, find_binary("redis-server")):
+        server = Server(binary) if binary else None
+        if not server:
+            continue
+        path = server.data / "users.acl"
+        path.write_text("")
+        server.directives["aclfile"] = str(path)
+        server.start()
+        with server.connect() as connection:
+            for settings in range(4):
+                set_users(rng, connection, 6)
+                connection.call("ACL", "SAVE")
+                yield bytes([settings]) + path.read_bytes()
+        server.remove()
+    yield b"\0# mine\r\nuser alice on >x  ~a*\t(+get ~b) ( +set ~c )\r\n\nuser default on nopass ~* &* +@all"
+    for rule in ('(~"a b" +get)', "(~'a\\'b')", '(+select|"0 1")', "(~a) +get)", "(+get", ")", "()", "( )", "+select|", '~"', "~\\x2a"):
+        yield b"\1user a on " + rule.encode() + b" +get\nuser b off\n"
 
 
 def payload(path):
@@ -154,7 +177,7 @@ def web_clients():
         yield bytes([permitted]) + sizes + b"\0" + requests
 
 
-MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames}
+MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames, "acl": users}
 
 
 def merge(name, fuzzer, found):

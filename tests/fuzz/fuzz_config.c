@@ -20,12 +20,11 @@ static void check_value(struct config *config, size_t index)
 {
     struct slice name = slice_of(config_name(index, NULL));
     struct buffer before = {0};
-    buffer_append_text(&before, config_get(config, name));
-    buffer_append_char(&before, '\0');
-    struct slice pair[] = {name, slice_make(before.data, before.size - 1)};
+    buffer_append_slice(&before, config_get_bytes(config, name));
+    struct slice pair[] = {name, buffer_slice(&before)};
     struct config_error error;
     if (config_set(config, false, 1, pair, &error))
-        ASSERT(strcmp(config_get(config, name), before.data) == 0);
+        ASSERT(slice_equal(config_get_bytes(config, name), buffer_slice(&before)));
     else
         ASSERT(strstr(error.text, "can't set immutable config") != NULL);
     buffer_free(&before);

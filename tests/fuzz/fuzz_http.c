@@ -67,11 +67,10 @@ static uint64_t clients_elsewhere(void *context)
 
 static void start(void)
 {
-    struct engine_options options = {
-        .world = {.clock = clock_system(),
-                  .databases = 2,
-                  .random_seed = 1,
-                  .settings = {.bulk_max = 1 << 20, .query_max = 1 << 20, .requirepass = ""}}};
+    struct engine_options options = {.world = {.clock = clock_system(),
+                                               .databases = 2,
+                                               .random_seed = 1,
+                                               .settings = {.bulk_max = 1 << 20, .query_max = 1 << 20}}};
     struct journal_error error;
     diag_set_level(DIAG_WARNING);
     all.engine = engine_open(&options, &error);

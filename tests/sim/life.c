@@ -40,7 +40,6 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
              .random_seed = world_seed,
              .settings = {.bulk_max = 512 << 20,
                           .query_max = 1 << 30,
-                          .requirepass = "",
                           .value_file_threshold = config->value_threshold,
                           /* Small, and another one in each life: what is repeated does not hang on it. */
                           .hll_sparse_max = world_seed % 100,

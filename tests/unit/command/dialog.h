@@ -45,7 +45,7 @@ static inline void dialog_begin(struct dialog *dialog)
         .clock = &dialog->clock,
         .databases = 16,
         .random_seed = 1,
-        .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .requirepass = "", .hll_sparse_max = 3000},
+        .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .hll_sparse_max = 3000},
     };
     dialog->world = world_new(&options);
     dialog->session = session_new(dialog->world, &dialog->output, NULL);

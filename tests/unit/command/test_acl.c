@@ -57,7 +57,7 @@ static void rules_are_told_as_they_were_given(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buffer text = {0};
         acl_delete_user(dialog.world->acl, SLICE_LITERAL("u"));
-        acl_describe(&text, user_of(&dialog, rows[i].rules));
+        acl_describe(&text, user_of(&dialog, rows[i].rules), ACL_SHOWN);
         buffer_append_char(&text, '\0');
         assert_string_equal(text.data + strlen("user u "), rows[i].text);
         buffer_free(&text);
@@ -155,7 +155,7 @@ static void another_set_of_users(void **state)
     struct dialog dialog;
     dialog_begin(&dialog);
     struct acl *acl = dialog.world->acl;
-    acl_set_default_password(acl, "secret");
+    acl_set_default_password(acl, SLICE_LITERAL("secret"));
     dialog_say(&dialog, "auth secret");
     dialog_say(&dialog, "acl setuser u on nopass +@all ~* &*");
     dialog_say(&dialog, "auth u x");
@@ -181,6 +181,15 @@ static void another_set_of_users(void **state)
     dialog_end(&dialog);
 }
 
+/* Whether a set of no users would change anything. */
+static bool is_plain(struct acl *acl)
+{
+    struct acl_draft *draft = acl_draft_new(acl);
+    bool plain = acl_draft_changes_nothing(draft);
+    acl_draft_free(draft);
+    return plain;
+}
+
 /* Whether users were changed decides whether a configuration has to name them. */
 static void plain_users_need_no_lines(void **state)
 {
@@ -188,17 +197,78 @@ static void plain_users_need_no_lines(void **state)
     struct dialog dialog;
     dialog_begin(&dialog);
     struct acl *acl = dialog.world->acl;
-    assert_true(acl_is_plain(acl));
-    acl_set_default_password(acl, "secret");
-    assert_true(acl_is_plain(acl));
+    assert_true(is_plain(acl));
+    acl_set_default_password(acl, SLICE_LITERAL("secret"));
+    assert_true(is_plain(acl));
     user_of(&dialog, "on");
-    assert_false(acl_is_plain(acl));
+    assert_false(is_plain(acl));
     acl_delete_user(acl, SLICE_LITERAL("u"));
-    assert_true(acl_is_plain(acl));
+    assert_true(is_plain(acl));
     dialog_say(&dialog, "auth secret");
     dialog_say(&dialog, "acl setuser default -flushall");
-    assert_false(acl_is_plain(acl));
+    assert_false(is_plain(acl));
     dialog_end(&dialog);
+}
+
+/* The three forms of a text, where they differ, and what is refused because none of them could hold it. */
+static void users_as_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules;
+        const char *forms[3]; /* as shown, in an ACL file, in a configuration */
+    } rows[] = {
+        {"'~a\"b'",
+         {"~a\"b resetchannels -@all", "~a\"b resetchannels -@all", "\"~a\\\"b\" resetchannels -@all"}},
+        {"\"+select|0 1\"",
+         {"resetchannels -@all +select|0 1", "resetchannels -@all +select|0 1",
+          "resetchannels -@all \"+select|0 1\""}},
+        {"'(+get ~a))'",
+         {"resetchannels -@all (~a) resetchannels -@all +get)",
+          "resetchannels -@all (\"~a)\" resetchannels -@all +get)",
+          "resetchannels -@all \"(\\\"~a)\\\" resetchannels -@all +get)\""}},
+        {"'(+select|\"0 1\" ~z)'",
+         {"resetchannels -@all (~z resetchannels -@all +select|0 1)",
+          "resetchannels -@all (~z resetchannels -@all \"+select|0\\x201\")",
+          "resetchannels -@all \"(~z resetchannels -@all \\\"+select|0\\\\x201\\\")\""}},
+    };
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        acl_delete_user(dialog.world->acl, SLICE_LITERAL("u"));
+        struct acl_user *user = user_of(&dialog, rows[i].rules);
+        for (int form = 0; form < 3 && rows[i].forms[form]; form++) {
+            struct buffer text = {0};
+            acl_describe(&text, user, (enum acl_form)form);
+            buffer_append_char(&text, '\0');
+            assert_string_equal(text.data + strlen("user u off sanitize-payload "), rows[i].forms[form]);
+            buffer_free(&text);
+        }
+    }
+    static const struct turn turns[] = {
+        {"acl setuser u \"+select|0\\x00\"",
+         "-ERR Error in ACL SETUSER modifier '+select|0\0': Syntax error\r\n"},
+        {"acl setuser u \"~a\\x00\"", "-ERR Error in ACL SETUSER modifier '~a\0': Syntax error\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++)
+        assert_memory_equal(dialog_say(&dialog, turns[i].line), turns[i].reply, strlen(turns[i].reply));
+    dialog_end(&dialog);
+}
+
+/* A rule that makes another one void takes all of it away, also where it has spaces in it. */
+static void rules_with_spaces_go_as_a_whole(void **state)
+{
+    (void)state;
+    static const struct turn turns[] = {
+        {"acl setuser u on nopass \"+select|0  +@all\" -select \"+select|a b\" -select", "+OK\r\n"},
+        {"acl dryrun u select 0", "$53\r\nUser u has no permissions to run the 'select' command\r\n"},
+        {"acl list", "*2\r\n$51\r\nuser default on nopass sanitize-payload ~* &* +@all\r\n"
+                     "$61\r\nuser u on nopass sanitize-payload resetchannels -@all -select\r\n"},
+        /* A category forgets them as well, as in redis. */
+        {"acl setuser v on nopass +select|0 -@connection", "+OK\r\n"},
+        {"acl dryrun v select 0", "$53\r\nUser v has no permissions to run the 'select' command\r\n"},
+    };
+    PLAY(turns);
 }
 
 int main(void)
@@ -210,6 +280,8 @@ int main(void)
         cmocka_unit_test(the_log_counts_what_is_alike),
         cmocka_unit_test(another_set_of_users),
         cmocka_unit_test(plain_users_need_no_lines),
+        cmocka_unit_test(users_as_text),
+        cmocka_unit_test(rules_with_spaces_go_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,16 +56,16 @@ static void test_password_taken_away(void **state)
     static const char refused[] = "-NOAUTH Authentication required.\r\n";
     struct dialog dialog;
     dialog_begin(&dialog);
-    acl_set_default_password(dialog.world->acl, "secret");
+    acl_set_default_password(dialog.world->acl, SLICE_LITERAL("secret"));
     dialog_say(&dialog, "reset");
     assert_string_equal(dialog_say(&dialog, "ping"), refused);
-    acl_set_default_password(dialog.world->acl, "");
+    acl_set_default_password(dialog.world->acl, SLICE_LITERAL(""));
     assert_string_equal(dialog_say(&dialog, "ping"), "+PONG\r\n");
     assert_int_equal(dialog_say(&dialog, "hello 2")[0], '*');
-    acl_set_default_password(dialog.world->acl, "another");
+    acl_set_default_password(dialog.world->acl, SLICE_LITERAL("another"));
     assert_string_equal(dialog_say(&dialog, "ping"), refused);
     assert_string_equal(dialog_say(&dialog, "auth another"), "+OK\r\n");
-    acl_set_default_password(dialog.world->acl, "changed");
+    acl_set_default_password(dialog.world->acl, SLICE_LITERAL("changed"));
     assert_string_equal(dialog_say(&dialog, "ping"), "+PONG\r\n");
     dialog_end(&dialog);
 }
@@ -81,7 +81,7 @@ static void test_hello_fails_whole(void **state)
     };
     struct dialog dialog;
     dialog_begin(&dialog);
-    acl_set_default_password(dialog.world->acl, "secret");
+    acl_set_default_password(dialog.world->acl, SLICE_LITERAL("secret"));
     dialog_say(&dialog, "reset");
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         assert_memory_equal(dialog_say(&dialog, lines[i]), "-ERR ", 5);

@@ -113,7 +113,6 @@ static inline void fixture_open(struct fixture *fixture)
                   .random_seed = 7,
                   .settings = {.bulk_max = 512 << 20,
                                .query_max = 1 << 30,
-                               .requirepass = "",
                                .value_file_threshold = fixture->value_file_threshold,
                                .hll_sparse_max = 3000}},
         .journal = {.disk = fixture->disk,

@@ -114,7 +114,7 @@ static inline void assert_same_values(const struct config *a, const struct confi
 {
     for (size_t i = 0; i < config_count(); i++) {
         struct slice name = slice_of(config_name(i, NULL));
-        if (strcmp(config_get(a, name), config_get(b, name)) != 0)
+        if (!slice_equal(config_get_bytes(a, name), config_get_bytes(b, name)))
             fail_msg("%s is '%s' and '%s'", name.data, config_get(a, name), config_get(b, name));
     }
 }

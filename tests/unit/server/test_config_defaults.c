@@ -57,7 +57,7 @@ static void fields_follow_defaults(void **state)
     assert_int_equal(config->appendfsync, SYNC_ALWAYS);
     assert_int_equal(config->segment_size, 64 << 20);
     assert_int_equal(config->maxclients, 10000);
-    assert_string_equal(config->requirepass, "");
+    assert_int_equal(config->requirepass.size, 0);
     assert_string_equal(config->dir, "./data");
     assert_int_equal(config->output_limits[OUTPUT_REPLICA].hard_bytes, 256 << 20);
     assert_int_equal(config->output_limits[OUTPUT_PUBSUB].soft_seconds, 60);

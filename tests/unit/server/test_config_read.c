@@ -15,7 +15,7 @@ static void reads_values_of_each_kind(void **state)
                   "oom-score-adj-values -1 2 3\nreplicaof 10.0.0.9 7000\nhz 1000\n"
                   "dir '/x y/'");
     assert_int_equal(config->port, 7001);
-    assert_string_equal(config->requirepass, "a A\n\"");
+    assert_true(slice_equal(config->requirepass, SLICE_LITERAL("a A\n\"")));
     assert_string_equal(config->logfile, "it's");
     assert_string_equal(config->unixsocket, "");
     assert_int_equal(config->appendfsync, SYNC_EVERYSEC);
@@ -124,13 +124,13 @@ static void errors_name_their_place(void **state)
         assert_error(cases[i].text, cases[i].error);
 }
 
-/* A secret is not repeated in an error, long values are cut, control characters shown as '?'. */
+/* A secret is not repeated in an error, long values are cut, what cannot be seen is shown. */
 static void errors_are_discreet(void **state)
 {
     (void)state;
     assert_error("requirepass secret word", "test.conf:1: 'requirepass': wrong number of arguments");
     assert_error("requirepass \"secret", "test.conf:1: 'requirepass': unbalanced quotes");
-    assert_error("port \"\\x07\"", "test.conf:1: 'port ?': argument couldn't be parsed into an integer");
+    assert_error("port \"\\x07\"", "test.conf:1: 'port \\x07': argument couldn't be parsed into an integer");
     assert_error("port 0123456789012345678901234567890123456789012345678901234567890123456789",
                  "test.conf:1: 'port 01234567890123456789012345678901234567890123456789012345678...': "
                  "argument couldn't be parsed into an integer");
@@ -145,7 +145,79 @@ static void refuses_zero_bytes(void **state)
     assert_false(config_read_text(config, "f", SLICE_LITERAL("port 1\nport\0 2\n"), &error));
     assert_string_equal(error.text, "f:2: the line holds a zero byte");
     assert_false(config_read_text(config, "f", SLICE_LITERAL("logfile \"a\\x00b\""), &error));
+    assert_false(config_read_text(config, "f", SLICE_LITERAL("include \"a\\x00b\""), &error));
+    assert_string_equal(error.text, "f:1: 'include a\\x00b': the name holds a zero byte");
     config_free(config);
+}
+
+/* ... but where it is part of a secret, which may be any bytes, as redis-server has it. */
+static void secrets_are_any_bytes(void **state)
+{
+    (void)state;
+    struct config *config = config_of("requirepass \"a\\x00b\xff\"\nmasterauth \"\\x00\"\n"
+                                      "user joe on \">a\\x00b\"\n");
+    assert_true(slice_equal(config->requirepass, SLICE_LITERAL("a\0b\xff")));
+    assert_true(slice_equal(config_get_bytes(config, SLICE_LITERAL("requirepass")), config->requirepass));
+    assert_int_equal(config_get_bytes(config, SLICE_LITERAL("masterauth")).size, 1);
+    assert_true(slice_equal(config->users[0].words[3], SLICE_LITERAL(">a\0b")));
+    config_free(config);
+}
+
+/* What editors leave in files and nobody sees: a byte order mark, carriage returns, blanks at the ends of
+ * lines, no newline behind the last one, very long lines. */
+static void passes_over_what_nobody_sees(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "\xef\xbb\xbfport 7\ntimeout 8\n",
+        "\xef\xbb\xbf\nport 7\r\ntimeout 8",
+        "port 7\r\ntimeout 8\r\n",
+        "port 7 \t \r\n\ttimeout\t8\t\v\f",
+        "\xef\xbb\xbf# a\n\r\nport 7\ntimeout 8",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct config *config = config_of(texts[i]);
+        assert_int_equal(config->port, 7);
+        assert_int_equal(config->timeout, 8);
+        config_free(config);
+    }
+    const size_t size = 1 << 20;
+    struct buffer text = {0};
+    buffer_append_text(&text, "logfile \"");
+    memset(buffer_reserve(&text, size), 'x', size);
+    text.size += size;
+    buffer_append_text(&text, "\"\nport 7\n#");
+    memset(buffer_reserve(&text, size), ' ', size);
+    text.size += size;
+    buffer_append_char(&text, '\0');
+    struct config *config = config_of(text.data);
+    assert_int_equal(strlen(config->logfile), size);
+    assert_int_equal(config->port, 7);
+    config_free(config);
+    buffer_free(&text);
+}
+
+/* ... and what is no text, or looks like something that it is not. */
+static void shows_what_nobody_sees(void **state)
+{
+    (void)state;
+    static const char utf16[] = "f:1: this is no plain text but UTF-16, it seems; save it as UTF-8";
+    const struct slice texts[] = {SLICE_LITERAL("\xff\xfep\0o\0"), SLICE_LITERAL("\xfe\xff\0p\0o"),
+                                  SLICE_LITERAL("p\0o\0"), SLICE_LITERAL("\0p\0o")};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct config *config = config_new();
+        struct config_error error;
+        assert_false(config_read_text(config, "f", texts[i], &error));
+        assert_string_equal(error.text, utf16);
+        config_free(config);
+    }
+    assert_error("port\xc2\xa0"
+                 "7",
+                 "test.conf:1: 'port\\xc2\\xa07': unknown directive; did you mean 'port'?");
+    assert_error("port 7\xc2\xa0",
+                 "test.conf:1: 'port 7\\xc2\\xa0': argument couldn't be parsed into an integer");
+    assert_error("timeout 1\n\xef\xbb\xbfport 7",
+                 "test.conf:2: '\\xef\\xbb\\xbfport': unknown directive; did you mean 'port'?");
 }
 
 /* Several words may be given as one, as redis-server takes them. */
@@ -165,8 +237,8 @@ static void keeps_users(void **state)
     struct config *config = config_of("user default on nopass ~* &* +@all\nuser \"joe\" on \">a b\"\n");
     assert_int_equal(config->user_count, 2);
     assert_int_equal(config->users[0].count, 7);
-    assert_string_equal(config->users[1].items[1], "joe");
-    assert_string_equal(config->users[1].items[3], ">a b");
+    assert_string_equal(config->users[1].words[1].data, "joe");
+    assert_string_equal(config->users[1].words[3].data, ">a b");
     config_free(config);
 }
 
@@ -197,6 +269,27 @@ static void includes_files(void **state)
     snprintf(expected, sizeof(expected),
              "test.conf:2: cannot read the included file '%s/missing': No such file or directory", folder);
     assert_error(text, expected);
+    folder_remove(folder);
+}
+
+/* A relative name starts from the folder that the process is in, whatever that is called; a byte order mark
+ * of the included file is none of its first directive. */
+static void includes_from_any_folder(void **state)
+{
+    (void)state;
+    char *folder = folder_new();
+    char *before = getcwd(NULL, 0);
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkdir("a[b]*", 0700), 0);
+    assert_int_equal(chdir("a[b]*"), 0);
+    file_write("one.conf", "\xef\xbb\xbfport 7\n");
+    file_write("two.inc", "timeout 8\n");
+    struct config *config = config_of("include one.conf\ninclude t*.inc\n");
+    assert_int_equal(config->port, 7);
+    assert_int_equal(config->timeout, 8);
+    config_free(config);
+    assert_int_equal(chdir(before), 0);
+    free(before);
     folder_remove(folder);
 }
 
@@ -416,7 +509,11 @@ int main(void)
         cmocka_unit_test(refuses_zero_bytes),
         cmocka_unit_test(keeps_users),
         cmocka_unit_test(splits_a_value_of_several_words),
+        cmocka_unit_test(secrets_are_any_bytes),
+        cmocka_unit_test(passes_over_what_nobody_sees),
+        cmocka_unit_test(shows_what_nobody_sees),
         cmocka_unit_test(includes_files),
+        cmocka_unit_test(includes_from_any_folder),
         cmocka_unit_test(includes_end),
         cmocka_unit_test(reads_the_command_line),
         cmocka_unit_test(command_line_errors),

@@ -24,7 +24,7 @@ static void sets_values(void **state)
                     "60 1 5 2"));
     assert_int_equal(config->timeout, 5);
     assert_string_equal(config->bind.items[0], "10.0.0.1");
-    assert_string_equal(config->requirepass, "a b");
+    assert_true(slice_equal(config->requirepass, SLICE_LITERAL("a b")));
     assert_value(config, "save", "60 1 5 2");
     assert_true(SET(config, &error, "save", "", "bind", "", "client-output-buffer-limit", "normal 1 2 3"));
     assert_value(config, "save", "");
@@ -162,7 +162,7 @@ static void puts_back_what_is_refused(void **state)
                         "bind=::1 requirepass=new port=7 bind=1.2.3.4 requirepass=old port=6379 ");
     assert_same_values(config, before);
     assert_int_equal(config->port, 6379);
-    assert_string_equal(config->requirepass, "old");
+    assert_true(slice_equal(config->requirepass, SLICE_LITERAL("old")));
     assert_string_equal(config->bind.items[0], "1.2.3.4");
     config_free(config);
     config_free(before);
