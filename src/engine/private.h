@@ -76,10 +76,11 @@ struct engine {
     struct write_waits write_waits;
 };
 
-/* What a rewrite could make less of: base and log, and value files that only the log keeps from going. */
+/* What a rewrite could make less of: base and log, and value files that only the log keeps from going. Those
+ * that are dead and go anyhow are not counted: a rewrite would help nobody. */
 static inline uint64_t engine_bytes_on_disk(const struct journal_stats *stats)
 {
-    return stats->base_bytes + stats->log_bytes + stats->value_bytes_dead;
+    return stats->base_bytes + stats->log_bytes + stats->value_bytes_pinned;
 }
 
 /* rewrite.c */

@@ -111,13 +111,6 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
                                        .retry_wait_ms = REWRITE_RETRY_MS_MIN};
 }
 
-static uint64_t bytes_on_disk(struct engine *engine)
-{
-    struct journal_stats stats;
-    journal_stats_read(engine->journal, &stats);
-    return engine_bytes_on_disk(&stats);
-}
-
 static void rewrite_failed(struct engine *engine)
 {
     struct rewrite *rewrite = &engine->rewrite;
@@ -265,8 +258,11 @@ static const char *rewrite_due(struct engine *engine)
     if (triggers->interval_seconds > 0 &&
         world->now_ms - engine->rewrite.last_ended_ms >= triggers->interval_seconds * 1000)
         return "the time since the last one";
-    uint64_t bytes = bytes_on_disk(engine);
-    if (bytes < triggers->min_bytes)
+    struct journal_stats journal_stats;
+    journal_stats_read(engine->journal, &journal_stats);
+    uint64_t bytes = engine_bytes_on_disk(&journal_stats);
+    /* As long as what the last one replaced is still being removed, another would only add to it. */
+    if (bytes < triggers->min_bytes || journal_stats.removal_bytes > bytes)
         return NULL;
     uint64_t base = engine->rewrite.bytes_after_last ? engine->rewrite.bytes_after_last : 1;
     if (triggers->growth_percent > 0 && bytes > base &&

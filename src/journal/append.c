@@ -181,8 +181,9 @@ static bool want_room(struct journal *journal, struct want *want, enum task task
 {
     bool was_tried = journal->full_tasks & 1u << TASK_QUEUE ||
                      (journal->full_tasks & 1u << task && size >= want->full_size);
-    /* What found no room is tried again at its own pace; something smaller at once. */
-    if (!was_tried)
+    /* What found no room is tried again at its own pace, or when the remover has made some; something smaller
+     * at once. */
+    if (!was_tried && !(journal->removal_tasks & 1u << task))
         journal->committer.retry_us[task] = 0;
     want->size = size == 0 ? 1 : size < CHANGE_SIZE_MAX ? size : CHANGE_SIZE_MAX;
     want->is_asked = true;

@@ -6,14 +6,19 @@
  *
  * As one thread both writes and syncs, nothing is written, and under SYNC_EVERYSEC nothing acknowledged,
  * while a sync is under way. That is what keeps D3: the acknowledged writes that a power failure takes are
- * those since the last sync was begun, and a sync is begun when the first of them is half a second old. A
- * sync that takes long delays acknowledgements; it never widens the window. */
+ * those since the last sync was begun, and a sync is begun when the first of them is half a second old.
+ *
+ * A disk may be slow in any call. So under SYNC_EVERYSEC whatever is acknowledged is synced before any call
+ * is made that is neither a frame's write nor a sync; what may take very long, the remover does beside. And a
+ * write or a sync of the log itself that was slow is expected to be slow again: for a while nothing is
+ * acknowledged before it is synced. So only the first slow one, which nobody can foresee, makes what was
+ * acknowledged before it wait longer than a second to be durable. */
 #include <inttypes.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "journal/journal_private.h"
 
 /* --- syncing ------------------------------------------------------------------------------------------ */
@@ -32,6 +37,15 @@ static void count_sync(struct journal *journal, int64_t took_us)
     stats->last_sync_ms = clock_wall_ms(journal->clock);
 }
 
+/* Notes how long something took that waited for the disk. Returns when it ended. */
+static int64_t note_call(struct journal *journal, int64_t begin_us)
+{
+    int64_t end_us = clock_monotonic_us(journal->clock);
+    if (end_us - begin_us >= SLOW_CALL_US)
+        journal->committer.slow_until_us = end_us + SLOW_MEMORY_US;
+    return end_us;
+}
+
 enum io_result committer_sync(struct journal *journal, struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
@@ -43,13 +57,20 @@ enum io_result committer_sync(struct journal *journal, struct journal_error *err
     if (committer->named > committer->on_record)
         committer->on_record = committer->named;
     committer->oldest_unsynced_us = NEVER_US;
-    committer->last_sync_us = clock_monotonic_us(journal->clock);
+    committer->last_sync_us = note_call(journal, begin_us);
     int64_t took_us = committer->last_sync_us - begin_us;
     pthread_mutex_lock(&journal->lock);
     committer->sync_us_average += (took_us - committer->sync_us_average) / 8;
     count_sync(journal, took_us);
     pthread_mutex_unlock(&journal->lock);
     return IO_DONE;
+}
+
+enum io_result committer_sync_before(struct journal *journal, struct journal_error *error)
+{
+    const struct committer *committer = &journal->committer;
+    bool owes = journal_policy(journal) == SYNC_EVERYSEC && committer->written != committer->durable;
+    return owes ? committer_sync(journal, error) : IO_DONE;
 }
 
 static int64_t sync_due(const struct journal *journal, int64_t now_us)
@@ -94,7 +115,7 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
     committer->last_frame_size = bytes->size;
     if (committer->oldest_unsynced_us == NEVER_US)
         committer->oldest_unsynced_us = begin_us;
-    int64_t took_us = clock_monotonic_us(journal->clock) - begin_us;
+    int64_t took_us = note_call(journal, begin_us) - begin_us;
     pthread_mutex_lock(&journal->lock);
     committer->write_us_average += (took_us - committer->write_us_average) / 8;
     journal->stats.frames++;
@@ -108,12 +129,8 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
 static enum io_result write_values(struct journal *journal, struct batch *batch, bool *done,
                                    struct journal_error *error)
 {
-    struct committer *committer = &journal->committer;
-    enum io_result result = IO_DONE;
     *done = false;
-    /* Writing these may take long: what is acknowledged before its sync must not wait for it. */
-    if (journal_policy(journal) == SYNC_EVERYSEC && committer->written != committer->durable)
-        result = committer_sync(journal, error);
+    enum io_result result = committer_sync_before(journal, error);
     while (result == IO_DONE && batch->values_written < batch->value_count) {
         const struct blob *blob = batch->values[batch->values_written].blob;
         struct value_file *file = value_of(blob);
@@ -159,8 +176,11 @@ static enum io_result write_batch_frame(struct journal *journal, struct batch *b
     enum io_result result = IO_DONE;
     if (batch->value_count > 0)
         append_references(batch);
-    if (segment_writer_room(&committer->writer) < batch->bytes.size)
-        result = space_make(journal, batch->bytes.size, error);
+    if (segment_writer_room(&committer->writer) < batch->bytes.size) {
+        result = committer_sync_before(journal, error);
+        if (result == IO_DONE)
+            result = space_make(journal, batch->bytes.size, error);
+    }
     if (result == IO_DONE)
         result = write_frame(journal, batch->value_count > 0 ? FRAME_VALUES : FRAME_DATA, batch->database,
                              &batch->bytes, error);
@@ -183,8 +203,10 @@ static enum io_result write_batch(struct journal *journal, struct batch *batch, 
         result = write_batch_frame(journal, batch, error);
     if (result != IO_DONE || !*done)
         return result;
-    int64_t age_us = clock_monotonic_us(journal->clock) - committer->oldest_unsynced_us;
-    if (journal_policy(journal) == SYNC_EVERYSEC && age_us >= SYNC_AGE_LATE_US)
+    int64_t now_us = clock_monotonic_us(journal->clock);
+    bool is_slow = now_us < committer->slow_until_us;
+    bool is_late = now_us - committer->oldest_unsynced_us >= SYNC_AGE_LATE_US;
+    if (journal_policy(journal) == SYNC_EVERYSEC && (is_slow || is_late))
         return committer_sync(journal, error);
     return IO_DONE;
 }
@@ -239,7 +261,10 @@ static enum io_result queue_run(struct journal *journal, struct journal_error *e
 static int64_t close_due(const struct journal *journal, int64_t now_us)
 {
     const struct committer *committer = &journal->committer;
-    bool is_quiet = committer->written == committer->durable && queue_due(journal, now_us) == NEVER_US;
+    /* What finds no room may find it when value files go that wait for the record. */
+    bool is_stuck = committer->retry_us[TASK_QUEUE] > now_us;
+    bool is_quiet =
+        committer->written == committer->durable && (is_stuck || queue_due(journal, now_us) == NEVER_US);
     if (!is_quiet || committer->recorded == committer->durable)
         return NEVER_US;
     if (journal_policy(journal) == SYNC_NO && !values_wait_for_record(journal))
@@ -286,6 +311,11 @@ static const struct {
     [TASK_VALUES] = {values_due, values_run},    [TASK_VALUE_ROOM] = {value_room_due, value_room_run},
 };
 
+static bool is_due(const struct journal *journal, enum task task, int64_t now_us)
+{
+    return journal->committer.retry_us[task] <= now_us && tasks[task].due(journal, now_us) <= now_us;
+}
+
 /* The first task that is due now; TASK_COUNT when none is, and *due_us is when one will be. */
 static enum task find_due(const struct journal *journal, int64_t now_us, int64_t *due_us)
 {
@@ -304,6 +334,28 @@ static enum task find_due(const struct journal *journal, int64_t now_us, int64_t
     return TASK_COUNT;
 }
 
+/* The task to be run now, of which first is the most urgent: it, or one that was passed over often. */
+static enum task choose_due(struct journal *journal, enum task first, int64_t now_us)
+{
+    struct committer *committer = &journal->committer;
+    enum task chosen = TASK_COUNT;
+    if (first < TASK_AHEAD || first == TASK_COUNT)
+        return first;
+    for (enum task task = first + 1; task < TASK_COUNT; task++) {
+        if (!is_due(journal, task, now_us))
+            continue;
+        /* In turn: the next behind the last, else the first. */
+        if (chosen == TASK_COUNT || (chosen <= committer->last_below && task > committer->last_below))
+            chosen = task;
+    }
+    committer->passed_over = chosen == TASK_COUNT ? 0 : committer->passed_over + 1;
+    if (committer->passed_over <= PASSED_OVER_MAX)
+        return first;
+    committer->passed_over = 0;
+    committer->last_below = chosen;
+    return chosen;
+}
+
 /* Whether a task that found the disk full keeps writes from being admitted. The others can wait for room. */
 static bool holds_writes_up(enum task task)
 {
@@ -314,6 +366,11 @@ static bool holds_writes_up(enum task task)
 static void note_full(struct journal *journal, enum task task, const struct journal_error *error)
 {
     journal->committer.retry_us[task] = clock_monotonic_us(journal->clock) + RETRY_US;
+    /* What is being removed makes room. */
+    if (remover_waits(&journal->remover)) {
+        journal->removal_tasks |= 1u << task;
+        return;
+    }
     if (!holds_writes_up(task))
         return;
     journal->full_tasks |= 1u << task;
@@ -331,6 +388,7 @@ static void note_full(struct journal *journal, enum task task, const struct jour
 static void note_done(struct journal *journal, enum task task)
 {
     journal->committer.retry_us[task] = 0;
+    journal->removal_tasks &= ~(1u << task);
     if (!holds_writes_up(task) || !journal->full_tasks)
         return;
     journal->full_tasks &= ~(1u << task);
@@ -355,6 +413,47 @@ static void note_failed(struct journal *journal, const struct journal_error *err
     /* Said before the loop knows: it ends the process, which must not be over before the reason is told. */
     diag(DIAG_WARNING, "the log has failed: %s", journal->failure.text);
     atomic_store_explicit(&journal->has_failed, true, memory_order_release);
+}
+
+/* How far values are sure to find room. With the lock held. While the remover is behind, no more are taken
+ * than it lets go. */
+static void publish_values_room(struct journal *journal)
+{
+    const struct remover *remover = &journal->remover;
+    uint64_t waiting = atomic_load(&remover->value_bytes);
+    uint64_t limit = journal->values_limit;
+    bool is_behind = waiting > journal->limits.segment_size &&
+                     waiting > journal->limits.segment_size + journal_bytes_in_use(journal);
+    if (is_behind && !journal->is_paced) {
+        journal->paced_appended = atomic_load_explicit(&journal->values_appended, memory_order_acquire);
+        journal->paced_gone = atomic_load(&remover->value_bytes_gone);
+    }
+    journal->is_paced = is_behind;
+    if (is_behind) {
+        uint64_t gone = atomic_load(&remover->value_bytes_gone) - journal->paced_gone;
+        if (limit > journal->paced_appended + gone)
+            limit = journal->paced_appended + gone;
+    }
+    atomic_store_explicit(&journal->values_room, limit, memory_order_release);
+}
+
+void committer_note_removed(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    struct committer *committer = &journal->committer;
+    for (enum task task = 0; task < TASK_COUNT; task++)
+        if (journal->removal_tasks & 1u << task)
+            committer->retry_us[task] = 0;
+    bool was_paced = journal->is_paced;
+    if (journal->started)
+        publish_values_room(journal);
+    bool wakes = was_paced && journal->loop_waits;
+    if (wakes)
+        journal->loop_waits = false;
+    committer_signal(journal);
+    pthread_mutex_unlock(&journal->lock);
+    if (wakes)
+        journal->wake(journal->wake_context);
 }
 
 unsigned committer_publish(struct journal *journal)
@@ -385,9 +484,11 @@ unsigned committer_publish(struct journal *journal)
         value_limit = committer->values_placed;
     }
     atomic_store_explicit(&journal->room, limit, memory_order_release);
-    atomic_store_explicit(&journal->values_room, value_limit, memory_order_release);
+    journal->values_limit = value_limit;
+    publish_values_room(journal);
     journal->stats.segment_reserved = room;
     journal->stats.spare_files = committer->spare_count;
+    journal->stats.spare_bytes = space_spare_bytes(committer);
 
     bool sync_was_asked = journal->sync_target > durable && journal->sync_target <= committer->durable;
     unsigned wake = journal->loop_waits || sync_was_asked ? WAKE_WAITING : 0;
@@ -395,19 +496,32 @@ unsigned committer_publish(struct journal *journal)
     return journal_acknowledged(journal) > acknowledged ? wake | WAKE_ACKNOWLEDGED : wake;
 }
 
+/* Whether a task makes other calls to the disk than those that write and sync frames: at once, or never.
+ * TASK_QUEUE and TASK_HISTORY do that now and then, and sync before by themselves. */
+static bool is_lengthy(enum task task)
+{
+    return task != TASK_SYNC && task != TASK_QUEUE && task != TASK_VALUES && task != TASK_HISTORY;
+}
+
 /* Runs a task that is due, and returns what the loop is to be woken for. Called with the lock held, which is
  * given up meanwhile. */
 static unsigned run_task(struct journal *journal, enum task task)
 {
     struct journal_error error = {""};
+    int64_t begin_us = clock_monotonic_us(journal->clock);
     bool was_rewriting = atomic_load(&journal->rewriting);
     ASSERT(!journal->task_runs);
     journal->committer.limits = journal->limits;
     journal->task_runs = true;
     pthread_mutex_unlock(&journal->lock);
-    enum io_result result = tasks[task].run(journal, &error);
+    enum io_result result = is_lengthy(task) ? committer_sync_before(journal, &error) : IO_DONE;
+    if (result == IO_DONE)
+        result = tasks[task].run(journal, &error);
+    note_call(journal, begin_us);
     pthread_mutex_lock(&journal->lock);
     journal->task_runs = false;
+    lsn_t durable = journal_durable(journal);
+    bool loop_waits = journal->loop_waits;
     switch (result) {
     case IO_DONE: note_done(journal, task); break;
     case IO_FULL: note_full(journal, task, &error); break;
@@ -415,6 +529,11 @@ static unsigned run_task(struct journal *journal, enum task task)
     }
     /* A task that failed may have written without having synced: nothing of that is told. */
     unsigned wake = result == IO_FAILED ? WAKE_WAITING : committer_publish(journal);
+    /* Nothing has changed for whoever waits for room: the remover tells when it has. */
+    if (result == IO_FULL && journal->removal_tasks & 1u << task && journal_durable(journal) == durable) {
+        wake &= ~WAKE_WAITING;
+        journal->loop_waits = loop_waits;
+    }
     return was_rewriting && !atomic_load(&journal->rewriting) ? wake | WAKE_WAITING : wake;
 }
 
@@ -431,7 +550,8 @@ bool committer_step(struct journal *journal, int64_t *due_us)
     if (journal->task_runs)
         return false; /* the loop does it, and tells when it has */
     journal->committer.limits = journal->limits;
-    enum task task = find_due(journal, clock_monotonic_us(journal->clock), due_us);
+    int64_t now_us = clock_monotonic_us(journal->clock);
+    enum task task = choose_due(journal, find_due(journal, now_us, due_us), now_us);
     if (task == TASK_COUNT)
         return false;
     if (run_task(journal, task))
@@ -460,7 +580,7 @@ void committer_work_for_loop(struct journal *journal)
         committer_signal(journal);
 }
 
-bool journal_work(struct journal *journal)
+bool journal_work_committer(struct journal *journal)
 {
     ASSERT(journal->started && !journal->threaded);
     int64_t due_us;
@@ -470,12 +590,25 @@ bool journal_work(struct journal *journal)
     return worked || values_load_one(journal);
 }
 
+bool journal_work_remover(struct journal *journal)
+{
+    ASSERT(journal->started && !journal->threaded);
+    return remover_step(journal);
+}
+
+bool journal_work(struct journal *journal)
+{
+    return journal_work_committer(journal) || journal_work_remover(journal);
+}
+
 int64_t journal_work_due_us(const struct journal *journal)
 {
     ASSERT(journal->started && !journal->threaded);
     int64_t due_us;
     int64_t now_us = clock_monotonic_us(journal->clock);
-    return find_due(journal, now_us, &due_us) == TASK_COUNT && !values_load_due(journal) ? due_us : now_us;
+    bool is_due_now = find_due(journal, now_us, &due_us) != TASK_COUNT || values_load_due(journal) ||
+                      (remover_waits(&journal->remover) && !journal->remover.is_busy);
+    return is_due_now ? now_us : due_us;
 }
 
 /* --- the thread --------------------------------------------------------------------------------------- */
@@ -514,15 +647,7 @@ static void *commit_thread(void *argument)
 
 bool committer_start_thread(struct journal *journal)
 {
-    /* Signals are for the loop. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    journal->has_thread = pthread_create(&journal->thread, NULL, commit_thread, journal) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (journal->has_thread)
-        pthread_setname_np(journal->thread, "dkv-commit");
+    journal->has_thread = thread_start(&journal->thread, commit_thread, journal, "dkv-commit");
     return journal->has_thread;
 }
 
@@ -540,12 +665,19 @@ void committer_stop_thread(struct journal *journal)
 
 /* --- the end ------------------------------------------------------------------------------------------ */
 
+/* A full disk may be full of what is to be removed. */
+static enum io_result finish_queue(struct journal *journal, struct journal_error *error)
+{
+    enum io_result result = queue_run(journal, error);
+    return result == IO_FULL && remover_drain(journal) ? queue_run(journal, error) : result;
+}
+
 static enum io_result finish_tasks(struct journal *journal, struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
     enum io_result result = IO_DONE;
     while (result == IO_DONE && queue_due(journal, 0) != NEVER_US)
-        result = queue_run(journal, error);
+        result = finish_queue(journal, error);
     /* What was written is worth a sync even if the rest found no room. */
     if (result != IO_FAILED && committer->written != committer->durable) {
         struct journal_error sync_error;

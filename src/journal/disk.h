@@ -40,6 +40,9 @@ struct disk_operations {
     int (*size)(struct disk_file *file, uint64_t *size);
     int (*rename)(struct disk *disk, const char *from, const char *to);
     int (*unlink)(struct disk *disk, const char *name);
+    /* Whether no name leads to the file any more and nobody else has it open, so that nobody misses what is
+     * cut off. NULL: it cannot be told. */
+    bool (*is_alone)(struct disk_file *file);
     /* Makes creations, renames and removals in the folder durable. */
     int (*sync_folder)(struct disk *disk);
     int (*list)(struct disk *disk, disk_list_visit *visit, void *context);
@@ -134,6 +137,11 @@ static inline int disk_rename(struct disk *disk, const char *from, const char *t
 static inline int disk_unlink(struct disk *disk, const char *name)
 {
     return disk->operations->unlink(disk, name);
+}
+
+static inline bool disk_is_alone(struct disk_file *file)
+{
+    return file->operations->is_alone && file->operations->is_alone(file);
 }
 
 static inline int disk_sync_folder(struct disk *disk)

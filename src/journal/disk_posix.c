@@ -178,6 +178,16 @@ static int posix_unlink(struct disk *disk, const char *name)
     return result_of(unlinkat(posix_disk(disk)->folder_fd, name, 0));
 }
 
+/* A lease to write is given only to whoever is the only one to have the file open. */
+static bool posix_is_alone(struct disk_file *file)
+{
+    struct stat status;
+    int fd = posix_fd(file);
+    if (fstat(fd, &status) < 0 || status.st_nlink > 0 || fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+        return false;
+    return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+}
+
 static int posix_sync_folder(struct disk *disk)
 {
     return result_of(fsync(posix_disk(disk)->folder_fd));
@@ -334,6 +344,7 @@ static const struct disk_operations disk_posix_operations = {
     .size = posix_size,
     .rename = posix_rename,
     .unlink = posix_unlink,
+    .is_alone = posix_is_alone,
     .sync_folder = posix_sync_folder,
     .list = posix_list,
     .lock = posix_lock,

@@ -53,6 +53,7 @@ static struct journal *journal_new(const struct journal_options *options)
         (struct limits){options->segment_size, options->history_bases, options->history_seconds};
     atomic_init(&journal->policy, (int)options->policy);
     init_lock(journal);
+    remover_init(&journal->remover);
     struct committer *committer = &journal->committer;
     committer->limits = journal->limits;
     committer->ahead = AHEAD_MIN;
@@ -66,12 +67,13 @@ static struct journal *journal_new(const struct journal_options *options)
 
 static void journal_free(struct journal *journal)
 {
-    ASSERT(!journal->has_thread);
+    ASSERT(!journal->has_thread && !journal->remover.has_thread);
     values_stop(journal);
     if (journal->reader)
         stream_reader_close(journal->reader);
     mem_free(journal->reader);
     committer_free(journal);
+    remover_free(&journal->remover);
     if (journal->open)
         batch_free(journal->open);
     struct batch *lists[] = {journal->queue_first, journal->free_batches};
@@ -361,8 +363,9 @@ bool journal_start(struct journal *journal, struct journal_error *error)
     committer_publish(journal);
     pthread_mutex_unlock(&journal->lock);
     journal->started = true;
-    if (journal->threaded && !committer_start_thread(journal)) {
-        error_set(error, "cannot start the commit thread");
+    if (journal->threaded && (!remover_start_thread(journal) || !committer_start_thread(journal))) {
+        remover_stop_thread(journal);
+        error_set(error, "cannot start the commit thread and the one that removes files");
         journal->started = false;
         return false;
     }
@@ -371,13 +374,29 @@ bool journal_start(struct journal *journal, struct journal_error *error)
 
 /* --- knowing ------------------------------------------------------------------------------------------ */
 
+static uint64_t log_bytes(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->appended, memory_order_acquire) - journal->log_begin;
+}
+
+uint64_t journal_bytes_in_use(struct journal *journal)
+{
+    struct values *values = journal->values;
+    pthread_mutex_lock(&values->lock);
+    uint64_t value_bytes = values->bytes - values->dead_bytes;
+    pthread_mutex_unlock(&values->lock);
+    return journal->stats.base_bytes + log_bytes(journal) + value_bytes;
+}
+
 void journal_stats_read(struct journal *journal, struct journal_stats *stats)
 {
     pthread_mutex_lock(&journal->lock);
     *stats = journal->stats;
-    stats->log_bytes = atomic_load_explicit(&journal->appended, memory_order_acquire) - journal->log_begin;
+    stats->log_bytes = log_bytes(journal);
     pthread_mutex_unlock(&journal->lock);
     values_stats(journal, stats);
+    stats->removal_files = atomic_load(&journal->remover.files);
+    stats->removal_bytes = atomic_load(&journal->remover.bytes);
     for (int i = 0; i < STREAM_ID_SIZE; i++)
         snprintf(stats->stream_id + 2 * i, 3, "%02x", journal->stream_id[i]);
 }
@@ -394,7 +413,9 @@ bool journal_close(struct journal *journal)
         queue_push_open(journal);
         pthread_mutex_unlock(&journal->lock);
         committer_stop_thread(journal);
+        remover_stop_thread(journal);
         ok = committer_finish(journal);
+        remover_drain(journal);
     }
     journal_free(journal);
     return ok;
@@ -403,5 +424,6 @@ bool journal_close(struct journal *journal)
 void journal_abandon(struct journal *journal)
 {
     committer_stop_thread(journal);
+    remover_stop_thread(journal);
     journal_free(journal);
 }

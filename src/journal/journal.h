@@ -178,9 +178,14 @@ const char *journal_failed(const struct journal *journal);
 /* NULL, or why space could not be had (ADMIT_FULL). */
 const char *journal_full(const struct journal *journal);
 
-/* Without options.threaded: does what the thread would do next, without waiting. Returns whether there was
- * anything. */
+/* Without options.threaded: does what the threads would do next, without waiting; the remover only when the
+ * commit thread has nothing to do. Returns whether there was anything. */
 bool journal_work(struct journal *journal);
+/* The same for each of the threads alone: one may do something within a call to the disk that the other
+ * makes.
+ */
+bool journal_work_committer(struct journal *journal);
+bool journal_work_remover(struct journal *journal);
 /* Without options.threaded: monotonic time in us at which journal_work has something to do by itself;
  * INT64_MAX: never. */
 int64_t journal_work_due_us(const struct journal *journal);
@@ -243,10 +248,15 @@ struct journal_stats {
     uint64_t segment_reserved; /* bytes of space prepared ahead of the write position */
     uint64_t history_files;
     uint64_t spare_files;
+    uint64_t spare_bytes;
     uint64_t value_files; /* of large values, those included that wait to be removed */
     uint64_t value_bytes;
     uint64_t value_files_dead; /* that wait to be removed */
     uint64_t value_bytes_dead;
+    uint64_t value_bytes_pinned; /* of those, what goes with the next rewrite, as only the log needs it */
+    uint64_t
+        removal_files; /* that are being removed, or wait to be: of values, old bases and segments, spares */
+    uint64_t removal_bytes;
     uint64_t values_unloaded; /* have still to be read */
     uint64_t values_unloaded_bytes;
     uint64_t frames; /* written since start */

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "journal/journal.h"
 #include "journal/manifest.h"
+#include "journal/remover.h"
 #include "journal/segment_writer.h"
 #include "journal/stream_reader.h"
 #include "journal/values.h"
@@ -40,12 +41,23 @@
  * took so long that it is this old already, what was written is synced before it is acknowledged. */
 #define SYNC_AGE_US      500000
 #define SYNC_AGE_LATE_US 900000
+/* A disk is slow for so long after anything that the committer did took that long: a sync that may take as
+ * long again comes too late for what was acknowledged before it, so acknowledgements wait for it meanwhile.
+ */
+#define SLOW_CALL_US   200000
+#define SLOW_MEMORY_US 10000000
 /* When this long nothing followed, the last promise is put on record by a closing frame. */
 #define QUIET_US 100000
 /* Spare files kept at most; they are also no more bytes than the last log was or, as long as that is not
  * known, than so many segments. */
 #define SPARES_MAX     16
 #define SPARES_AT_OPEN 4
+/* MANIFEST names every segment and is written whole when one is begun. So segments are twice as large for
+ * each so many that there are, up to a size. */
+#define SEGMENTS_PER_DOUBLING 64
+#define SEGMENT_GROWN_MAX     ((uint64_t)1 << 30)
+/* So often a task is run though another, further down the table, is due. */
+#define PASSED_OVER_MAX 4
 
 /* The loop writes, and under SYNC_ALWAYS syncs, by itself (journal_submit) at most so many bytes, and only
  * while that takes less than this on average. */
@@ -92,17 +104,17 @@ enum rewrite_state {
     REWRITE_GIVEN_UP   /* what the child left is to be removed */
 };
 
-/* In the order of their urgency. */
+/* In the order of their urgency; from TASK_AHEAD on, none waits for ever for those before it. */
 enum task {
     TASK_SYNC,
     TASK_ROOM,
     TASK_VALUE_ROOM,
+    TASK_VALUES,
     TASK_AHEAD,
     TASK_QUEUE,
     TASK_REWRITE,
     TASK_CLOSE,
     TASK_HISTORY,
-    TASK_VALUES,
     TASK_RETIRE,
     TASK_COUNT
 };
@@ -148,6 +160,7 @@ struct committer {
     int64_t last_sync_us;
     int64_t sync_us_average; /* of the last eight or so */
     int64_t write_us_average;
+    int64_t slow_until_us; /* the disk was slow lately: SLOW_CALL_US */
     size_t last_frame_size;
     uint64_t ahead;            /* bytes to reserve ahead of the write position */
     uint64_t room_tried;       /* the size that room was last made for, */
@@ -156,9 +169,11 @@ struct committer {
     size_t spare_count;
     uint64_t spare_bytes_max;
     uint64_t next_spare;
-    struct buffer retired;        /* names, each ended by a NUL, of files that no manifest names any more */
+    struct buffer retired;        /* names, each ended by a NUL, of segments that may become spares */
     int64_t history_check_us;     /* when history may have become too old */
     int64_t retry_us[TASK_COUNT]; /* not before: the last try found the disk full */
+    int passed_over;              /* times in a row that a task was run while one below it was due */
+    enum task last_below;         /* of those that were passed over, which was run last */
 };
 
 struct journal {
@@ -226,8 +241,13 @@ struct journal {
     lsn_t sync_target; /* somebody asked for a sync up to here */
     struct want want;
     struct want value_want;
-    bool loop_waits;       /* journal_admit said ADMIT_WAIT since the last wake */
-    unsigned full_tasks;   /* bits of those tasks that hold writes up because the disk is full */
+    bool loop_waits;        /* journal_admit said ADMIT_WAIT since the last wake */
+    unsigned full_tasks;    /* bits of those tasks that hold writes up because the disk is full */
+    unsigned removal_tasks; /* of those that found it full while the remover had something to do */
+    uint64_t values_limit;  /* what values_room would be if value files went as fast as they came */
+    bool is_paced;          /* they do not: from where on more are taken only as others go */
+    uint64_t paced_appended;
+    uint64_t paced_gone;
     int64_t full_since_us; /* when is_full was set */
     struct journal_error failure;
     enum rewrite_state rewrite;
@@ -238,7 +258,13 @@ struct journal {
     struct journal_stats stats;
 
     struct committer committer;
+    struct remover remover; /* with a lock of its own */
 };
+
+/* --- journal.c ---------------------------------------------------------------------------------------- */
+
+/* Of the base in use, the log since then, and the values' files. With the lock held. */
+uint64_t journal_bytes_in_use(struct journal *journal);
 
 /* --- append.c ----------------------------------------------------------------------------------------- */
 
@@ -272,10 +298,15 @@ unsigned committer_publish(struct journal *journal);
 /* Writes what the queue holds, and under SYNC_ALWAYS syncs it, unless something else has to be done first.
  * Called by the loop, with the lock held, which is given up meanwhile. */
 void committer_work_for_loop(struct journal *journal);
+/* The remover has come further: whatever waits for that goes on. Takes the lock. */
+void committer_note_removed(struct journal *journal);
 /* What the queue found no room for was dropped from it. Called with the lock held. */
 void queue_note_unblocked(struct journal *journal);
 /* Syncs the segment being appended to, if anything in it is not durable. */
 enum io_result committer_sync(struct journal *journal, struct journal_error *error);
+/* To be called before any other call to the disk than a frame's write or a sync: under SYNC_EVERYSEC, what is
+ * acknowledged before its sync must not wait for it. */
+enum io_result committer_sync_before(struct journal *journal, struct journal_error *error);
 /* Writes and syncs all that was handed over, ends it with a closing frame and has MANIFEST say how far it
  * reaches. Only after the thread has ended. */
 bool committer_finish(struct journal *journal);
@@ -303,13 +334,14 @@ enum io_result space_replace_manifest(struct journal *journal, struct manifest *
 enum io_result space_record_durable(struct journal *journal, struct journal_error *error);
 /* The same at a clean stop, and how old states of history are by now, if that counts. */
 enum io_result space_record_end(struct journal *journal, struct journal_error *error);
-/* Whether a file of so many bytes is worth keeping as a spare, next to those that are there. */
+uint64_t space_spare_bytes(const struct committer *committer);
+/* Whether there is room for another spare, and whether a file of so many bytes is worth being one. */
+bool space_wants_spares(const struct journal *journal);
 bool space_wants_spare(const struct journal *journal, uint64_t bytes);
-/* Renames a file of so many bytes to be a spare for new segments. */
-void space_keep_spare(struct journal *journal, const char *name, uint64_t bytes);
-void space_remove(struct journal *journal, const char *name);
-/* Removes spares until they are at most so many bytes. Returns whether any was. */
-bool space_drop_spares(struct journal *journal, uint64_t bytes_max);
+/* Renames a file of so many bytes to be a spare for new segments. False when that failed. */
+bool space_keep_spare(struct journal *journal, const char *name, uint64_t bytes);
+/* Has spares removed until they are at most so many bytes. */
+void space_drop_spares(struct journal *journal, uint64_t bytes_max);
 
 int64_t room_due(const struct journal *journal, int64_t now_us);
 enum io_result room_run(struct journal *journal, struct journal_error *error);

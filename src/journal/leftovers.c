@@ -156,6 +156,22 @@ static bool look_at_all(struct journal *journal, struct buffer *names, struct bu
     return true;
 }
 
+/* Large files wait for the remover, which begins when the log has been read. The names of what is not older
+ * than what MANIFEST names may be needed again, and go at once. */
+static void remove_leftover(struct journal *journal, const char *name)
+{
+    const struct manifest *manifest = &journal->committer.manifest;
+    uint64_t number;
+    enum name_kind kind = name_parse(name, &number);
+    bool is_older =
+        !journal->is_fresh && ((kind == NAME_LOG && number < manifest_last_segment(manifest)->lsn) ||
+                               (kind == NAME_BASE && number < manifest_base_in_use(manifest)->lsn));
+    if (kind == NAME_SPARE || is_older)
+        remover_add(journal, name, 0);
+    else
+        remover_detach(journal, name);
+}
+
 bool leftovers_remove(struct journal *journal, struct journal_error *error)
 {
     struct buffer names = {0};
@@ -170,7 +186,7 @@ bool leftovers_remove(struct journal *journal, struct journal_error *error)
     bool ok = rc == 0 && look_at_all(journal, &names, &removals, error);
     for (size_t at = 0; ok && at < removals.size; at += strlen(removals.data + at) + 1) {
         diag(DIAG_VERBOSE, "removing %s, which something interrupted left", removals.data + at);
-        space_remove(journal, removals.data + at);
+        remove_leftover(journal, removals.data + at);
     }
     buffer_free(&names);
     buffer_free(&removals);

@@ -1,8 +1,8 @@
 /* Taking a new base into use, and letting go of what it replaces.
  *
  * The child has written base-<lsn> and made it durable, name and all. MANIFEST is replaced first; only then
- * are files that it names no more removed or renamed, when there is nothing more urgent to do. A crash in
- * between leaves files that no manifest names, which the next start removes. */
+ * are files that it names no more given to the remover, or renamed to be spares, when there is nothing more
+ * urgent to do. A crash in between leaves files that no manifest names, which the next start removes. */
 #include <stdio.h>
 
 #include "base/diag.h"
@@ -29,14 +29,15 @@ static size_t history_surplus(const struct manifest *manifest, const struct limi
     return surplus;
 }
 
-/* Notes the files that the old manifest names and the new one does not. */
-static void note_retired(struct committer *committer, const struct manifest *old, const struct manifest *new)
+/* Lets go of the files that the old manifest names and the new one does not. */
+static void note_retired(struct journal *journal, const struct manifest *old, const struct manifest *new)
 {
+    struct committer *committer = &journal->committer;
     char name[FILE_NAME_SIZE];
     for (size_t i = 0; i < old->base_count && old->bases[i].lsn < new->bases[0].lsn; i++) {
         base_name(name, old->bases[i].lsn);
         if (old->bases[i].bytes > 0)
-            buffer_append(&committer->retired, name, strlen(name) + 1);
+            remover_add(journal, name, old->bases[i].bytes);
     }
     for (size_t i = 0; i < old->segment_count && old->segments[i].lsn < new->segments[0].lsn; i++) {
         log_name(name, old->segments[i].lsn);
@@ -63,7 +64,7 @@ static enum io_result replace_manifest(struct journal *journal, struct manifest 
         committer->spare_bytes_max = new_lsn - old_lsn;
         space_drop_spares(journal, committer->spare_bytes_max);
     }
-    note_retired(committer, &old, &committer->manifest);
+    note_retired(journal, &old, &committer->manifest);
     manifest_free(&old);
     return IO_DONE;
 }
@@ -114,22 +115,38 @@ int64_t retire_due(const struct journal *journal, int64_t now_us)
     return journal->committer.retired.size > 0 ? now_us : NEVER_US;
 }
 
-/* One file a step: removing a large one takes milliseconds, and commits must not wait for many. */
+static void take_retired(struct committer *committer, char name[FILE_NAME_SIZE])
+{
+    size_t size = strlen(committer->retired.data) + 1;
+    memcpy(name, committer->retired.data, size);
+    buffer_consume(&committer->retired, size);
+}
+
+/* Makes a spare of a segment, or has it removed. One that the remover still cuts short must not be written to
+ * again. */
+static void reuse(struct journal *journal, const char *name)
+{
+    uint64_t bytes = 0;
+    bool is_kept = !remover_has(journal, name) && disk_size_of(journal->disk, name, &bytes) == 0 &&
+                   space_wants_spare(journal, bytes) && space_keep_spare(journal, name, bytes);
+    if (!is_kept)
+        remover_add(journal, name, bytes);
+}
+
+/* One that may become a spare a step: commits must not wait for many. */
 enum io_result retire_run(struct journal *journal, struct journal_error *error)
 {
     (void)error;
     struct committer *committer = &journal->committer;
     char name[FILE_NAME_SIZE];
-    uint64_t lsn;
-    size_t size = strlen(committer->retired.data) + 1;
-    memcpy(name, committer->retired.data, size);
-    buffer_consume(&committer->retired, size);
-    uint64_t bytes;
-    if (name_parse(name, &lsn) == NAME_LOG && disk_size_of(journal->disk, name, &bytes) == 0 &&
-        space_wants_spare(journal, bytes))
-        space_keep_spare(journal, name, bytes);
-    else
-        space_remove(journal, name);
+    while (committer->retired.size > 0 && !space_wants_spares(journal)) {
+        take_retired(committer, name);
+        remover_add(journal, name, 0);
+    }
+    if (committer->retired.size > 0) {
+        take_retired(committer, name);
+        reuse(journal, name);
+    }
     return IO_DONE;
 }
 
@@ -172,18 +189,19 @@ static bool inspect_base(struct journal *journal, lsn_t lsn, struct manifest_bas
     return wrong == NULL;
 }
 
-/* Removes what the child may have left. MANIFEST may name a base of that LSN already: nothing was written
+/* Removes what the child may have left, at once as far as names go: the next one may write under the same.
+ * MANIFEST may name a base of that LSN already: nothing was written
  * between two rewrites. */
 static void remove_unused_base(struct journal *journal, lsn_t lsn)
 {
     char name[FILE_NAME_SIZE];
     base_temporary_name(name, lsn);
-    space_remove(journal, name);
+    remover_detach(journal, name);
     const struct manifest_base *base = manifest_base_in_use(&journal->committer.manifest);
     if (base->lsn == lsn && base->bytes > 0)
         return;
     base_name(name, lsn);
-    space_remove(journal, name);
+    remover_detach(journal, name);
 }
 
 /* A cut that no rewrite needs any more may be left out, which matters when the disk is too full for a new

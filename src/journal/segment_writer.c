@@ -7,8 +7,6 @@
 #include "base/memory.h"
 
 #define ZERO_BLOCK_SIZE ((size_t)64 << 10)
-/* Tails below this are not worth a sync to be rid of. */
-#define TRIM_MIN ((uint64_t)256 << 10)
 
 /* The file, opened under its name, and how much of it exists already. */
 static enum io_result open_new(struct segment_writer *writer, struct disk *disk, const char *spare,
@@ -151,14 +149,6 @@ enum io_result segment_writer_truncate(struct segment_writer *writer, struct jou
         return io_final_error(error, rc, "truncate", writer->name);
     writer->reserved_end = writer->filled_end = writer->offset;
     return segment_writer_sync(writer, error);
-}
-
-enum io_result segment_writer_trim(struct segment_writer *writer, struct journal_error *error)
-{
-    uint64_t tail = segment_writer_room(writer);
-    if (tail < TRIM_MIN || tail < writer->offset)
-        return IO_DONE;
-    return segment_writer_truncate(writer, error);
 }
 
 enum io_result segment_writer_rewrite(struct segment_writer *writer, uint64_t from,

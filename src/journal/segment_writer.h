@@ -53,8 +53,6 @@ enum io_result segment_writer_append(struct segment_writer *writer, const void *
                                      struct journal_error *error);
 /* Any failure of a sync is final. */
 enum io_result segment_writer_sync(struct segment_writer *writer, struct journal_error *error);
-/* Gives the space behind the write position back if it is most of the file, durably. */
-enum io_result segment_writer_trim(struct segment_writer *writer, struct journal_error *error);
 /* Removes everything behind the write position, durably. */
 enum io_result segment_writer_truncate(struct segment_writer *writer, struct journal_error *error);
 /* Writes what lies between from and the write position once more, as it is. */

@@ -23,6 +23,8 @@
 #define SMALL_CHANGE      4096
 /* The disk's free space is looked at again after values of so many bytes. */
 #define VALUE_ROOM_AHEAD ((uint64_t)256 << 20)
+/* Tails of segments below this are not worth being cut off. */
+#define TRIM_MIN ((uint64_t)256 << 10)
 
 static bool segment_is_empty(const struct committer *committer)
 {
@@ -38,31 +40,38 @@ uint64_t space_slack(const struct limits *limits)
 /* Bytes that a segment's file may have at most, unless one change is larger. */
 static uint64_t segment_bytes_max(const struct committer *committer)
 {
-    return committer->limits.segment_size + space_slack(&committer->limits);
+    uint64_t size = committer->limits.segment_size;
+    for (size_t count = committer->manifest.segment_count;
+         count > SEGMENTS_PER_DOUBLING && size <= SEGMENT_GROWN_MAX / 2; count -= SEGMENTS_PER_DOUBLING)
+        size *= 2;
+    return size + space_slack(&committer->limits);
 }
 
 /* --- spares ------------------------------------------------------------------------------------------- */
 
-void space_remove(struct journal *journal, const char *name)
+uint64_t space_spare_bytes(const struct committer *committer)
 {
-    int rc = disk_unlink(journal->disk, name);
-    /* Only space is lost: the next start removes what no manifest names. */
-    if (rc < 0 && rc != -ENOENT)
-        diag(DIAG_WARNING, "cannot remove %s: %s", name, strerror(-rc));
+    uint64_t held = 0;
+    for (size_t i = 0; i < committer->spare_count; i++)
+        held += committer->spares[i].bytes;
+    return held;
 }
 
 bool space_wants_spare(const struct journal *journal, uint64_t bytes)
 {
     const struct committer *committer = &journal->committer;
-    uint64_t held = 0;
-    for (size_t i = 0; i < committer->spare_count; i++)
-        held += committer->spares[i].bytes;
     /* Less than half a segment is not worth a file. */
     return committer->spare_count < SPARES_MAX && bytes >= committer->limits.segment_size / 2 &&
-           bytes <= segment_bytes_max(committer) && held + bytes <= committer->spare_bytes_max;
+           bytes <= segment_bytes_max(committer) &&
+           space_spare_bytes(committer) + bytes <= committer->spare_bytes_max;
 }
 
-void space_keep_spare(struct journal *journal, const char *name, uint64_t bytes)
+bool space_wants_spares(const struct journal *journal)
+{
+    return space_wants_spare(journal, journal->committer.limits.segment_size / 2);
+}
+
+bool space_keep_spare(struct journal *journal, const char *name, uint64_t bytes)
 {
     struct committer *committer = &journal->committer;
     ASSERT(committer->spare_count < SPARES_MAX);
@@ -74,22 +83,22 @@ void space_keep_spare(struct journal *journal, const char *name, uint64_t bytes)
         diag(DIAG_WARNING, "cannot rename %s to %s: %s", name, as, strerror(-rc));
     else
         committer->spares[committer->spare_count++] = spare;
+    return rc == 0;
 }
 
-bool space_drop_spares(struct journal *journal, uint64_t bytes_max)
+void space_drop_spares(struct journal *journal, uint64_t bytes_max)
 {
     struct committer *committer = &journal->committer;
     uint64_t held = 0;
     size_t keep = 0;
     while (keep < committer->spare_count && held + committer->spares[keep].bytes <= bytes_max)
         held += committer->spares[keep++].bytes;
-    bool dropped = keep < committer->spare_count;
     while (committer->spare_count > keep) {
         char name[FILE_NAME_SIZE];
-        spare_name(name, committer->spares[--committer->spare_count].number);
-        space_remove(journal, name);
+        const struct spare *spare = &committer->spares[--committer->spare_count];
+        spare_name(name, spare->number);
+        remover_add(journal, name, spare->bytes);
     }
-    return dropped;
 }
 
 /* --- segments ----------------------------------------------------------------------------------------- */
@@ -106,6 +115,9 @@ uint64_t space_new_salt(struct journal *journal, lsn_t lsn)
 void space_adopt(struct journal *journal, struct manifest *manifest)
 {
     struct committer *committer = &journal->committer;
+    bool keeps_less = committer->manifest.base_count == 0 ||
+                      committer->manifest.base_count != manifest->base_count ||
+                      committer->manifest.bases[0].lsn != manifest->bases[0].lsn;
     manifest_free(&committer->manifest);
     committer->manifest = *manifest;
     *manifest = (struct manifest){0};
@@ -114,7 +126,8 @@ void space_adopt(struct journal *journal, struct manifest *manifest)
     size_t history = first;
     for (size_t i = 0; i + 1 < committer->manifest.base_count; i++)
         history += committer->manifest.bases[i].bytes > 0;
-    values_recheck(journal);
+    if (keeps_less)
+        values_recheck(journal);
     pthread_mutex_lock(&journal->lock);
     journal->stats.base_lsn = base->lsn;
     journal->stats.base_bytes = base->bytes;
@@ -126,9 +139,11 @@ void space_adopt(struct journal *journal, struct manifest *manifest)
 enum io_result space_replace_manifest(struct journal *journal, struct manifest *manifest,
                                       struct journal_error *error)
 {
+    enum io_result result = committer_sync_before(journal, error);
     manifest->durable_lsn = journal->committer.durable;
     manifest_age(manifest, clock_monotonic_us(journal->clock));
-    enum io_result result = manifest_store(journal->disk, manifest, error);
+    if (result == IO_DONE)
+        result = manifest_store(journal->disk, manifest, error);
     if (result == IO_DONE) {
         space_adopt(journal, manifest);
         journal->committer.on_record = journal->committer.durable;
@@ -175,6 +190,19 @@ static enum io_result create_segment(struct journal *journal, struct segment_wri
     return segment_writer_create(next, journal->disk, &header, recycle ? spare : NULL, reserve, error);
 }
 
+/* Gives the space behind the last frame back if it is most of the file. Nothing is written there any more,
+ * and recovery does not look at it, so that need not be now. */
+static void leave_segment(struct journal *journal)
+{
+    struct segment_writer *writer = &journal->committer.writer;
+    uint64_t tail = segment_writer_room(writer);
+    if (tail >= TRIM_MIN && tail >= writer->offset) {
+        remover_trim(journal, writer->name, writer->file, writer->reserved_end, writer->offset);
+        writer->file = NULL;
+    }
+    segment_writer_close(writer);
+}
+
 /* The order is what crash safety rests on: the old segment is synced, so that everything below the new one's
  * start is durable; the new file and its name are durable before MANIFEST names it; and MANIFEST is durable
  * before the first frame is written to it. */
@@ -198,11 +226,10 @@ enum io_result space_rotate(struct journal *journal, uint64_t bytes, struct jour
         segment_writer_close(&next);
         /* After a final failure nobody knows which MANIFEST is on the disk: it may name the new segment. */
         if (result == IO_FULL)
-            space_remove(journal, next.name);
+            remover_detach(journal, next.name);
         return result;
     }
-    result = segment_writer_trim(&committer->writer, error);
-    segment_writer_close(&committer->writer);
+    leave_segment(journal);
     committer->writer = next;
     committer->recorded = committer->durable; /* MANIFEST says so */
     return result;
@@ -222,11 +249,12 @@ static enum io_result make_once(struct journal *journal, uint64_t bytes, struct 
     return result == IO_FULL ? segment_writer_reserve(writer, bytes, error) : result;
 }
 
+/* Spares make way first. They are removed beside: then it is tried again (run_task). */
 enum io_result space_make(struct journal *journal, uint64_t bytes, struct journal_error *error)
 {
     enum io_result result = make_once(journal, bytes, error);
-    if (result == IO_FULL && space_drop_spares(journal, 0))
-        result = make_once(journal, bytes, error);
+    if (result == IO_FULL)
+        space_drop_spares(journal, 0);
     return result;
 }
 
@@ -287,7 +315,8 @@ void want_note_full(struct want *want, uint64_t tried)
 
 int64_t value_room_due(const struct journal *journal, int64_t now_us)
 {
-    return journal->value_want.size > 0 ? now_us : NEVER_US;
+    /* While value files go too slowly, room on the disk is not what is waited for. */
+    return journal->value_want.size > 0 && !journal->is_paced ? now_us : NEVER_US;
 }
 
 /* Nothing is reserved before a value is executed: that the disk has the space has to do. Should others take
@@ -306,10 +335,8 @@ enum io_result value_room_run(struct journal *journal, struct journal_error *err
     int rc = disk_free_space(journal->disk, &free_bytes);
     if (rc < 0)
         return io_final_error(error, rc, "see how much space is free in", journal->folder);
-    if (free_bytes < pending + want + apart && space_drop_spares(journal, 0))
-        rc = disk_free_space(journal->disk, &free_bytes);
-    if (rc < 0)
-        return io_final_error(error, rc, "see how much space is free in", journal->folder);
+    if (free_bytes < pending + want + apart)
+        space_drop_spares(journal, 0);
     if (free_bytes < pending + want + apart)
         return io_error(error, -ENOSPC, "find room for a large value in", journal->folder);
     uint64_t ahead = free_bytes - apart - pending;
@@ -333,17 +360,20 @@ static bool reserve_is_low(const struct committer *committer)
            segment_writer_room(writer) < space_slack(&committer->limits) + committer->ahead / 2;
 }
 
-static bool fill_is_low(const struct committer *committer)
+/* Zeros make the sync of a small write cheap: they are for nothing where not every write has its own. */
+static bool fill_is_low(const struct journal *journal)
 {
+    const struct committer *committer = &journal->committer;
     const struct segment_writer *writer = &committer->writer;
-    return committer->last_frame_size < FILL_MIN && writer->filled_end < writer->reserved_end &&
+    return journal_policy(journal) == SYNC_ALWAYS && committer->last_frame_size < FILL_MIN &&
+           writer->filled_end < writer->reserved_end &&
            writer->filled_end < writer->offset + fill_step(committer) / 2;
 }
 
 int64_t ahead_due(const struct journal *journal, int64_t now_us)
 {
     const struct committer *committer = &journal->committer;
-    return reserve_is_low(committer) || fill_is_low(committer) ? now_us : NEVER_US;
+    return reserve_is_low(committer) || fill_is_low(journal) ? now_us : NEVER_US;
 }
 
 /* Reserves less than asked for at the segment's end: how the next begins is decided when something does not
@@ -360,5 +390,5 @@ enum io_result ahead_run(struct journal *journal, struct journal_error *error)
             return result;
         ahead_grow(committer);
     }
-    return fill_is_low(committer) ? segment_writer_fill(writer, fill_step(committer), error) : IO_DONE;
+    return fill_is_low(journal) ? segment_writer_fill(writer, fill_step(committer), error) : IO_DONE;
 }

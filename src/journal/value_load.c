@@ -7,12 +7,12 @@
  * takes it from there; meanwhile the list holds a reference to the blob. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "journal/journal_private.h"
 
 /* Threads that read at the start: reading and checking overlap, and several files are under way at a time. */
@@ -189,21 +189,11 @@ static void *load_thread(void *argument)
 static void start_threads(struct journal *journal, int count)
 {
     struct values *values = journal->values;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (values->thread_count < count) {
-        pthread_t *thread = &values->threads[values->thread_count];
-        if (pthread_create(thread, NULL, load_thread, journal) != 0) {
-            if (values->thread_count == 0)
-                panic("cannot start a thread that reads large values");
-            break;
-        }
-        pthread_setname_np(*thread, "dkv-load");
+    while (values->thread_count < count &&
+           thread_start(&values->threads[values->thread_count], load_thread, journal, "dkv-load"))
         values->thread_count++;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (values->thread_count == 0)
+        panic("cannot start a thread that reads large values");
 }
 
 static void end_threads(struct values *values)
@@ -513,10 +503,15 @@ void values_stats(const struct journal *journal, struct journal_stats *stats)
 {
     struct values *values = journal->values;
     pthread_mutex_lock(&values->lock);
-    stats->value_files = values->count;
-    stats->value_bytes = values->bytes;
-    stats->value_files_dead = values->dead_count;
-    stats->value_bytes_dead = values->dead_bytes;
+    const struct remover *remover = &journal->remover;
+    /* What is being removed is there as long as it is not gone. */
+    uint64_t going_files = atomic_load(&remover->value_files);
+    uint64_t going_bytes = atomic_load(&remover->value_bytes);
+    stats->value_files = values->count + going_files;
+    stats->value_bytes = values->bytes + going_bytes;
+    stats->value_files_dead = values->dead_count + going_files;
+    stats->value_bytes_dead = values->dead_bytes + going_bytes;
+    stats->value_bytes_pinned = values->pinned_bytes;
     stats->values_unloaded = values->unloaded_count;
     stats->values_unloaded_bytes = values->unloaded_bytes;
     pthread_mutex_unlock(&values->lock);

@@ -88,6 +88,7 @@ struct values {
     uint64_t bytes;
     uint64_t dead_count; /* of those, the ones that wait to be removed */
     uint64_t dead_bytes;
+    uint64_t pinned_bytes; /* of those, in kept, what only the log still needs: a rewrite lets it go */
 
     /* Recovery. */
     bool is_recovering;

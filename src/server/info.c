@@ -340,6 +340,9 @@ static void put_journal(struct server *server, struct buffer *out, const struct 
     put_uint(out, "dkv_space_reserved", journal_stats.segment_reserved);
     put_uint(out, "dkv_history_files", journal_stats.history_files);
     put_uint(out, "dkv_spare_files", journal_stats.spare_files);
+    put_uint(out, "dkv_spare_bytes", journal_stats.spare_bytes);
+    put_uint(out, "dkv_removal_files", journal_stats.removal_files);
+    put_uint(out, "dkv_removal_bytes", journal_stats.removal_bytes);
     put_uint(out, "dkv_frames_written", journal_stats.frames);
     put_uint(out, "dkv_bytes_written", journal_stats.bytes);
     put_uint(out, "dkv_syncs", journal_stats.syncs);

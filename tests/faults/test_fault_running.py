@@ -100,8 +100,8 @@ class Script:
         return states
 
 
-def assert_tidy(server):
-    """The folder holds what MANIFEST names, spares and the lock: nothing is left to be cleaned up by hand."""
+def untidy(server):
+    """Names of files that MANIFEST does not name, and of such that it does and that are not there."""
     named = {"LOCK", "MANIFEST"}
     for line in (server.data / "MANIFEST").read_text().splitlines():
         word, *values = line.split()
@@ -109,8 +109,16 @@ def assert_tidy(server):
             named.add(f"log-{int(values[0]):020}.dkv")
         elif word in ("base", "history") and values[1] != "0":
             named.add(f"base-{int(values[0]):020}.dkv")
-    found = {path.name for path in server.data.iterdir() if not path.name.startswith("spare-")}
-    assert found == named
+    return named ^ {path.name for path in server.data.iterdir() if not path.name.startswith("spare-")}
+
+
+def assert_tidy(server):
+    """The folder soon holds what MANIFEST names, spares and the lock: a thread removes the rest, and nothing is left to
+    be cleaned up by hand."""
+    try:
+        wait_until(lambda: not untidy(server))
+    except TimeoutError as error:
+        raise AssertionError(f"in the folder or missing: {untidy(server)}") from error
 
 
 def assert_recovers(server, script):

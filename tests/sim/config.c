@@ -68,6 +68,7 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     config->steps = 50 + (int)random_below(random, 500);
     config->pipeline_max = (int)PICK(random, 1, 3, 10, 100);
     config->beside = (unsigned)PICK(random, 0, 30, 100, 200);
+    config->slow = (unsigned)PICK(random, 0, 0, 1, 4, 30);
     config->probe = (unsigned)PICK(random, 4, 16, 64);
     config->fails = random_below(random, 5) == 0;
     config->fills = random_below(random, 5) == 0;

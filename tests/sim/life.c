@@ -3,11 +3,18 @@
 
 #include "base/memory.h"
 #include "command/evict.h"
+#include "journal/journal_private.h"
 #include "sim.h"
 
 /* Tries to begin a life before it is a failure not to succeed. */
 #define BEGIN_TRIES 20
 
+/* Of what is unused in the folder, what is beside a share of what is in use: segments; what was executed and
+ * replaced before it was written; and bytes: a value or two. */
+#define UNUSED_SHARE    3
+#define UNUSED_SEGMENTS 4
+#define UNUSED_UNSYNCED 2
+#define UNUSED_ENOUGH   (1 << 20)
 /* Spares that a folder may hold: more would be a leak. */
 #define SPARES_ENOUGH 16
 
@@ -174,7 +181,7 @@ static bool manifest_names(struct slice manifest, const char *name)
     return found;
 }
 
-void sim_check_folder(struct sim *sim, const struct sim_disk *disk)
+void sim_check_folder(struct sim *sim, const struct sim_disk *disk, struct journal *journal)
 {
     struct slice manifest = sim_disk_content(disk, "MANIFEST");
     if (!manifest.data)
@@ -185,12 +192,32 @@ void sim_check_folder(struct sim *sim, const struct sim_disk *disk)
         bool expected =
             strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0 || strncmp(name, "spare-", 6) == 0;
         expected |= strncmp(name, "value-", 6) == 0; /* sim_check_values looks at those */
-        spares += strncmp(name, "spare-", 6) == 0;
-        if (!expected && !manifest_names(manifest, name))
+        spares += strncmp(name, "spare-", 6) == 0 && !remover_has(journal, name);
+        if (!expected && !manifest_names(manifest, name) && !remover_has(journal, name))
             sim_fail(sim, "the folder holds %s, which MANIFEST does not name", name);
     }
     if (spares > SPARES_ENOUGH)
         sim_fail(sim, "the folder holds %d spares", spares);
+}
+
+/* However little the remover gets to do: what is unused is at most a few times what was in use since there
+ * was little of it, which a rewrite or FLUSHALL may just have let go. */
+void sim_check_bound(struct sim *sim)
+{
+    uint64_t unused = values_unused_bytes(sim->disk, sim->journal);
+    uint64_t used = sim_disk_used(sim->disk);
+    uint64_t in_use = used > unused ? used - unused : 0; /* history and all */
+    uint64_t some = UNUSED_SEGMENTS * sim->config.segment_size + UNUSED_UNSYNCED * sim->config.unsynced_max;
+    if (some > sim->some_unused)
+        sim->some_unused = some;
+    uint64_t little = sim->some_unused + UNUSED_ENOUGH;
+    if (unused <= little || in_use > sim->most_in_use)
+        sim->most_in_use = in_use;
+    if (unused > sim->counts->most_unused)
+        sim->counts->most_unused = unused;
+    if (unused > UNUSED_SHARE * sim->most_in_use + little && sim->disk->faults_injected == 0)
+        sim_fail(sim, "%llu bytes in the folder are unused, and no more than %llu were in use",
+                 (unsigned long long)unused, (unsigned long long)sim->most_in_use);
 }
 
 void sim_check_values(struct sim *sim, bool exactly)
@@ -220,7 +247,7 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
         sim_fail(sim, "recovered to LSN %llu, of which only %llu is said to be durable", lsn,
                  (unsigned long long)journal_durable(world->journal));
     if (!life->may_leave)
-        sim_check_folder(sim, life->disk);
+        sim_check_folder(sim, life->disk, world->journal);
     sim->counts->recoveries++;
 }
 
@@ -295,6 +322,10 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     sim->woken = true;
     sim->written_count = 0;
     sim->failed_at_us = 0;
+    /* What the last life left may have been in use in it. */
+    sim->most_in_use = sim_disk_used(sim->disk);
+    sim->slow.state = SLOW_NOT;
+    sim->slow.is_seen = false;
     sim->disk->crash_at = 0;
     const char *lacks = workload_lacks(sim->world->commands);
     if (lacks)

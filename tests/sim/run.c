@@ -25,11 +25,6 @@ static int64_t clock_monotonic(struct clock *clock)
     return ((struct sim_clock *)clock)->monotonic_us;
 }
 
-int64_t sim_disk_time(const struct sim *sim)
-{
-    return (sim->in_work ? sim->work_began_us : sim->clock.monotonic_us) - sim->disk_us;
-}
-
 static void clock_move(struct sim *sim, int64_t us)
 {
     sim->clock.wall_us += us;
@@ -115,7 +110,7 @@ static void work_end(struct sim *sim, const struct work *before, const char *who
 {
     sim->in_work = false;
     note_written(sim, before->written);
-    sim->disk_us += sim->clock.monotonic_us - sim->work_began_us;
+    sim_work_ended(sim);
     if (who)
         trace_line(&sim->trace, "%s: from %lld to %lld us: written %llu, durable %llu, executed %llu", who,
                    (long long)sim->work_began_us, (long long)sim->clock.monotonic_us,
@@ -125,13 +120,31 @@ static void work_end(struct sim *sim, const struct work *before, const char *who
     look_for_failure(sim, before->acknowledged);
 }
 
-static bool work(struct sim *sim)
+/* A thread of its own does it. */
+static bool remove_some(struct sim *sim)
+{
+    if (sim->in_removal)
+        return false;
+    sim->in_removal = true;
+    bool worked = journal_work_remover(sim->journal);
+    sim->in_removal = false;
+    return worked;
+}
+
+static bool commit_some(struct sim *sim)
 {
     struct work before = work_begin(sim);
-    bool worked = journal_work(sim->journal);
+    bool worked = journal_work_committer(sim->journal);
     work_end(sim, &before, worked ? "work" : NULL);
-    sim->starved_us = 0;
     return worked;
+}
+
+/* What is due, in turn or at once. */
+static bool work(struct sim *sim)
+{
+    sim->starved_us = 0;
+    bool removes = random_below(&sim->random, 2) == 0 && remove_some(sim);
+    return commit_some(sim) || removes || remove_some(sim);
 }
 
 /* Now and then as if there were one client only. The loop may do some of the committer's work here, unless
@@ -420,7 +433,7 @@ static void settled_write(struct sim *sim)
     if (journal_full(sim->journal))
         sim_fail(sim, "there is room, and the journal still says: %s", journal_full(sim->journal));
     if (sim->disk->faults_injected + sim->disk->full_hits == 0) {
-        sim_check_folder(sim, sim->disk);
+        sim_check_folder(sim, sim->disk, sim->journal);
         sim_check_values(sim, false);
     }
     lsn_t after = journal_executed(sim->journal);
@@ -455,6 +468,7 @@ static void settle(struct sim *sim)
     sim->disk->ballast = 0;
     sim->disk->capacity = UINT64_MAX;
     sim->config.beside = 0;
+    sim->config.slow = 0;
     sim->world->settings.maxmemory = 0;
     trace_line(&sim->trace, "settle");
     lsn_t before = journal_executed(sim->journal);
@@ -466,6 +480,7 @@ static void settle(struct sim *sim)
     if (random_below(&sim->random, 2) == 0)
         settled_rewrite(sim);
     sim->config.beside = config.beside;
+    sim->config.slow = config.slow;
     sim->world->settings.maxmemory = sim->config.maxmemory;
 }
 
@@ -475,7 +490,7 @@ static void settle(struct sim *sim)
 /* What the loop may be doing while the commit thread is in a disk call, which takes its time. */
 static void beside(struct sim *sim)
 {
-    switch (random_below(&sim->random, 10)) {
+    switch (random_below(&sim->random, 11)) {
     case 0:
     case 1:
     case 2: send_some(sim); break;
@@ -485,6 +500,7 @@ static void beside(struct sim *sim)
     case 6: tick(sim); break;
     case 7: run_waiting(sim); break;
     case 8: run_child(sim); break;
+    case 9: remove_some(sim); break;
     default:
         if (random_below(&sim->random, 4) == 0)
             begin_rewrite(sim);
@@ -495,19 +511,53 @@ static void beside(struct sim *sim)
     clock_move(sim, (int64_t)random_below(&sim->random, random_below(&sim->random, 30) ? 1000 : 1500000));
 }
 
-static void before_disk_call(void *context, enum sim_op op)
+static void some_probe(struct sim *sim)
 {
-    struct sim *sim = context;
-    if (op == OP_READ || op == OP_LIST || op == OP_OPEN)
-        return;
     if (random_below(&sim->probe_random, 256) < sim->config.probe)
         sim_probe(sim);
-    if (!sim->in_work || sim->loop_works || sim->beside_depth > 0 ||
-        random_below(&sim->random, 256) >= sim->config.beside)
+}
+
+/* The call takes long: all others go on, also the commit thread while it is the remover's call. */
+static void while_slow(struct sim *sim, int64_t us)
+{
+    int64_t until_us = sim->clock.monotonic_us + us;
+    while (sim->clock.monotonic_us < until_us && !sim->disk->dead) {
+        int64_t slice_us = 1 + (int64_t)random_below(&sim->random, 300000);
+        if (slice_us > until_us - sim->clock.monotonic_us)
+            slice_us = until_us - sim->clock.monotonic_us;
+        if (!sim->loop_works)
+            beside(sim);
+        if (sim->in_work)
+            clock_move(sim, slice_us);
+        else
+            time_passes(sim, slice_us);
+        some_probe(sim);
+    }
+}
+
+static void before_disk_call(void *context, enum sim_op op, const char *name)
+{
+    struct sim *sim = context;
+    bool changes = op != OP_READ && op != OP_LIST && op != OP_OPEN;
+    if (changes)
+        some_probe(sim);
+    if ((!sim->in_work && !sim->in_removal) || sim->beside_depth > 0)
         return;
     sim->beside_depth++;
-    for (uint64_t i = random_below(&sim->random, 4); i > 0 && !sim->disk->dead; i--)
-        beside(sim);
+    bool is_work = sim->in_work;
+    if (is_work)
+        sim_call_begins(sim, op, name);
+    if (changes && !sim->loop_works && random_below(&sim->random, 256) < sim->config.beside)
+        for (uint64_t i = random_below(&sim->random, 4); i > 0 && !sim->disk->dead; i--)
+            beside(sim);
+    int64_t slow_us;
+    sim_slow_draw(sim, &slow_us);
+    if (slow_us > 0) {
+        trace_line(&sim->trace, "disk: %s %s takes %lld us", sim_op_name(op), name, (long long)slow_us);
+        while_slow(sim, slow_us);
+    }
+    if (is_work)
+        sim_call_goes_on(sim, op);
     sim->beside_depth--;
 }
 
@@ -547,6 +597,8 @@ static void step(struct sim *sim)
         pick -= sim->config.weights[action++];
     act(sim, (enum action)action);
     clock_move(sim, (int64_t)random_below(&sim->random, 200));
+    if (!sim->disk->dead)
+        sim_check_bound(sim);
     if (sim->disk->dead)
         sim_crash(sim, random_below(&sim->random, 2) ? CRASH_POWER : CRASH_PROCESS);
     else if (sim->failed_at_us && random_below(&sim->random, 10) == 0)

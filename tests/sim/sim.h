@@ -40,6 +40,7 @@ struct sim_config {
     bool has_values;          /* some may have got one, though that has changed */
     struct rewrite_triggers triggers;
     unsigned beside; /* chance that something runs beside a disk call, in 256ths */
+    unsigned slow;   /* chance that a disk call is slow, in 256ths */
     unsigned probe;  /* chance of a probe at a disk call, in 256ths */
     bool fails;      /* the disk may fail */
     bool fills;      /* the disk may be full */
@@ -71,6 +72,23 @@ struct sim_counts {
     uint64_t full_disks;
     uint64_t refused; /* writes, for want of space */
     uint64_t evicted; /* keys */
+    uint64_t slow_calls;
+    uint64_t most_unused; /* bytes */
+};
+
+/* What the server can know of how slow its disk is (slow.c). */
+struct sim_slow {
+    enum {
+        SLOW_NOT,
+        SLOW_SURPRISE, /* a write or sync of the log was, and not all before it is durable yet */
+        SLOW_KNOWN
+    } state;
+    int64_t last_us;     /* when the last slow call ended */
+    int64_t left_out_us; /* so far */
+    bool is_seen;        /* in the work under way */
+    int64_t call_began_us;
+    bool call_is_of_log;
+    bool call_is_left_out;
 };
 
 struct sim {
@@ -94,11 +112,12 @@ struct sim {
     struct client clients[CLIENTS_MAX];
     int client_count;
 
-    bool in_work;          /* within journal_work: what runs now runs beside it */
+    bool in_work;          /* within the commit thread's work: what runs now runs beside it */
+    bool in_removal;       /* the same for the thread that removes files */
     bool loop_works;       /* it is the loop that does the committer's work: nothing runs beside it */
     int64_t work_began_us; /* when that call began */
-    int64_t disk_us;       /* how long such calls took so far */
-    int beside_depth;      /* running beside a disk call */
+    struct sim_slow slow;
+    int beside_depth; /* running beside a disk call */
     struct {
         lsn_t lsn;
         int64_t time_us;
@@ -109,6 +128,8 @@ struct sim {
     bool lost_power;       /* between two lives: the power failed */
     bool closed_well;      /* between two lives: the last one ended as it should */
     int64_t failed_at_us;  /* when (sim_disk_time) the journal was first seen failed; 0: it is well */
+    uint64_t some_unused;  /* bytes, that may be however little is in use, by the limits so far */
+    uint64_t most_in_use;  /* bytes, since there was little that is unused */
     int64_t starved_us;    /* how long work that is due has been left undone */
 };
 
@@ -149,17 +170,27 @@ void sim_drop(struct sim *sim);
 /* The end of the main engine's life: the disk goes on as the crash left it. */
 void sim_crash(struct sim *sim, enum crash_kind kind);
 void sim_close(struct sim *sim);
-/* Time as the promise of a second counts it: without what the disk takes. A disk that is slow holds the
- * commit thread up, and with it all further acknowledgements; so it makes a loss older, not larger. */
-int64_t sim_disk_time(const struct sim *sim);
 /* When everything to an LSN was first told to be written. */
 int64_t sim_written_us(const struct sim *sim, lsn_t lsn);
-/* Checks that a folder holds what its MANIFEST names, and nothing that somebody would have to clean up. */
-void sim_check_folder(struct sim *sim, const struct sim_disk *disk);
+/* Checks that a folder holds what its MANIFEST names and what its journal is about to remove, and nothing
+ * that somebody would have to clean up. */
+void sim_check_folder(struct sim *sim, const struct sim_disk *disk, struct journal *journal);
 /* At rest: the value files are those that somebody needs; exactly: those that keys have. */
 void sim_check_values(struct sim *sim, bool exactly);
+/* At any time: files that nobody needs take no more than a few times the room of what is in use. */
+void sim_check_bound(struct sim *sim);
 /* What has to be there after a crash that happens now. */
 lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind);
+
+/* slow.c */
+/* How long a disk call is to take besides what goes on beside it: mostly 0. */
+void sim_slow_draw(struct sim *sim, int64_t *us);
+/* Around the time that a call of the commit thread's takes, and at the end of its work. */
+void sim_call_begins(struct sim *sim, enum sim_op op, const char *name);
+void sim_call_goes_on(struct sim *sim, enum sim_op op);
+void sim_work_ended(struct sim *sim);
+/* Time as the promise of a second counts it. */
+int64_t sim_disk_time(const struct sim *sim);
 
 /* probe.c: what a crash at this moment would lead to, tried on a copy. */
 void sim_probe(struct sim *sim);

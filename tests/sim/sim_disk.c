@@ -289,7 +289,7 @@ static int call_begin(struct sim_disk *disk, enum sim_op op, const char *name, b
 {
     *crashes = false;
     if (!disk->dead && disk->before_call)
-        disk->before_call(disk->before_call_context, op);
+        disk->before_call(disk->before_call_context, op, name);
     if (disk->dead)
         return -EIO;
     if (changes_something(op)) {
@@ -527,6 +527,12 @@ static int op_unlink(struct disk *base, const char *name)
     return rc;
 }
 
+static bool op_is_alone(struct disk_file *file)
+{
+    struct sim_file *sim = file_of(file);
+    return inode_of(sim)->handles == 1 && !names_lead_to(sim->disk->names, sim->disk->name_count, sim->inode);
+}
+
 static int op_sync_folder(struct disk *base)
 {
     struct sim_disk *disk = sim_of(base);
@@ -606,6 +612,7 @@ static const struct disk_operations operations = {
     .size = op_size,
     .rename = op_rename,
     .unlink = op_unlink,
+    .is_alone = op_is_alone,
     .sync_folder = op_sync_folder,
     .list = op_list,
     .lock = op_lock,

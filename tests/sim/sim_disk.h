@@ -73,7 +73,7 @@ struct sim_disk {
 
     /* Before each call, unless the disk is dead: may look at the disk, and may run whatever runs beside the
      * caller. */
-    void (*before_call)(void *context, enum sim_op op);
+    void (*before_call)(void *context, enum sim_op op, const char *name);
     void *before_call_context;
     struct sim_child *recorder; /* not NULL: calls are the child's, and recorded */
 };

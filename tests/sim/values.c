@@ -129,6 +129,22 @@ bool values_folder_is_right(const struct sim_disk *disk, struct store *store, co
     return true;
 }
 
+uint64_t values_unused_bytes(const struct sim_disk *disk, const struct journal *journal)
+{
+    const struct committer *committer = &journal->committer;
+    struct values *values = journal->values;
+    uint64_t bytes = journal->remover.bytes + space_spare_bytes(committer);
+    for (size_t at = 0; at < committer->retired.size; at += strlen(committer->retired.data + at) + 1)
+        bytes += sim_disk_content(disk, committer->retired.data + at).size;
+    for (struct list_node *node = list_first(&values->removable); node;
+         node = list_next(&values->removable, node))
+        bytes += LIST_OWNER(node, struct value_file, node)->size;
+    for (struct list_node *node = list_first(&values->dead); node; node = list_next(&values->dead, node))
+        if (LIST_OWNER(node, struct value_file, node)->dead_lsn <= committer->on_record)
+            bytes += LIST_OWNER(node, struct value_file, node)->size;
+    return bytes;
+}
+
 struct value_need values_need(struct store *store, const struct journal *journal, const char *name)
 {
     struct census census = {.sought = name};

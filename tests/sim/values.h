@@ -22,6 +22,9 @@ bool values_file_name(const struct entry *entry, char name[SIM_NAME_SIZE]);
  * name is a file that is missing or that nobody needs. */
 bool values_folder_is_right(const struct sim_disk *disk, struct store *store, const struct journal *journal,
                             bool exactly, char name[SIM_NAME_SIZE]);
+/* Bytes of files that nobody needs and that no state keeps: those of dead values, of what the remover has
+ * been given, of spares and of segments that may become spares. */
+uint64_t values_unused_bytes(const struct sim_disk *disk, const struct journal *journal);
 /* Of a file, when recovery has just ended: whether a key has it, and whether the log could not be repeated
  * without its bytes. */
 struct value_need {

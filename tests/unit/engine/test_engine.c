@@ -1,6 +1,7 @@
 /* The engine on a real folder without its commit thread: what is executed comes back after a crash, in every
  * way that a command can say it; replies wait for what they tell of; time is the test's. */
 #include "command/latency.h"
+#include "engine/private.h"
 #include "fixture.h"
 
 /* --- tests
@@ -571,6 +572,19 @@ static void waitaof_waits_for_the_disk(void **state)
     assert_string_equal(receive(fixture, &fixture->client), "+OK\r\n*2\r\n:1\r\n:0\r\n");
 }
 
+/* Shows that files of dead values that go by themselves are no reason for a rewrite, and those that only the
+ * log keeps are. */
+static void dead_values_are_no_reason_to_rewrite(void **state)
+{
+    (void)state;
+    const struct journal_stats stats = {.base_bytes = 100,
+                                        .log_bytes = 20,
+                                        .value_bytes = 5000,
+                                        .value_bytes_dead = 4000,
+                                        .value_bytes_pinned = 3};
+    assert_int_equal(engine_bytes_on_disk(&stats), 123);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +607,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_from_before_the_start_is_rewritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
+        cmocka_unit_test(dead_values_are_no_reason_to_rewrite),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }

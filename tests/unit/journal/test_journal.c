@@ -249,6 +249,8 @@ static void only_leftovers_are_removed(void **state)
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
         memory_disk_put(f.memory, foreign[i], SLICE_LITERAL("treasure"));
     fixture_start(&f);
+    while (journal_work(f.journal))
+        ;
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         assert_null(memory_disk_file(f.memory, ours[i]));
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
