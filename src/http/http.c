@@ -44,6 +44,11 @@ static struct http_connection *connection_new(struct http *http, struct MHD_Conn
     connection->session->is_unix = connection->peer.any.sa_family == AF_UNIX;
     connection->request.connection = connection;
     list_append(&http->all, &connection->all_node);
+    connection->is_spare = http->accepting_spare;
+    if (connection->is_spare) {
+        list_append(&http->spare, &connection->spare_node);
+        http->stats.spare++;
+    }
     wire_begin(connection);
     http_touch(connection);
     stall_watch(http);
@@ -55,6 +60,8 @@ static void connection_free(struct http_connection *connection)
 {
     struct http *http = connection->http;
     http->stats.connected--;
+    http->stats.spare -= connection->is_spare;
+    list_remove(&connection->spare_node);
     if (http->ran_last == connection)
         http->ran_last = NULL;
     request_clear(&connection->request);
@@ -133,7 +140,33 @@ static void keepalive_set(int fd, int seconds)
 
 static uint64_t clients_of_all(const struct http *http)
 {
-    return http->stats.connected + http->options.clients_elsewhere(http->options.context);
+    return http->stats.connected - http->stats.spare + http->options.clients_elsewhere(http->options.context);
+}
+
+static void http_run_daemon(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    bool more = wire_run(http);
+    http->due = more || (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
+}
+
+/* --- accepting ----------------------------------------------------------------------------------------- */
+
+/* Those who have asked are answered, and go; of the others the oldest does. */
+static bool spare_make_room(struct http *http)
+{
+    if (http->stats.spare >= HTTP_SPARE_MAX)
+        http_run_daemon(http);
+    struct list_node *node = list_first(&http->spare);
+    for (; node != NULL && http->stats.spare >= HTTP_SPARE_MAX; node = list_next(&http->spare, node)) {
+        struct http_connection *connection = LIST_OWNER(node, struct http_connection, spare_node);
+        if (connection->state != REQUEST_NONE)
+            continue;
+        http_connection_close(connection);
+        http_run_daemon(http);
+        break;
+    }
+    return http->stats.spare < HTTP_SPARE_MAX;
 }
 
 void http_accept(void *context, int fd, const struct address *peer)
@@ -144,14 +177,16 @@ void http_accept(void *context, int fd, const struct address *peer)
         close(fd);
         return;
     }
-    if (clients_of_all(http) >= limits->clients_max) {
-        refuse(http, fd, "max number of clients reached\n");
-        return;
-    }
     if (limits->protect && !address_is_local(peer)) {
         refuse(http, fd,
                "protected mode: no password is set, so only clients on the server's own machine are let "
                "in (protected-mode, requirepass)\n");
+        return;
+    }
+    http->accepting_spare = clients_of_all(http) >= limits->clients_max;
+    if (http->accepting_spare && !spare_make_room(http)) {
+        turned_away_add(&http->turned_away, http->options.loop, limits->clients_max);
+        refuse(http, fd, "max number of clients reached\n");
         return;
     }
     if (peer->any.sa_family != AF_UNIX) {
@@ -169,14 +204,7 @@ void http_accept(void *context, int fd, const struct address *peer)
     http->due = true;
 }
 
-/* --- a round ------------------------------------------------------------------------------------------- */
-
-static void http_run_daemon(struct http *http)
-{
-    MHD_UNSIGNED_LONG_LONG timeout_ms;
-    bool more = wire_run(http);
-    http->due = more || (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0);
-}
+/* --- what happens in a round --------------------------------------------------------------------------- */
 
 static void epoll_ready(void *context, uint32_t events)
 {
@@ -311,6 +339,7 @@ struct http *http_new(const struct http_options *options)
     list_init(&http->put_off);
     list_init(&http->held);
     list_init(&http->more);
+    list_init(&http->spare);
     list_init(&http->by_touch);
     list_init(&http->lingering);
     http->stall_timer = (struct loop_timer){.callback = stall_due, .context = http};

@@ -18,6 +18,11 @@ struct http_connection;
 struct metrics_source;
 struct route_stats;
 
+/* Connections beyond clients_max, for whoever looks after the server (health, readiness, metrics): one that
+ * asks for anything else there is refused. Where all are taken, the oldest that asks for nothing makes room.
+ */
+#define HTTP_SPARE_MAX 16
+
 /* What can be changed while running. */
 struct http_limits {
     uint64_t clients_max;
@@ -55,6 +60,7 @@ void http_accept(void *http, int fd, const struct address *peer);
 
 struct http_stats {
     uint64_t connected;
+    uint64_t spare; /* of them, beyond clients_max */
     uint64_t accepted;
     uint64_t rejected;
     uint64_t commands; /* run for requests */

@@ -13,6 +13,7 @@
 #include "http/page.h"
 #include "http/request.h"
 #include "http/route_stats.h"
+#include "net/listener.h"
 
 enum request_state {
     REQUEST_NONE,     /* none has begun */
@@ -36,6 +37,7 @@ struct http_connection {
     struct list_node all_node;
     struct list_node touch_node; /* in http->by_touch */
     struct list_node more_node;  /* in http->more */
+    struct list_node spare_node; /* in http->spare */
     int64_t touched_us;          /* monotonic: when it last got on */
     int64_t body_began_us;
     uint64_t received; /* of the body */
@@ -43,6 +45,7 @@ struct http_connection {
     bool was_answered; /* some request was */
     bool is_clean;     /* the last request was read and answered to its end */
     bool is_closed;    /* by us: nothing is run or told for it any more */
+    bool is_spare;     /* beyond the limit of clients */
     bool is_watched;   /* by the loop, for the end of its input */
     bool is_ended;     /* the end of its input is there, behind what was not read yet */
     bool has_more;     /* that libmicrohttpd does not know of: it is to read on */
@@ -73,11 +76,14 @@ struct http {
     bool ran;          /* some, since that was asked last */
     struct list put_off;
     struct list held;
+    struct list spare; /* the oldest is first */
+    struct turned_away turned_away;
     struct list more;               /* connections that are to be read on */
     struct http_connection **by_fd; /* NULL where there is none */
     size_t by_fd_count;
     /* The connection that is being handed to libmicrohttpd. */
     int accepting_fd;
+    bool accepting_spare;
     struct address accepting_peer;
     struct http_stats stats;
     struct route_stats *routes; /* as many as there are routes, and one for what is none */

@@ -174,6 +174,18 @@ static bool check_route(struct http_request *request)
     return request->route != NULL;
 }
 
+/* Whoever looks after the server is served when there is room for no other client. */
+static bool check_room(struct http_request *request)
+{
+    struct http *http = http_of(request);
+    if (!request->connection->is_spare || request->route->is_vital)
+        return true;
+    http->stats.rejected++;
+    turned_away_add(&http->turned_away, http->options.loop, http->options.limits.clients_max);
+    http_answer_text(request, 503, "max number of clients reached\n");
+    return false;
+}
+
 /* No body may be larger than all together: it could only be told to try again for ever. */
 static uint64_t body_max(const struct http_request *request)
 {
@@ -194,7 +206,7 @@ static bool check_key_and_size(struct http_request *request)
 /* Answers what can be answered from the head alone: errors. */
 static void head_check(struct http_request *request)
 {
-    (void)(check_page(request) && check_route(request) &&
+    (void)(check_page(request) && check_route(request) && check_room(request) &&
            (request->route->is_open || (check_user(request) && check_permission(request))) &&
            check_key_and_size(request));
 }
@@ -219,6 +231,8 @@ static enum MHD_Result request_send(struct http_request *request)
     http_set_state(connection, REQUEST_ANSWERED);
     http_touch(connection);
     answer_share(request);
+    if (request->connection->is_spare)
+        http_answer_field(request, "Connection", "close");
     enum MHD_Result result = MHD_queue_response(request->mhd, request->status, request->response);
     MHD_destroy_response(request->response);
     request->response = NULL;

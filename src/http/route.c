@@ -14,10 +14,10 @@ static const struct route routes[] = {
     {"/mget", HTTP_POST, mget_post},
     {"/mset", HTTP_POST, mset_post},
     {"/clear", HTTP_DELETE, clear_delete},
-    {"/metrics", HTTP_GET, metrics_get, .command = "info"},
-    {"/stats", HTTP_GET, stats_get, .command = "info"},
-    {"/healthz", HTTP_GET, healthz_get, .is_open = true},
-    {"/readyz", HTTP_GET, readyz_get, .is_open = true},
+    {"/metrics", HTTP_GET, metrics_get, .is_vital = true, .command = "info"},
+    {"/stats", HTTP_GET, stats_get, .is_vital = true, .command = "info"},
+    {"/healthz", HTTP_GET, healthz_get, .is_open = true, .is_vital = true},
+    {"/readyz", HTTP_GET, readyz_get, .is_open = true, .is_vital = true},
     {"/", HTTP_GET, page_get, .is_open = true},
 };
 

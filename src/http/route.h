@@ -28,6 +28,7 @@ struct route {
     enum http_method method;
     http_handler *handler;
     bool is_open;        /* needs no password */
+    bool is_vital;       /* answered beyond the limit of clients, too */
     const char *command; /* that the user must be permitted to run; NULL: the handler runs some itself */
 };
 

@@ -119,6 +119,7 @@ struct net {
     struct log_limit output_log;
     struct log_limit query_log;
     struct log_limit unread_log;
+    struct turned_away turned_away;
     struct net_stats stats;
     struct recent_max input_recent;
     struct recent_max output_recent;

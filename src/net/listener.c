@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define ACCEPT_REST_US 100000
 /* Failures that are closer together than this are one burst, and logged once. */
 #define ACCEPT_BURST_US 5000000
+/* How often the log tells of clients that are turned away. */
+#define TURNED_AWAY_US 10000000
 
 struct listener {
     struct listener *next;
@@ -103,6 +106,19 @@ static void listener_ready(void *context, uint32_t events)
         address_set(&peer, &storage);
         listeners->accept(listeners->context, fd, &peer);
     }
+}
+
+void turned_away_add(struct turned_away *turned_away, const struct loop *loop, uint64_t clients_max)
+{
+    int64_t now_us = loop_time_us(loop);
+    turned_away->untold++;
+    if (turned_away->told_us != 0 && now_us - turned_away->told_us < TURNED_AWAY_US)
+        return;
+    diag(DIAG_WARNING,
+         "Clients are turned away (%" PRIu64
+         " since this was told last): as many as maxclients permits, %" PRIu64 ", are there.",
+         turned_away->untold, clients_max);
+    *turned_away = (struct turned_away){.told_us = now_us};
 }
 
 /* --- the set ----------------------------------------------------------------------------------------- */

@@ -42,6 +42,17 @@ bool listeners_add_tcp(struct listeners *listeners, const char *const *addresses
 bool listeners_add_unix(struct listeners *listeners, const char *path, unsigned mode, int backlog,
                         struct listen_error *error);
 
+/* --- turning clients away ---------------------------------------------------------------------------- */
+
+/* All zero: nobody was turned away yet. */
+struct turned_away {
+    int64_t told_us;
+    uint64_t untold;
+};
+
+/* Another one was, since there are clients_max: the log tells of it, at most once in a while. */
+void turned_away_add(struct turned_away *turned_away, const struct loop *loop, uint64_t clients_max);
+
 int listeners_count(const struct listeners *listeners);
 /* What the index-th listens on: "127.0.0.1:6379", or a unix socket's path. out holds ADDRESS_TEXT_MAX. */
 void listeners_text(const struct listeners *listeners, int index, char *out);

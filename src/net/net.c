@@ -217,6 +217,7 @@ void net_accept(void *context, int fd, const struct address *peer)
     if (net->draining) {
         close(fd);
     } else if (clients_of_all(net) >= net->limits.clients_max) {
+        turned_away_add(&net->turned_away, net->loop, net->limits.clients_max);
         refuse(net, fd, "-ERR max number of clients reached\r\n");
     } else if (net->limits.protect && !address_is_local(peer)) {
         refuse(net, fd, denied);

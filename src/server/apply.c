@@ -267,7 +267,8 @@ static const char *apply_maxmemory(struct server *server)
 static const char *apply_maxclients(struct server *server)
 {
     static char text[160];
-    uint64_t possible = process_raise_open_files(server->config->maxclients, SERVER_FILES_RESERVED);
+    uint64_t possible =
+        process_raise_open_files(server->config->maxclients, server_files_reserved(server->config));
     if (possible < server->config->maxclients) {
         snprintf(text, sizeof(text),
                  "The operating system is not able to handle the specified number of clients, try with %llu",

@@ -225,7 +225,7 @@ static uint64_t http_clients(void *context)
     struct server *server = context;
     struct http_stats stats;
     http_stats_read(server->http, &stats);
-    return stats.connected;
+    return stats.connected - stats.spare;
 }
 
 static struct net_handler handler_of(struct server *server)
@@ -324,11 +324,11 @@ static struct config *configure(int argc, char **argv)
 /* To what the system allows. False, told, when that leaves no client at all. */
 static bool correct_maxclients(struct config *config)
 {
-    uint64_t possible = process_raise_open_files(config->maxclients, SERVER_FILES_RESERVED);
+    uint64_t possible = process_raise_open_files(config->maxclients, server_files_reserved(config));
     char text[INT64_TEXT_MAX + 1];
     if (possible == 0) {
         diag(DIAG_WARNING, "cannot serve any client: the limit of open files has to be above %d (ulimit -n)",
-             SERVER_FILES_RESERVED);
+             (int)server_files_reserved(config));
         return false;
     }
     if (possible == config->maxclients)

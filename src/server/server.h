@@ -15,6 +15,12 @@
 /* Descriptors for what is no client: log, segments, listeners, epoll and the like. */
 #define SERVER_FILES_RESERVED 32
 
+static inline uint64_t server_files_reserved(const struct config *config)
+{
+    bool serves_http = config->http_port != 0 || config->http_unixsocket[0] != '\0';
+    return SERVER_FILES_RESERVED + (serves_http ? HTTP_SPARE_MAX : 0);
+}
+
 /* How a figure changed lately, for INFO's instantaneous_*. */
 #define RATE_SAMPLES 16
 

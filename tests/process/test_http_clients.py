@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -263,9 +264,78 @@ def test_maxclients(start_web):
         with server.connect() as d:
             d.call("PING")
             with RawWeb(server) as e:
-                assert (e.read().status, e.read_until_closed()) == (503, b"")
+                e.send(request("GET", "/kv/a"))
+                answer = e.read()
+                assert (answer.status, answer.body, e.read_until_closed()) == (503, b"max number of clients reached\n", b"")
             with server.connect() as f:
                 assert b"max number of clients" in str(f.read()).encode()
+
+
+VITAL = ["/healthz", "/readyz", "/metrics", "/stats"]
+
+
+def info_number(connection, name):
+    return int(re.search(rb"%s:(\d+)" % name.encode(), connection.call("INFO")).group(1))
+
+
+def test_looked_after_at_maxclients(start_web):
+    """However many clients there are: health, readiness and metrics are answered, and nothing else; who is turned away is
+    counted, and the log tells of it, not each time."""
+    server, web = start_web(maxclients=3, http_timeout=0)
+    clients = [server.connect() for _ in range(3)]
+    assert [client.call("PING") for client in clients] == [b"PONG"] * 3
+    idle = [RawWeb(server) for _ in range(50)]
+    for _ in range(20):
+        assert [web.ask("GET", path)[0] for path in VITAL] == [200] * 4
+        assert [web.ask("GET", path)[0] for path in ("/", "/kv/a", "/kv")] == [503] * 3
+        assert web.ask("PUT", "/kv/a", b"1")[0] == web.ask("DELETE", "/clear")[0] == 503
+        with server.connect() as refused:
+            assert refused.read_until_closed() == b"-ERR max number of clients reached\r\n"
+    with RawWeb(server) as raw:
+        raw.send(request("GET", "/healthz") + request("PUT", "/kv/a", b"1"))
+        assert (raw.read().status, raw.read_until_closed()) == (200, b"")
+    assert info_number(clients[0], "rejected_connections") >= 20 * 6
+    assert clients[0].call("EXISTS", "a") == 0
+    told = server.log().count("Clients are turned away")
+    assert 2 <= told <= 2 + 2 * (info_number(clients[0], "uptime_in_seconds") + 1) / 10
+    for raw in idle:
+        raw.socket.close()
+    clients.pop().close()
+    wait_until(lambda: web.ask("PUT", "/kv/a", b"1")[0] == 200)
+    with RawWeb(server) as raw:
+        raw.send(request("PUT", "/kv/a", b"1") + request("GET", "/kv/a"))
+        assert (raw.read().status, raw.read().body) == (200, b"1")
+    for client in clients:
+        client.close()
+
+
+def test_looked_after_anyhow(start_web):
+    """The same while clients are paused, memory is full, and for who needs a password to do more."""
+    server, web = start_web(maxmemory="1", requirepass="pw")
+    known = Web(server, password="pw")
+    with server.connect() as connection:
+        connection.call("AUTH", "pw")
+        connection.call("CLIENT", "PAUSE", "1000000", "ALL")
+        assert web.ask("GET", "/healthz")[0] == web.ask("GET", "/readyz")[0] == 200
+        assert [web.ask("GET", path)[0] for path in ("/metrics", "/stats")] == [401] * 2
+        assert [known.ask("GET", path)[0] for path in VITAL] == [200] * 4
+
+
+def test_descriptors_for_all(start_web):
+    """Connections beyond the limit of clients have descriptors of their own."""
+    server, web = start_web(maxclients=5)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (64, 64))
+    with server.connect() as first:
+        given = 64 - 32 - 16
+        assert first.call("CONFIG", "SET", "maxclients", str(given)) == b"OK"
+        others = [server.connect() for _ in range(given - 1)]
+        assert {other.call("PING") for other in others} == {b"PONG"}
+        idle = [RawWeb(server) for _ in range(40)]
+        assert [web.ask("GET", path)[0] for path in VITAL] == [200] * 4
+        for raw in idle:
+            raw.socket.close()
+        for other in others:
+            other.close()
 
 
 def test_uploads_together(start_web):
