@@ -600,3 +600,72 @@ def test_closing_in_the_middle_of_replies(server):
             connection.send_bytes(b"*1\r\n")
             connection.read()
         assert other.call("PING") == b"PONG"
+
+
+# --- beside redis-server ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_servers(new_server, reference_binary):
+    """dkv and redis-server, both with a log."""
+    servers = [new_server().start(), new_server(binary=reference_binary, appendonly="yes").start()]
+    yield servers
+
+
+SECRETS = [
+    ("AUTH", "s3cret"), ("AUTH", "who", "s3cret"),
+    ("HELLO", "2", "AUTH", "who", "s3cret"), ("HELLO", "2", "SETNAME", "n", "AUTH", "who", "s3cret"),
+    ("CONFIG", "SET", "requirepass", ""), ("CONFIG", "SET", "masterauth", "s3cret"), ("CONFIG", "SET", "masteruser", "s3cret"),
+    ("CONFIG", "SET", "timeout", "0", "masteruser", "s3cret", "slowlog-max-len", "200"),
+    ("CONFIG", "SET", "masteruser", ""),
+    ("ACL", "SETUSER", "who", "on", ">s3cret", "~*"), ("ACL", "SETUSER", "who", "nosuch"),
+    ("ACL", "USERS"),
+    ("MIGRATE", "127.0.0.1", "1", "nokey", "0", "10", "AUTH", "s3cret"),
+    ("MIGRATE", "127.0.0.1", "1", "nokey", "0", "10", "AUTH2", "who", "s3cret"),
+    ("CLIENT", "SETNAME", "x"), ("SET", "k", "v"),
+]  # fmt: skip
+
+
+def test_secrets_are_not_shown(two_servers):
+    """Neither in SLOWLOG nor by MONITOR, whatever became of the command; the same words as redis-server's."""
+    shown = []
+    for server in two_servers:
+        with server.connect() as connection, server.connect() as monitor:
+            connection.call("CONFIG", "SET", "slowlog-log-slower-than", "0")
+            assert monitor.call("MONITOR") == b"OK"
+            connection.call("SLOWLOG", "RESET")
+            for command in SECRETS:
+                connection.call(*command)
+            shown.append([entry[3] for entry in connection.call("SLOWLOG", "GET", "-1")])
+            connection.call("ECHO", "the end")
+            lines = []
+            while b"the end" not in (lines or [b""])[-1]:
+                lines.append(monitor.read())
+            assert not any(b"s3cret" in line for line in lines)
+    assert shown[0] == shown[1]
+    assert not any(b"s3cret" in word for words in shown[0] for word in words)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("CONFIG", "SET", "tls-key-file-pass", "s3cret"),
+        ("CONFIG", "SET", "tls-client-key-file-pass", "s3cret"),
+        ("CONFIG", "SET", "masterauth", "s3cret", "timeout"),
+        ("ACL", "GETUSER", "s3cret"),
+        ("ACL", "DELUSER", "who", "s3cret"),
+        ("ACL", "DELUSER", "default", "s3cret"),
+        ("HELLO", "x", "AUTH", "who", "s3cret"),
+        ("HELLO", "2", "NOSUCH", "AUTH", "who", "s3cret"),
+        ("MIGRATE", "127.0.0.1", "1", "nokey", "x", "10", "AUTH", "s3cret"),
+        ("MIGRATE", "127.0.0.1", "1", "nokey", "0", "x", "NOSUCH", "AUTH2", "who", "s3cret"),
+    ],
+)
+def test_more_secrets_are_not_shown(connection, command):
+    """What Debian's redis-server does not know, or shows: where there is a mistake before the secret, and names."""
+    connection.call("CONFIG", "SET", "slowlog-log-slower-than", "0")
+    connection.call("SLOWLOG", "RESET")
+    connection.call(*command)
+    entries = [entry[3] for entry in connection.call("SLOWLOG", "GET", "-1")]
+    assert any(words[0] == command[0].encode() for words in entries)
+    assert not any(b"s3cret" in word for words in entries for word in words)

@@ -28,6 +28,7 @@ static void reply_selector(struct call *call, const struct acl_selector *selecto
 
 static void getuser_command(struct call *call)
 {
+    call_redact(call, 2);
     struct reply *reply = call->reply;
     const struct acl_user *user = acl_find(call->world->acl, call->argv[2]);
     if (!user) {
@@ -206,8 +207,9 @@ static void deluser_command(struct call *call)
 {
     struct acl *acl = call->world->acl;
     int64_t deleted = 0;
-    for (int i = 2; i < call->argc; i++) {
+    for (int i = 2; i < call->argc; i++)
         call_redact(call, i);
+    for (int i = 2; i < call->argc; i++) {
         if (acl_find(acl, call->argv[i]) == acl_default_user(acl)) {
             reply_error(call->reply, "ERR The 'default' user cannot be removed");
             return;

@@ -68,6 +68,10 @@ static bool hello_parse(struct call *call, struct hello *hello)
     hello->protocol = call->session->protocol;
     if (call->argc == 1)
         return true;
+    /* Whatever may be wrong with what stands before it. */
+    for (int i = 2; i < call->argc; i++)
+        for (int word = 1; word <= 2 && slice_is(call->argv[i], "auth"); word++)
+            call_redact(call, i + word);
     if (!int64_parse(call->argv[1], &hello->protocol)) {
         reply_error(call->reply, "ERR Protocol version is not an integer or out of range");
         return false;
@@ -80,8 +84,6 @@ static bool hello_parse(struct call *call, struct hello *hello)
         int left = call->argc - i - 1;
         if (slice_is(call->argv[i], "auth") && left >= 2) {
             hello->auth = &call->argv[i + 1];
-            call_redact(call, i + 1);
-            call_redact(call, i + 2);
             i += 2;
         } else if (slice_is(call->argv[i], "setname") && left >= 1) {
             hello->name = &call->argv[++i];

@@ -65,15 +65,15 @@ static void set_command(struct call *call)
 {
     struct config_error error;
     bool sets_appendonly = false;
-    if (call->argc % 2 != 0) {
-        call_syntax_error(call);
-        return;
-    }
-    for (int i = 2; i < call->argc; i += 2) {
+    for (int i = 2; i + 1 < call->argc; i += 2) {
         const struct directive *directive = directive_find(call->argv[i], NULL);
         if (directive != NULL && (directive->flags & DIRECTIVE_SENSITIVE))
             call_redact(call, i + 1);
         sets_appendonly |= directive != NULL && strcmp(directive->name, "appendonly") == 0;
+    }
+    if (call->argc % 2 != 0) {
+        call_syntax_error(call);
+        return;
     }
     /* A transaction would be half in memory and half in the log; and it cannot be undone should another
      * directive be refused. */

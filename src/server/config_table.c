@@ -338,7 +338,7 @@ const struct directive directives[] = {
 
     /* Replication. */
     ROW("masterauth", BYTES, "", FLAGS(SENSITIVE)),
-    ROW("masteruser", STRING, ""),
+    ROW("masteruser", STRING, "", FLAGS(SENSITIVE)),
     ROW("min-replicas-max-lag", INT, "10", ALIAS("min-slaves-max-lag"), RANGE(0, INT_MAX)),
     ROW("min-replicas-to-write", INT, "0", ALIAS("min-slaves-to-write"), RANGE(0, INT_MAX)),
     ROW("propagation-error-behavior", ENUM, "ignore", CHOICES(propagation_choices)),

@@ -70,12 +70,9 @@ static int option_read(struct migration *migration, int i)
         migration->replace = true;
     } else if (slice_is(call->argv[i], "auth") && behind >= 1) {
         migration->password = ++i;
-        call_redact(call, i);
     } else if (slice_is(call->argv[i], "auth2") && behind >= 2) {
         migration->user = ++i;
-        call_redact(call, i);
         migration->password = ++i;
-        call_redact(call, i);
     } else if (slice_is(call->argv[i], "keys") && call->argv[3].size == 0) {
         migration->first_key = i + 1;
         migration->key_count = behind;
@@ -92,10 +89,21 @@ static int option_read(struct migration *migration, int i)
     return i + 1;
 }
 
+/* Whatever may be wrong with what stands before them. */
+static void redact_secrets(struct call *call)
+{
+    for (int i = 6; i < call->argc && !slice_is(call->argv[i], "keys"); i++) {
+        int words = slice_is(call->argv[i], "auth") ? 1 : slice_is(call->argv[i], "auth2") ? 2 : 0;
+        for (int word = 1; word <= words; word++)
+            call_redact(call, i + word);
+    }
+}
+
 static bool arguments_read(struct migration *migration)
 {
     struct call *call = migration->call;
     int64_t timeout;
+    redact_secrets(call);
     for (int i = 6; i < call->argc;) {
         i = option_read(migration, i);
         if (i == 0)
