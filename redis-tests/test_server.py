@@ -612,6 +612,25 @@ def two_servers(new_server, reference_binary):
     yield servers
 
 
+VALUES = ["", "a", "bar", "0", "-1", "127", "128", "-129", "32768", "2147483647", "2147483648", "-2147483649", "007", "1.5",
+          "x" * 20, "x" * 21, "x" * 63, "x" * 64, "x" * 900, "abcdefghij" * 50, bytes(range(256)), "12345678901"]  # fmt: skip
+
+
+def test_serialized_length(two_servers):
+    """What DEBUG OBJECT tells of a value is what it takes in a dump, not its length."""
+    lengths = []
+    for server in two_servers:
+        with server.connect() as connection:
+            connection.pipeline([("SET", f"k{i}", value) for i, value in enumerate(VALUES)])
+            told = connection.pipeline([("DEBUG", "OBJECT", f"k{i}") for i in range(len(VALUES))])
+            lengths.append([int(re.search(rb"serializedlength:(\d+)", line)[1]) for line in told])
+    assert lengths[0] == lengths[1]
+    assert lengths[0][2] == 4
+    with two_servers[0].connect() as connection:
+        connection.call("SET", "large", "x" * 1_000_000)
+        assert b"serializedlength:1000005 " in connection.call("DEBUG", "OBJECT", "large")
+
+
 SECRETS = [
     ("AUTH", "s3cret"), ("AUTH", "who", "s3cret"),
     ("HELLO", "2", "AUTH", "who", "s3cret"), ("HELLO", "2", "SETNAME", "n", "AUTH", "who", "s3cret"),

@@ -27,6 +27,7 @@
 #include "command/expire.h"
 #include "command/families.h"
 #include "command/string_key.h"
+#include "store/entry.h"
 
 #define TYPE_STRING 0
 /* What strings are written as since long: what redis-server 7.0 writes, and all after it read. */
@@ -127,6 +128,21 @@ void dump_append(struct buffer *out, const struct world *world, const struct ent
     append_string(out, value, world->settings.dump_compressed);
     append_little_endian(out, VERSION, 2);
     append_little_endian(out, crc64(0, out->data + begin, out->size - begin), sizeof(uint64_t));
+}
+
+size_t dump_value_size(const struct world *world, const struct entry *entry)
+{
+    struct buffer out = {0};
+    char scratch[STRING_SCRATCH];
+    if (entry_form(entry) == FORM_BLOB) {
+        append_length(&out, string_size(entry));
+        out.size += string_size(entry);
+    } else {
+        append_string(&out, string_value(entry, scratch), world->settings.dump_compressed);
+    }
+    size_t size = out.size;
+    buffer_free(&out);
+    return size;
 }
 
 static void dump_command(struct call *call)

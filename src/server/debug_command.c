@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/dump.h"
 #include "server/server.h"
 
 /* --- single keys and the process ----------------------------------------------------------------------- */
@@ -36,7 +37,7 @@ static void debug_object(struct call *call)
     int64_t idle_ms = entry_idle_ms(entry, call->world->now_ms);
     snprintf(text, sizeof(text),
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
-             (void *)entry, encodings[string_encoding(entry)], string_size(entry),
+             (void *)entry, encodings[string_encoding(entry)], dump_value_size(call->world, entry),
              (long long)((call->world->now_ms - idle_ms) / 1000 & 0xffffff), (long long)(idle_ms / 1000));
     reply_simple(call->reply, text);
 }
