@@ -356,6 +356,11 @@ bool config_enter_dir(struct config *config, struct config_error *error)
     return true;
 }
 
+bool config_gives_dir(const struct config *config)
+{
+    return config->values[directive_index(directive_find(SLICE_LITERAL("dir"), NULL))].given;
+}
+
 /* --- the process title ------------------------------------------------------------------------------ */
 
 bool title_expand(const char *template, const struct config *config, const char *program, const char *listen,

@@ -100,6 +100,10 @@ struct config {
     int databases;
     const char *dir; /* absolute once config_enter_dir was there */
     bool appendonly; /* false: memory only */
+    bool ignore_redis_data;
+    const char *dbfilename; /* "": none; these three are redis-server's names, to be looked for */
+    const char *appenddirname;
+    const char *appendfilename;
     enum sync_policy appendfsync;
     uint64_t segment_size;
     uint64_t unsynced_max;         /* bytes */
@@ -188,6 +192,9 @@ int config_inactive(const struct config *config, struct buffer *names);
  * paths of logfile, pidfile and unixsocket start there, as with redis-server. config->dir becomes absolute.
  * */
 bool config_enter_dir(struct config *config, struct config_error *error);
+
+/* Whether a file or the command line named the data folder. */
+bool config_gives_dir(const struct config *config);
 
 /* Puts a value in force that the system had to correct (maxclients, where fewer files can be open), so that
  * CONFIG GET tells the truth. The value has to be one that the directive takes. */

@@ -14,6 +14,7 @@
 #include "command/observe.h"
 #include "journal/names.h"
 #include "server/apply.h"
+#include "server/redis_data.h"
 #include "server/replace_file.h"
 
 /* Recovery goes in steps of about this much, between which clients are told to wait. */
@@ -708,6 +709,8 @@ static bool start(struct server *server, const struct config_hooks *hooks)
         return false;
     diag(DIAG_NOTICE, "dkv %s (speaks Redis %s), pid %d", DKV_VERSION, REDIS_VERSION, (int)getpid());
     warn_inactive(server->config);
+    if (!redis_data_check(server->config))
+        return false;
     server->loop = loop_new(clock_system());
     if (!server->loop) {
         diag(DIAG_WARNING, "cannot make an event loop: %s", strerror(errno));

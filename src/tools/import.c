@@ -13,6 +13,7 @@
 #include "base/number.h"
 #include "command/dispatch.h"
 #include "resp/request.h"
+#include "server/redis_snapshot.h"
 #include "tools/aof.h"
 #include "tools/payload.h"
 #include "tools/replay.h"
@@ -259,6 +260,16 @@ bool importer_read(struct importer *importer, FILE *file)
 
 /* --- the command -------------------------------------------------------------------------------------- */
 
+/* redis-server begins a log with a snapshot of nothing where there was nothing. */
+static bool is_empty_snapshot(FILE *file)
+{
+    if (fseek(file, 0, SEEK_SET) != 0) /* a pipe */
+        return false;
+    bool is = redis_snapshot_is_empty(file);
+    rewind(file);
+    return is;
+}
+
 static bool read_file(struct importer *importer, struct tool *tool, const char *path, bool is_last)
 {
     FILE *file = fopen(path, "re");
@@ -266,7 +277,7 @@ static bool read_file(struct importer *importer, struct tool *tool, const char *
         tool_fail(tool, "cannot open %s: %s", path, strerror(errno));
         return false;
     }
-    bool ok = importer_read(importer, file);
+    bool ok = is_empty_snapshot(file) || importer_read(importer, file);
     fclose(file);
     if (!ok && importer->out.failed)
         tool_fail(tool, "%s: %s", tool->options->into, importer->out.error.text);
