@@ -48,11 +48,6 @@ int slice_compare(struct slice a, struct slice b);
  * sight. */
 char *slice_to_cstring(struct slice a);
 
-/* Glob matching as Redis does it: * ? [a-c] [^a] and \ to quote. Runs in O(pattern * text) at worst. One
- * difference: stars match an empty text, while Redis lets only KEYS and SCAN see that, and only for a lone
- * star. */
-bool glob_match(struct slice pattern, struct slice text, bool ignore_case);
-
 /* Makes room for extra more bytes and returns where they go; buffer->size is unchanged. Aborts when out of
  * memory. */
 char *buffer_reserve(struct buffer *buffer, size_t extra);

@@ -1,6 +1,7 @@
 /* Users, and whose each session is. */
 #include "command/acl_user.h"
 
+#include "base/glob.h"
 #include "base/memory.h"
 #include "command/pubsub.h"
 
@@ -78,6 +79,7 @@ static void patterns_copy(struct acl_patterns *to, const struct acl_patterns *fr
     for (size_t i = 0; i < from->count; i++) {
         to->items[i].permissions = from->items[i].permissions;
         buffer_copy(&to->items[i].text, &from->items[i].text);
+        to->items[i].glob = glob_new(buffer_slice(&to->items[i].text), false);
     }
 }
 

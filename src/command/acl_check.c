@@ -1,5 +1,6 @@
 /* Whether a user may run a command with these arguments. */
 #include "base/bytes.h"
+#include "base/glob.h"
 #include "command/acl_user.h"
 
 /* --- patterns ------------------------------------------------------------------------------------------ */
@@ -15,7 +16,7 @@ static bool key_is_permitted(const struct acl_selector *selector, struct slice k
         return true;
     for (size_t i = 0; i < selector->keys.count; i++) {
         const struct acl_pattern *pattern = &selector->keys.items[i];
-        if ((pattern->permissions & needed) == needed && glob_match(buffer_slice(&pattern->text), key, false))
+        if ((pattern->permissions & needed) == needed && glob_matches(pattern->glob, key))
             return true;
     }
     return false;
@@ -28,8 +29,9 @@ static bool channel_is_permitted(const struct acl_selector *selector, struct sli
     if (selector->channels.all)
         return true;
     for (size_t i = 0; i < selector->channels.count; i++) {
-        struct slice pattern = buffer_slice(&selector->channels.items[i].text);
-        if (is_pattern ? slice_equal(pattern, channel) : glob_match(pattern, channel, false))
+        const struct acl_pattern *pattern = &selector->channels.items[i];
+        if (is_pattern ? slice_equal(buffer_slice(&pattern->text), channel)
+                       : glob_matches(pattern->glob, channel))
             return true;
     }
     return false;

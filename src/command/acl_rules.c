@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <openssl/sha.h>
 
+#include "base/glob.h"
 #include "base/memory.h"
 #include "command/acl_user.h"
 
@@ -250,10 +251,16 @@ static const char *apply_command(struct acl_selector *selector, struct slice rul
 
 /* --- patterns ------------------------------------------------------------------------------------------ */
 
+static void pattern_free(struct acl_pattern *pattern)
+{
+    buffer_free(&pattern->text);
+    glob_free(pattern->glob);
+}
+
 static void patterns_clear(struct acl_patterns *patterns)
 {
     for (size_t i = 0; i < patterns->count; i++)
-        buffer_free(&patterns->items[i].text);
+        pattern_free(&patterns->items[i]);
     mem_free(patterns->items);
     *patterns = (struct acl_patterns){.all = false};
 }
@@ -282,9 +289,12 @@ static const char *pattern_add(struct acl_patterns *patterns, struct slice text,
             return NULL;
         }
     }
+    struct glob *glob = glob_new(text, false);
+    if (!glob)
+        return wrong_syntax;
     patterns->items = mem_realloc(patterns->items, (patterns->count + 1) * sizeof(*patterns->items));
     struct acl_pattern *added = &patterns->items[patterns->count++];
-    *added = (struct acl_pattern){.permissions = permissions};
+    *added = (struct acl_pattern){.permissions = permissions, .glob = glob};
     buffer_append_slice(&added->text, text);
     return NULL;
 }

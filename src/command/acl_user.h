@@ -13,6 +13,7 @@ enum acl_permission { ACL_READ = 1 << 0, ACL_WRITE = 1 << 1, ACL_READ_WRITE = AC
 
 struct acl_pattern {
     struct buffer text;
+    struct glob *glob;    /* the text, read */
     unsigned permissions; /* of a key pattern */
 };
 

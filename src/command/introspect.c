@@ -1,5 +1,6 @@
 /* COMMAND and its subcommands: the command table as clients ask for it. Everything here follows from the rows
  * of the families; ACL categories partly follow from flags. */
+#include "base/glob.h"
 #include "command/call.h"
 #include "command/families.h"
 #include "command/syntax.h"
@@ -394,7 +395,10 @@ static bool filter_category(const struct command_entry *entry, struct slice argu
 
 static bool filter_pattern(const struct command_entry *entry, struct slice argument)
 {
-    return glob_match(argument, slice_of(entry->full_name), true);
+    struct glob *glob = glob_new(argument, true);
+    bool matches = glob && glob_matches(glob, slice_of(entry->full_name));
+    glob_free(glob);
+    return matches;
 }
 
 static list_filter *filter_find(struct slice word)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/glob.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/call.h"
@@ -197,8 +198,7 @@ static bool is_live(const struct call *call, const struct entry *entry)
 /* What a walk over the keyspace wants, and what it found. */
 struct key_search {
     const struct call *call;
-    struct slice pattern;
-    bool any_key;             /* the pattern matches everything */
+    struct glob *glob;        /* NULL: any key */
     const struct slice *type; /* NULL: any */
     uint64_t visited;
     struct entry **found;
@@ -212,7 +212,7 @@ static void key_search_visit(void *context, struct entry *entry)
     search->visited++;
     if (!is_live(search->call, entry))
         return;
-    if (!search->any_key && !glob_match(search->pattern, entry_key(entry), false))
+    if (search->glob && !glob_matches(search->glob, entry_key(entry)))
         return;
     if (search->type && !slice_is(*search->type, value_type_name(entry_type(entry))))
         return;
@@ -223,10 +223,17 @@ static void key_search_visit(void *context, struct entry *entry)
     search->found[search->count++] = entry;
 }
 
-static void key_search_pattern(struct key_search *search, struct slice pattern)
+/* False, with the error as the reply, where the pattern cannot be read. */
+static bool key_search_pattern(struct call *call, struct key_search *search, struct slice pattern)
 {
-    search->pattern = pattern;
-    search->any_key = slice_equal(pattern, SLICE_LITERAL("*"));
+    glob_free(search->glob);
+    search->glob = NULL;
+    if (slice_equal(pattern, SLICE_LITERAL("*")))
+        return true;
+    search->glob = glob_new(pattern, false);
+    if (!search->glob)
+        reply_error(call->reply, GLOB_TOO_COMPLEX);
+    return search->glob != NULL;
 }
 
 static void key_search_reply(struct call *call, struct key_search *search)
@@ -240,9 +247,11 @@ static void key_search_reply(struct call *call, struct key_search *search)
 static void keys_command(struct call *call)
 {
     struct key_search search = {.call = call};
-    key_search_pattern(&search, call->argv[1]);
+    if (!key_search_pattern(call, &search, call->argv[1]))
+        return;
     database_each(call->db, key_search_visit, &search);
     key_search_reply(call, &search);
+    glob_free(search.glob);
 }
 
 /* Groups of buckets that one SCAN looks at for each key it was asked for, at the most: a nearly empty table
@@ -273,7 +282,8 @@ static bool scan_options(struct call *call, int64_t *count, struct key_search *s
             if (!call_int(call, i + 1, count))
                 return false;
         } else if (has_value && slice_is(call->argv[i], "match")) {
-            key_search_pattern(search, call->argv[i + 1]);
+            if (!key_search_pattern(call, search, call->argv[i + 1]))
+                return false;
         } else if (has_value && slice_is(call->argv[i], "type")) {
             search->type = &call->argv[i + 1];
         } else {
@@ -288,27 +298,30 @@ static bool scan_options(struct call *call, int64_t *count, struct key_search *s
     return true;
 }
 
-static void scan_command(struct call *call)
+static void scan_search(struct call *call, struct key_search *search, uint64_t cursor, int64_t count)
 {
-    struct key_search search = {.call = call, .any_key = true};
-    int64_t count = SCAN_COUNT_DEFAULT;
-    uint64_t cursor;
-    if (!cursor_parse(call->argv[1], &cursor)) {
-        reply_error(call->reply, "ERR invalid cursor");
-        return;
-    }
-    if (!scan_options(call, &count, &search))
-        return;
     int64_t steps;
     if (__builtin_mul_overflow(count, SCAN_STEPS_PER_KEY, &steps))
         steps = INT64_MAX;
     do
-        cursor = database_scan(call->db, cursor, key_search_visit, &search);
-    while (cursor != 0 && --steps > 0 && search.visited < (uint64_t)count);
+        cursor = database_scan(call->db, cursor, key_search_visit, search);
+    while (cursor != 0 && --steps > 0 && search->visited < (uint64_t)count);
     char digits[INT64_TEXT_MAX];
     reply_array(call->reply, 2);
     reply_bulk(call->reply, slice_make(digits, uint64_format(digits, cursor)));
-    key_search_reply(call, &search);
+    key_search_reply(call, search);
+}
+
+static void scan_command(struct call *call)
+{
+    struct key_search search = {.call = call};
+    int64_t count = SCAN_COUNT_DEFAULT;
+    uint64_t cursor;
+    if (!cursor_parse(call->argv[1], &cursor))
+        reply_error(call->reply, "ERR invalid cursor");
+    else if (scan_options(call, &count, &search))
+        scan_search(call, &search, cursor, count);
+    glob_free(search.glob);
 }
 
 /* Draws before RANDOMKEY gives chance up, when most of what it draws has expired, and steps of the walk that
@@ -323,7 +336,7 @@ static struct entry *random_live_entry(struct call *call)
         if (!entry || is_live(call, entry))
             return entry;
     }
-    struct key_search search = {.call = call, .any_key = true};
+    struct key_search search = {.call = call};
     uint64_t cursor = 0;
     int steps = 0;
     do

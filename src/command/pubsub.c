@@ -6,6 +6,7 @@
 #include "command/pubsub.h"
 
 #include "base/chain.h"
+#include "base/glob.h"
 #include "base/memory.h"
 #include "command/families.h"
 #include "command/push.h"
@@ -18,6 +19,7 @@ struct topic {
     struct list_node all_node; /* all of its kind */
     struct list subscriptions; /* oldest first */
     size_t count;
+    struct glob *glob; /* of a pattern, else NULL */
     size_t name_size;
     char name[];
 };
@@ -127,16 +129,22 @@ static void tell_host(struct session *session, bool was_subscriber)
         host->subscribed(session, is_subscriber);
 }
 
-static void subscribe(struct session *session, enum subscription_kind kind, struct slice name)
+/* glob: name as a pattern, which is taken over; NULL for what is none. */
+static void subscribe(struct session *session, enum subscription_kind kind, struct slice name,
+                      struct glob *glob)
 {
     struct topics *topics = &session->world->pubsub->kinds[kind];
     uint64_t hash = store_hash(session->world->store, name);
-    if (subscription_find(topics, session, name, hash))
+    if (subscription_find(topics, session, name, hash)) {
+        glob_free(glob);
         return;
+    }
     bool was_subscriber = session_is_subscriber(session);
     struct topic *topic = topic_find(topics, name, hash);
     if (!topic)
         topic = topic_add(topics, name, hash);
+    glob_free(topic->glob);
+    topic->glob = glob; /* of the same name */
     struct subscription *subscription = mem_alloc_zero(sizeof(*subscription));
     subscription->session = session;
     subscription->topic = topic;
@@ -162,6 +170,7 @@ static void subscription_remove(enum subscription_kind kind, struct subscription
     if (--topic->count == 0) {
         list_remove(&topic->all_node);
         chain_remove(&topics->by_name, &topic->by_name);
+        glob_free(topic->glob);
         mem_free(topic);
     }
     tell_host(session, was_subscriber);
@@ -248,7 +257,7 @@ static size_t publish_to_patterns(struct world *world, struct slice channel, str
     size_t receivers = 0;
     for (struct list_node *node = list_first(patterns); node; node = list_next(patterns, node)) {
         const struct topic *pattern = topic_of_node(node);
-        if (!glob_match(topic_name(pattern), channel, false))
+        if (!glob_matches(pattern->glob, channel))
             continue;
         message_lay_out(&pubsub->message, 4,
                         (struct slice[]){SLICE_LITERAL("pmessage"), topic_name(pattern), channel, message});
@@ -327,7 +336,12 @@ static void subscribe_generic(struct call *call, enum subscription_kind kind)
 {
     bool silent = confirmations_begin(call);
     for (int i = 1; i < call->argc; i++) {
-        subscribe(call->session, kind, call->argv[i]);
+        struct glob *glob = NULL;
+        if (kind == SUBSCRIPTION_PATTERN && !(glob = glob_new(call->argv[i], false))) {
+            reply_error(call->reply, GLOB_TOO_COMPLEX);
+            continue;
+        }
+        subscribe(call->session, kind, call->argv[i], glob);
         reply_confirmation(call, words[kind].subscribe, &call->argv[i], kind);
     }
     confirmations_end(call, silent);
@@ -408,16 +422,22 @@ static void sunsubscribe_command(struct call *call)
 static void reply_names(struct call *call, enum subscription_kind kind)
 {
     const struct list *all = &call->world->pubsub->kinds[kind].all;
+    struct glob *glob = call->argc == 3 ? glob_new(call->argv[2], false) : NULL;
+    if (call->argc == 3 && !glob) {
+        reply_error(call->reply, GLOB_TOO_COMPLEX);
+        return;
+    }
     struct output_gap gap = reply_later(call->reply);
     int64_t count = 0;
     for (struct list_node *node = list_first(all); node; node = list_next(all, node)) {
         struct slice name = topic_name(topic_of_node(node));
-        if (call->argc == 3 && !glob_match(call->argv[2], name, false))
+        if (glob && !glob_matches(glob, name))
             continue;
         reply_bulk(call->reply, name);
         count++;
     }
     reply_array_at(call->reply, gap, count);
+    glob_free(glob);
 }
 
 /* PUBSUB CHANNELS and SHARDCHANNELS [pattern]. */

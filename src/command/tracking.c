@@ -2,6 +2,7 @@
 
 #include "base/chain.h"
 #include "base/memory.h"
+#include "base/prefix_set.h"
 #include "command/push.h"
 
 /* --- sets of session ids ------------------------------------------------------------------------------- */
@@ -58,11 +59,11 @@ struct tracked_key {
 
 /* A prefix that somebody wants to hear of, and its keys that have changed in this round. */
 struct prefix {
-    struct list_node all_node;
+    struct prefix_node node; /* its text is below */
     struct list members;
-    struct list changed; /* in the order of change */
+    struct list_node changed_prefix_node; /* while something has changed */
+    struct list changed;                  /* in the order of change */
     struct chain_table changed_by_key;
-    size_t size;
     char text[];
 };
 
@@ -84,8 +85,8 @@ struct changed_key {
 struct tracking {
     struct chain_table keys;
     uint64_t items;
-    struct list prefixes;
-    uint64_t prefix_count;
+    struct prefix_set prefixes;
+    struct list changed_prefixes; /* in the order of change */
     struct buffer message;
 };
 
@@ -95,7 +96,7 @@ struct tracking {
 struct tracking *tracking_new(void)
 {
     struct tracking *tracking = mem_alloc_zero(sizeof(*tracking));
-    list_init(&tracking->prefixes);
+    list_init(&tracking->changed_prefixes);
     return tracking;
 }
 
@@ -116,7 +117,8 @@ static void keys_forget(struct tracking *tracking)
 
 void tracking_free(struct tracking *tracking)
 {
-    ASSERT(list_empty(&tracking->prefixes));
+    ASSERT(tracking->prefixes.count == 0);
+    prefix_set_free(&tracking->prefixes);
     keys_forget(tracking);
     buffer_free(&tracking->message);
     mem_free(tracking);
@@ -126,7 +128,7 @@ void tracking_stats_read(const struct world *world, struct tracking_stats *stats
 {
     const struct tracking *tracking = world->tracking;
     *stats = (struct tracking_stats){
-        .keys = tracking->keys.count, .items = tracking->items, .prefixes = tracking->prefix_count};
+        .keys = tracking->keys.count, .items = tracking->items, .prefixes = tracking->prefixes.count};
 }
 
 static struct tracked_key *key_find(const struct tracking *tracking, struct slice key, uint64_t hash)
@@ -255,49 +257,40 @@ void tracking_remember(struct call *call)
 
 /* --- prefixes ------------------------------------------------------------------------------------------ */
 
-static bool has_prefix(struct slice text, struct slice prefix)
+static struct prefix *prefix_of(struct prefix_node *node)
 {
-    return text.size >= prefix.size && (prefix.size == 0 || memcmp(text.data, prefix.data, prefix.size) == 0);
+    return LIST_OWNER(node, struct prefix, node);
 }
 
-static struct slice prefix_text(const struct prefix *prefix)
+static struct prefix *prefix_new(struct slice text)
 {
-    return slice_make(prefix->text, prefix->size);
+    struct prefix *prefix = mem_alloc_zero(sizeof(*prefix) + text.size);
+    if (text.size)
+        memcpy(prefix->text, text.data, text.size);
+    prefix->node.text = slice_make(prefix->text, text.size);
+    list_init(&prefix->members);
+    list_init(&prefix->changed);
+    return prefix;
 }
 
-static struct prefix *prefix_of_node(struct list_node *node)
+/* The session has none of them yet, and no text is there twice. */
+static void prefixes_join(struct session *session, const struct slice *const *texts, size_t count)
 {
-    return LIST_OWNER(node, struct prefix, all_node);
-}
-
-static struct prefix *prefix_find(const struct tracking *tracking, struct slice text)
-{
-    for (struct list_node *node = list_first(&tracking->prefixes); node;
-         node = list_next(&tracking->prefixes, node))
-        if (slice_equal(prefix_text(prefix_of_node(node)), text))
-            return prefix_of_node(node);
-    return NULL;
-}
-
-static void prefix_join(struct session *session, struct slice text)
-{
-    struct tracking *tracking = session->world->tracking;
-    struct prefix *prefix = prefix_find(tracking, text);
-    if (!prefix) {
-        prefix = mem_alloc_zero(sizeof(*prefix) + text.size);
-        prefix->size = text.size;
-        if (text.size)
-            memcpy(prefix->text, text.data, text.size);
-        list_init(&prefix->members);
-        list_init(&prefix->changed);
-        list_append(&tracking->prefixes, &prefix->all_node);
-        tracking->prefix_count++;
+    struct prefix_set *set = &session->world->tracking->prefixes;
+    struct prefix_node **added = mem_alloc(count * sizeof(struct prefix_node *) + 1);
+    size_t added_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct prefix_node *node = prefix_set_find(set, *texts[i]);
+        if (!node)
+            node = added[added_count++] = &prefix_new(*texts[i])->node;
+        struct member *member = mem_alloc_zero(sizeof(*member));
+        member->prefix = prefix_of(node);
+        member->session = session;
+        list_append(&member->prefix->members, &member->prefix_node);
+        list_append(&session->tracking_prefixes, &member->session_node);
     }
-    struct member *member = mem_alloc_zero(sizeof(*member));
-    member->prefix = prefix;
-    member->session = session;
-    list_append(&prefix->members, &member->prefix_node);
-    list_append(&session->tracking_prefixes, &member->session_node);
+    prefix_set_add(set, added, added_count);
+    mem_free(added);
 }
 
 static struct member *member_of_session(struct list_node *node)
@@ -315,21 +308,39 @@ static void changed_forget(struct prefix *prefix)
     }
 }
 
-static void member_leave(struct tracking *tracking, struct member *member)
+/* Takes what has changed of it out of the round. */
+static void changed_settle(struct prefix *prefix)
 {
-    struct prefix *prefix = member->prefix;
-    list_remove(&member->prefix_node);
-    list_remove(&member->session_node);
-    mem_free(member);
-    if (!list_empty(&prefix->members))
+    if (list_empty(&prefix->changed))
         return;
     changed_forget(prefix);
-    list_remove(&prefix->all_node);
-    tracking->prefix_count--;
-    mem_free(prefix);
+    list_remove(&prefix->changed_prefix_node);
 }
 
-static void prefix_key_changed(struct prefix *prefix, struct slice key, uint64_t hash, uint64_t by)
+/* The prefixes that nobody wants any more go together: each alone would take time in proportion to all. */
+static void prefixes_leave(struct session *session)
+{
+    struct tracking *tracking = session->world->tracking;
+    struct list_node *node;
+    for (node = list_first(&session->tracking_prefixes); node;
+         node = list_next(&session->tracking_prefixes, node)) {
+        struct member *member = member_of_session(node);
+        list_remove(&member->prefix_node);
+        member->prefix->node.leaves = list_empty(&member->prefix->members);
+    }
+    prefix_set_remove_leaving(&tracking->prefixes);
+    while ((node = list_take_first(&session->tracking_prefixes)) != NULL) {
+        struct member *member = member_of_session(node);
+        if (member->prefix->node.leaves) {
+            changed_settle(member->prefix);
+            mem_free(member->prefix);
+        }
+        mem_free(member);
+    }
+}
+
+static void prefix_key_changed(struct tracking *tracking, struct prefix *prefix, struct slice key,
+                               uint64_t hash, uint64_t by)
 {
     struct chain_node *node = chain_find(&prefix->changed_by_key, hash);
     for (; node; node = chain_find_next(node)) {
@@ -342,6 +353,8 @@ static void prefix_key_changed(struct prefix *prefix, struct slice key, uint64_t
     changed->size = key.size;
     if (key.size)
         memcpy(changed->key, key.data, key.size);
+    if (list_empty(&prefix->changed))
+        list_append(&tracking->changed_prefixes, &prefix->changed_prefix_node);
     chain_add(&prefix->changed_by_key, &changed->node, hash);
     list_append(&prefix->changed, &changed->changed_node);
 }
@@ -370,8 +383,6 @@ static bool changed_lay_out(const struct prefix *prefix, uint64_t but_by, struct
 static void prefix_broadcast(struct tracking *tracking, struct prefix *prefix)
 {
     struct buffer own = {0};
-    if (list_empty(&prefix->changed))
-        return;
     changed_lay_out(prefix, 0, &tracking->message);
     for (struct list_node *node = list_first(&prefix->members); node;
          node = list_next(&prefix->members, node)) {
@@ -383,17 +394,19 @@ static void prefix_broadcast(struct tracking *tracking, struct prefix *prefix)
     }
     buffer_free(&own);
     buffer_shrink(&tracking->message, MESSAGE_KEPT);
-    changed_forget(prefix);
 }
 
 void tracking_broadcast(struct world *world)
 {
     struct tracking *tracking = world->tracking;
-    if (tracking->prefix_count == 0)
+    struct list_node *node = list_first(&tracking->changed_prefixes);
+    if (!node)
         return;
-    for (struct list_node *node = list_first(&tracking->prefixes); node;
-         node = list_next(&tracking->prefixes, node))
-        prefix_broadcast(tracking, prefix_of_node(node));
+    for (; node; node = list_first(&tracking->changed_prefixes)) {
+        struct prefix *prefix = LIST_OWNER(node, struct prefix, changed_prefix_node);
+        prefix_broadcast(tracking, prefix);
+        changed_settle(prefix);
+    }
     world_deliver(world);
 }
 
@@ -403,10 +416,9 @@ void tracking_invalidate(struct world *world, struct slice key, uint64_t hash)
 {
     struct tracking *tracking = world->tracking;
     uint64_t by = world->executing ? world->executing->id : 0;
-    for (struct list_node *node = list_first(&tracking->prefixes); node;
-         node = list_next(&tracking->prefixes, node))
-        if (has_prefix(key, prefix_text(prefix_of_node(node))))
-            prefix_key_changed(prefix_of_node(node), key, hash, by);
+    struct prefix_node *node = tracking->prefixes.count ? prefix_set_longest(&tracking->prefixes, key) : NULL;
+    for (; node; node = node->outer)
+        prefix_key_changed(tracking, prefix_of(node), key, hash, by);
     struct tracked_key *tracked = key_find(tracking, key, hash);
     if (!tracked)
         return;
@@ -429,9 +441,8 @@ void tracking_flushed(struct world *world)
 void tracking_stop(struct session *session)
 {
     struct world *world = session->world;
-    struct list_node *node;
-    while ((node = list_first(&session->tracking_prefixes)) != NULL)
-        member_leave(world->tracking, member_of_session(node));
+    if (!list_empty(&session->tracking_prefixes))
+        prefixes_leave(session);
     if (session->tracking & TRACKING_ON)
         world->tracking_sessions--;
     session->tracking = 0;
@@ -526,35 +537,73 @@ static void overlap_error(struct call *call, struct slice a, const char *which, 
                        quote_size(a), a.data, which, quote_size(b), b.data);
 }
 
+static bool overlap(struct slice a, struct slice b)
+{
+    return slice_begins_with(a, b) || slice_begins_with(b, a);
+}
+
+/* The first of the options' prefixes that overlaps with another or with one that the session has; their
+ * number where none does. Not pair by pair: clients may send a hundred thousand. */
+static size_t find_overlapping(const struct session *session, const struct tracking_options *options)
+{
+    size_t count = options->prefix_count;
+    size_t have = 0;
+    for (struct list_node *node = list_first(&session->tracking_prefixes); node;
+         node = list_next(&session->tracking_prefixes, node))
+        have++;
+    struct prefix_node *nodes = mem_alloc_zero((count + have) * sizeof(*nodes) + 1);
+    struct prefix_node **order = mem_alloc((count + have) * sizeof(*order) + 1);
+    for (size_t i = 0; i < count; i++)
+        nodes[i].text = *options->prefixes[i];
+    size_t at = count;
+    for (struct list_node *node = list_first(&session->tracking_prefixes); node;
+         node = list_next(&session->tracking_prefixes, node))
+        nodes[at++].text = member_of_session(node)->prefix->node.text;
+    for (size_t i = 0; i < count + have; i++)
+        order[i] = &nodes[i];
+    struct prefix_set all = {0};
+    prefix_set_add(&all, order, count + have);
+    prefix_set_link(&all);
+    size_t first = count;
+    for (size_t i = 0; i < count + have; i++) {
+        size_t outer = nodes[i].outer ? (size_t)(nodes[i].outer - nodes) : count;
+        size_t overlapping = !nodes[i].outer ? count : i < outer ? i : outer;
+        if (overlapping < first)
+            first = overlapping;
+    }
+    prefix_set_free(&all);
+    mem_free(order);
+    mem_free(nodes);
+    return first;
+}
+
 /* A key must not be told to one session twice. */
 static bool prefixes_check(struct call *call, const struct tracking_options *options)
 {
     const struct list *old = &call->session->tracking_prefixes;
-    for (size_t i = 0; i < options->prefix_count; i++) {
-        struct slice text = *options->prefixes[i];
-        for (struct list_node *node = list_first(old); node; node = list_next(old, node)) {
-            struct slice other = prefix_text(member_of_session(node)->prefix);
-            if (!has_prefix(text, other) && !has_prefix(other, text))
-                continue;
-            overlap_error(call, text, "an existing", other);
-            return false;
-        }
-        for (size_t j = i + 1; j < options->prefix_count; j++) {
-            struct slice other = *options->prefixes[j];
-            if (!has_prefix(text, other) && !has_prefix(other, text))
-                continue;
-            overlap_error(call, text, "another provided", other);
-            return false;
-        }
+    size_t first = options->prefix_count ? find_overlapping(call->session, options) : 0;
+    if (first == options->prefix_count)
+        return true;
+    struct slice text = *options->prefixes[first];
+    for (struct list_node *node = list_first(old); node; node = list_next(old, node)) {
+        struct slice other = member_of_session(node)->prefix->node.text;
+        if (!overlap(text, other))
+            continue;
+        overlap_error(call, text, "an existing", other);
+        return false;
     }
-    return true;
+    size_t second = first + 1;
+    while (!overlap(text, *options->prefixes[second]))
+        second++;
+    overlap_error(call, text, "another provided", *options->prefixes[second]);
+    return false;
 }
 
 static bool is_member(const struct session *session, struct slice text)
 {
     const struct list *members = &session->tracking_prefixes;
     for (struct list_node *node = list_first(members); node; node = list_next(members, node))
-        if (slice_equal(prefix_text(member_of_session(node)->prefix), text))
+        if (slice_equal(member_of_session(node)->prefix->node.text, text))
             return true;
     return false;
 }
@@ -566,12 +615,12 @@ static void tracking_start(struct session *session, const struct tracking_option
     /* What CLIENT CACHING said is about the next command that is not CLIENT. */
     session->tracking = TRACKING_ON | options->flags | (session->tracking & TRACKING_CACHING);
     session->tracking_redirect = options->redirect;
-    for (size_t i = 0; i < options->prefix_count; i++)
-        prefix_join(session, *options->prefixes[i]);
+    prefixes_join(session, options->prefixes, options->prefix_count);
     /* Without a prefix, all keys: also beside prefixes that were given before, as in Redis. */
-    struct slice all = slice_make(NULL, 0);
+    const struct slice all = slice_make(NULL, 0);
+    const struct slice *texts[] = {&all};
     if ((options->flags & TRACKING_BCAST) && options->prefix_count == 0 && !is_member(session, all))
-        prefix_join(session, all);
+        prefixes_join(session, texts, 1);
 }
 
 static bool tracking_on(struct call *call, const struct tracking_options *options)
@@ -640,7 +689,7 @@ void client_trackinginfo_command(struct call *call)
     gap = reply_later(call->reply);
     count = 0;
     for (struct list_node *node = list_first(prefixes); node; node = list_next(prefixes, node), count++)
-        reply_bulk(call->reply, prefix_text(member_of_session(node)->prefix));
+        reply_bulk(call->reply, member_of_session(node)->prefix->node.text);
     reply_array_at(call->reply, gap, count);
 }
 

@@ -1,5 +1,6 @@
 /* CONFIG: the configuration as clients see and change it. */
 #include "base/diag.h"
+#include "base/glob.h"
 #include "base/memory.h"
 #include "command/dispatch.h"
 #include "server/config_table.h"
@@ -32,14 +33,19 @@ static void get_row(struct get *get, const struct directive *directive, bool ali
     get->count++;
 }
 
+/* A pattern that is too complex to be read is too long for any name. */
 static void get_pattern(struct get *get, struct slice pattern)
 {
+    struct glob *glob = glob_new(pattern, true);
+    if (!glob)
+        return;
     for (size_t i = 0; i < directive_count; i++) {
         const char *names[] = {directives[i].name, directives[i].alias};
         for (int alias = 0; alias < 2; alias++)
-            if (names[alias] != NULL && glob_match(pattern, slice_of(names[alias]), true))
+            if (names[alias] != NULL && glob_matches(glob, slice_of(names[alias])))
                 get_row(get, &directives[i], alias, slice_of(names[alias]));
     }
+    glob_free(glob);
 }
 
 static void get_command(struct call *call)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/glob.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -44,7 +45,12 @@ static void debug_object(struct call *call)
 
 static void debug_stringmatch(struct call *call)
 {
-    reply_int(call->reply, glob_match(call->argv[3], call->argv[2], false));
+    struct glob *glob = glob_new(call->argv[3], false);
+    if (glob)
+        reply_int(call->reply, glob_matches(glob, call->argv[2]));
+    else
+        reply_error(call->reply, GLOB_TOO_COMPLEX);
+    glob_free(glob);
 }
 
 static void debug_set_active_expire(struct call *call)

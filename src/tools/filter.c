@@ -1,15 +1,19 @@
 #include "tools/filter.h"
 
+#include "base/glob.h"
 #include "command/dispatch.h"
 
-void key_filter_open(struct key_filter *filter, const char *pattern)
+bool key_filter_open(struct key_filter *filter, const char *pattern)
 {
     *filter = (struct key_filter){0};
     if (!pattern)
-        return;
-    filter->pattern = slice_of(pattern);
+        return true;
+    filter->glob = glob_new(slice_of(pattern), false);
+    if (!filter->glob)
+        return false;
     filter->commands = command_table_new();
     command_families_add(filter->commands);
+    return true;
 }
 
 void key_filter_close(struct key_filter *filter)
@@ -17,10 +21,12 @@ void key_filter_close(struct key_filter *filter)
     if (filter->commands)
         command_table_free(filter->commands);
     filter->commands = NULL;
+    glob_free(filter->glob);
+    filter->glob = NULL;
 }
 
 struct match {
-    struct slice pattern;
+    const struct glob *glob;
     const struct request *request;
     bool found;
 };
@@ -29,12 +35,12 @@ static void match_key(void *context, int index, unsigned key_flags)
 {
     struct match *match = context;
     (void)key_flags;
-    match->found |= glob_match(match->pattern, match->request->argv[index], false);
+    match->found |= glob_matches(match->glob, match->request->argv[index]);
 }
 
 bool key_filter_passes(const struct key_filter *filter, const struct request *request)
 {
-    struct match match = {.pattern = filter->pattern, .request = request};
+    struct match match = {.glob = filter->glob, .request = request};
     if (!filter->commands)
         return true;
     const struct command_entry *entry = command_table_find(filter->commands, request->argv[0]);

@@ -7,11 +7,11 @@
 
 struct key_filter {
     struct command_table *commands; /* NULL: everything passes */
-    struct slice pattern;
+    struct glob *glob;
 };
 
-/* pattern: glob; NULL: all. It stays the caller's. */
-void key_filter_open(struct key_filter *filter, const char *pattern);
+/* pattern: glob; NULL: all. False: it cannot be read (GLOB_TOO_COMPLEX). */
+bool key_filter_open(struct key_filter *filter, const char *pattern);
 void key_filter_close(struct key_filter *filter);
 /* Whether a command touches a key that matches: one of its keys does, or it names no key but acts on whole
  * databases (FLUSHALL, SWAPDB). Of a command that is not known, any argument counts. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "base/glob.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "resp/request.h"
@@ -348,20 +349,21 @@ static int show(struct tool *tool, const struct options *options, enum form form
     struct folder folder;
     struct journal_error error;
     struct viewer viewer = {.tool = tool, .form = form, .options = options, .database = -1};
+    if (!key_filter_open(&viewer.filter, options->key))
+        return tool_fail(tool, "%s", GLOB_TOO_COMPLEX + strlen("ERR "));
     bool loaded = folder_load(&folder, tool, &error);
     if (loaded) {
         if (folder.state != MANIFEST_GOOD)
             tool_note(tool, "%s: shown is what the files themselves say", folder.manifest_error.text);
         viewer.folder = &folder;
-        key_filter_open(&viewer.filter, options->key);
         payload_reader_open(&viewer.payload);
         show_stream(&viewer, &folder);
         payload_reader_close(&viewer.payload);
-        key_filter_close(&viewer.filter);
         tell_end(&viewer);
     } else {
         viewer.status = tool_fail(tool, "%s", error.text);
     }
+    key_filter_close(&viewer.filter);
     folder_free(&folder);
     buffer_free(&viewer.scratch);
     value_needs_free(&viewer.needs);

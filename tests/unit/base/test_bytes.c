@@ -1,11 +1,10 @@
-/* Slices, buffers, glob matching and word splitting. */
+/* Slices, buffers and word splitting. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <time.h>
 
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -50,79 +49,6 @@ static void slices_become_c_strings(void **state)
     text = slice_to_cstring(slice_make(NULL, 0));
     assert_string_equal(text, "");
     mem_free(text);
-}
-
-static const struct {
-    const char *pattern;
-    const char *text;
-    bool match;
-    bool match_nocase;
-} globs[] = {
-    {"", "", true, true},
-    {"*", "", true, true},
-    {"?", "", false, false},
-    {"abc", "abc", true, true},
-    {"abc", "aBc", false, true},
-    {"a*c", "abbbc", true, true},
-    {"a*c", "abbbd", false, false},
-    {"a**", "a", true, true},
-    {"*a*b*", "xxaxxbxx", true, true},
-    {"*ab", "aab", true, true},
-    {"h?llo", "hello", true, true},
-    {"h?llo", "hllo", false, false},
-    {"[abc]x", "bx", true, true},
-    {"[^abc]x", "bx", false, false},
-    {"[^abc]x", "dx", true, true},
-    {"[^a]", "^", true, true},
-    {"[a-c]", "a", true, true},
-    {"[a-c]", "c", true, true},
-    {"[a-c]", "d", false, false},
-    {"[a-c]", "b", true, true},
-    {"[c-a]", "b", true, true}, /* a range may be written backwards */
-    {"[A-C]", "b", false, true},
-    {"[abc", "b", true, true}, /* a set without an end holds what it has */
-    {"[", "a", false, false},
-    {"[^", "a", true, true},
-    {"[]", "]", false, false},
-    {"[\\]]", "]", true, true},
-    {"[a-", "-", true, true},
-    {"[a\\", "\\", true, true},
-    {"[\\A]", "a", false, false}, /* quoted characters in sets do not fold */
-    {"\\*", "*", true, true},
-    {"\\*", "x", false, false},
-    {"\\", "\\", true, true},
-    {"a\\A", "aa", false, true},
-    {"[\x80-\x90]", "\x88", true, true},
-    {"[a-\xff]", "b", false, false}, /* characters are signed: from -1 to 'a' */
-    {"[a-\xff]", "A", true, true},
-};
-
-/* Patterns match what they match in Redis, oddities included. */
-static void globs_match_as_in_redis(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(globs) / sizeof(globs[0]); i++) {
-        struct slice pattern = slice_of(globs[i].pattern);
-        struct slice text = slice_of(globs[i].text);
-        if (glob_match(pattern, text, false) != globs[i].match ||
-            glob_match(pattern, text, true) != globs[i].match_nocase)
-            fail_msg("pattern \"%s\", text \"%s\"", globs[i].pattern, globs[i].text);
-    }
-}
-
-/* Many stars do not make matching exponential: this would not end in a lifetime if they did. */
-static void globs_with_many_stars_are_fast(void **state)
-{
-    (void)state;
-    char pattern[201];
-    char text[5000];
-    for (int i = 0; i < 100; i++)
-        memcpy(pattern + 2 * i, "*a", 2);
-    pattern[200] = 'b';
-    memset(text, 'a', sizeof(text));
-    clock_t begin = clock();
-    assert_false(glob_match(slice_make(pattern, 201), slice_make(text, sizeof(text)), false));
-    assert_true(clock() - begin < 2 * CLOCKS_PER_SEC);
 }
 
 /* What is appended is there, in order, across many growths. */
@@ -273,18 +199,11 @@ static void lines_end_at_nul(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_compare_ignoring_case),
-        cmocka_unit_test(slices_are_ordered),
-        cmocka_unit_test(slices_become_c_strings),
-        cmocka_unit_test(globs_match_as_in_redis),
-        cmocka_unit_test(globs_with_many_stars_are_fast),
-        cmocka_unit_test(buffers_grow),
-        cmocka_unit_test(buffers_may_be_empty),
-        cmocka_unit_test(buffers_format),
-        cmocka_unit_test(quoting_round_trips),
-        cmocka_unit_test(buffers_shrink),
-        cmocka_unit_test(lines_split_into_words),
-        cmocka_unit_test(lines_end_at_nul),
+        cmocka_unit_test(slices_compare_ignoring_case), cmocka_unit_test(slices_are_ordered),
+        cmocka_unit_test(slices_become_c_strings),      cmocka_unit_test(buffers_grow),
+        cmocka_unit_test(buffers_may_be_empty),         cmocka_unit_test(buffers_format),
+        cmocka_unit_test(quoting_round_trips),          cmocka_unit_test(buffers_shrink),
+        cmocka_unit_test(lines_split_into_words),       cmocka_unit_test(lines_end_at_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
