@@ -161,7 +161,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(call stack,tools)
 # The load program of tests/process.
 load: $(BUILD)/tests/load
 
-$(BUILD)/tests/load: $(BUILD)/tests/process/load.o $(BUILD)/tests/process/model.o
+$(BUILD)/tests/load: $(addprefix $(BUILD)/tests/process/,load.o model.o change.o)
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(LIBS)
 
 # What `make bench` makes load with where redis-benchmark cannot.

@@ -360,7 +360,7 @@ class Run:
             self.episode()
 
     def episode(self):
-        self.mix = mix.Mix(self.rng, int(time.time() * 1000), self.known, self.options.protocol)
+        self.mix = mix.Mix(self.rng, int(time.time() * 1000), self.known, self.options.protocol, self.options.near)
         self.rules.sizes = not (self.mix.past_times or self.mix.short_times)
         self.rules.encodings = True
         self.history = []
@@ -576,9 +576,15 @@ def add_options(parser):
     restarts = "SIGKILL and restart the server under test every N commands; rewrites in between"
     parser.add_argument("--restart-every", type=int, metavar="N", help=restarts)
     parser.add_argument("--protocol", type=int, choices=[2, 3], help="of all connections (default: both, as it happens)")
+    near = "many values and offsets around so many bytes, which is the value-file-threshold of the server under test"
+    parser.add_argument("--near", type=int, metavar="BYTES", help=near)
     parser.add_argument("--memory-only", action="store_true", help="server under test with appendonly no")
     parser.add_argument("--no-minimise", dest="minimise", action="store_false")
     return parser
+
+
+def directives_of(options):
+    return {"value_file_threshold": options.near, "value_load": "first-use"} if options.near else {}
 
 
 def main(arguments=None):
@@ -589,8 +595,10 @@ def main(arguments=None):
         replay += f" --protocol {options.protocol}"
     if options.restart_every:
         replay += f" --restart-every {options.restart_every}"
+    if options.near:
+        replay += f" --near {options.near}"
     print(f"seed {seed}: replay with {replay}", flush=True)
-    with servers_pair.open_pair(options.server, options.against, options.memory_only) as pair:
+    with servers_pair.open_pair(options.server, options.against, options.memory_only, **directives_of(options)) as pair:
         run = Run(pair, seed, options)
         started = time.monotonic()
         try:

@@ -23,8 +23,9 @@ def run(seed, commands, server, against, **options):
         assert hasattr(arguments, name)
         setattr(arguments, name, value)
     print(f"redis-tests/differential.py --seed {seed} --commands {commands} --check-every {arguments.check_every}"
-          + (f" --restart-every {arguments.restart_every}" if arguments.restart_every else ""))  # fmt: skip
-    with servers_pair.open_pair(server, against) as pair:
+          + (f" --restart-every {arguments.restart_every}" if arguments.restart_every else "")
+          + (f" --near {arguments.near}" if arguments.near else ""))  # fmt: skip
+    with servers_pair.open_pair(server, against, **differential.directives_of(arguments)) as pair:
         made = differential.Run(pair, seed, arguments)
         try:
             made.run()
@@ -43,6 +44,13 @@ def test_with_restarts(server_binary, reference_binary, seed, request):
     """And again after SIGKILL and a restart of the server under test alone."""
     commands = 200_000 if request.config.getoption("--full") else 10_000
     assert run(seed, commands, server_binary, reference_binary, restart_every=2000) is None
+
+
+@pytest.mark.dkv("values in files of their own")
+def test_values_that_become_large(server_binary, reference_binary, seed, request):
+    """Values grow and shrink through the size from which on they have files of their own, with restarts."""
+    commands = 200_000 if request.config.getoption("--full") else 10_000
+    assert run(seed, commands, server_binary, reference_binary, restart_every=2000, near=16 << 10) is None
 
 
 @pytest.mark.parametrize("known", SEEDS)

@@ -10,12 +10,6 @@ from harness.resp import Closed, Error, encode
 REFUSED = b"-NOAUTH Authentication required.\r\n"
 
 
-def rss(server):
-    """Bytes of memory that the process has."""
-    with open(f"/proc/{server.pid}/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
-
-
 def info(connection, name):
     lines = connection.call("INFO", "everything").decode().split("\r\n")
     return int(next(line for line in lines if line.startswith(name + ":")).split(":")[1])
@@ -46,13 +40,13 @@ UNREAD = {
 @pytest.mark.parametrize("name", UNREAD)
 def test_replies_that_a_stranger_does_not_read(closed_server, name):
     """Whatever it is answered: it is closed when a little waits. The log has one line for all of them, INFO counts."""
-    before = rss(closed_server)
+    before = closed_server.resident_bytes()
     for tcp in (True, False):
         with closed_server.connect(tcp=tcp) as connection:
             with pytest.raises((BrokenPipeError, ConnectionResetError)):
                 for _ in range(100_000):
                     connection.send_bytes(UNREAD[name])
-    assert rss(closed_server) - before < 3 << 20
+    assert closed_server.resident_bytes() - before < 3 << 20
     with user(closed_server) as connection:
         assert info(connection, "unauthenticated_client_disconnections") == 2
         assert info(connection, "client_output_buffer_limit_disconnections") == 2
@@ -86,7 +80,7 @@ KEPT = {
 def test_what_a_stranger_leaves_there(closed_server, name):
     """Of what is not a whole command yet, and of what was: a few kilobytes each."""
     count = 400
-    before = rss(closed_server)
+    before = closed_server.resident_bytes()
     strangers = []
     for _ in range(count):
         stranger = socket.create_connection(("127.0.0.1", closed_server.port))
@@ -98,7 +92,7 @@ def test_what_a_stranger_leaves_there(closed_server, name):
         strangers.append(stranger)
     with user(closed_server) as connection:
         assert connection.call("PING") == b"PONG"
-        assert rss(closed_server) - before < count * 25_000 + (4 << 20)
+        assert closed_server.resident_bytes() - before < count * 25_000 + (4 << 20)
     for stranger in strangers:
         stranger.close()
 
@@ -130,7 +124,7 @@ def test_a_pipeline_that_nobody_reads(start_server):
     with server.connect(tcp=True) as stuck, server.connect() as other:
         other.call("SET", "k", "v" * 10_000)
         other.call("SET", "victim", "x" * 1_000_000)
-        before = rss(server)
+        before = server.resident_bytes()
         stuck.socket.setblocking(False)
         sent, piece = 0, encode("GET", "k")
         pieces = piece * 2000
@@ -147,7 +141,7 @@ def test_a_pipeline_that_nobody_reads(start_server):
             pass
         assert other.call("PING") == b"PONG"
         assert info(other, "client_output_total") < 24 << 20
-        assert rss(server) - before < 40 << 20
+        assert server.resident_bytes() - before < 40 << 20
         assert info(other, "evicted_keys") == 0 and other.call("EXISTS", "victim") == 1
         stuck.socket.setblocking(True)
         for _ in range(sent // len(piece)):

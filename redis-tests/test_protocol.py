@@ -261,11 +261,6 @@ def test_large_value_survives_a_crash(durable_server):
         assert connection.call("GET", "small") == b"x"
 
 
-def resident_bytes(server):
-    with open(f"/proc/{server.pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
-
-
 @pytest.mark.parametrize(
     "promise",
     [b"*2147483647\r\n", b"*2\r\n$536870912\r\n", b"*1000000\r\n" + b"$0\r\n\r\n" * 1000],
@@ -273,7 +268,7 @@ def resident_bytes(server):
 )
 def test_promised_bytes_take_no_memory(server, promise):
     """What a client says it will send costs nothing before it comes."""
-    before = resident_bytes(server)
+    before = server.resident_bytes()
     opened = [server.connect() for _ in range(100)]
     for connection in opened:
         connection.send_bytes(promise)
@@ -281,7 +276,7 @@ def test_promised_bytes_take_no_memory(server, promise):
         assert other.call("PING") == b"PONG"
         time.sleep(0.05)
         assert other.call("PING") == b"PONG"
-    assert resident_bytes(server) - before < 64 << 20
+    assert server.resident_bytes() - before < 64 << 20
     for connection in opened:
         connection.close()
 

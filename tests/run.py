@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -78,9 +79,15 @@ def test_steps(given):
         Step("sanitize", "unit tests under sanitizers", make("sanitize")),
         Step("sim-sanitize", "the simulator under sanitizers", make("sim-sanitize", "SECONDS=20")),
         Step("bad-input", "bad input for every command, and clients' commands, to a server under sanitizers",
-             pytest(f"--server={BUILD}/asan/dkv-server", *[f"redis-tests/test_{name}.py" for name in SANITIZED])),
+             sanitized(*[f"redis-tests/test_{name}.py" for name in SANITIZED])),
+        Step("kill-sanitize", "the real server under sanitizers: kill, stop, restart, large values",
+             sanitized("--rounds=2", "-k", "not test_memory_of", *[f"tests/process/test_{name}.py" for name in ("kill", "stop", "large_values")])),
         Step("fuzz", f"fuzzers, {given.fuzz_seconds} s each", make("fuzz", f"FUZZ_SECONDS={given.fuzz_seconds}")),
     ]  # fmt: skip
+
+
+def sanitized(*arguments):
+    return pytest(f"--server={BUILD}/asan/dkv-server", *arguments)
 
 
 def prove_steps(given):
@@ -106,6 +113,9 @@ def prove_steps(given):
         Step("faults", "the real server: failing calls, power cut to unsynced data, full disks, dead children, one order "
              "that explains all replies", pytest(*full, "tests/faults"), long(120, 1500),
              ["D1", "D2", "D5", "D10", "D11", "D12"]),
+        Step("sanitized", "the real server under sanitizers: all of the above, and what clients send",
+             ["sh", "-c", f"{shlex.join(make('sanitize'))} && {shlex.join(sanitized('tests/process', 'tests/faults', 'redis-tests'))}"],
+             1500, ALL),
         Step("tool", "dkv-log on real folders, and what it writes and reads with redis-server",
              pytest(*full, *tool), 30, ["D7", "D8", "D10"]),
         Step("fuzz", "fuzzers: parser, frames, MANIFEST, configuration, dkv-log",

@@ -75,12 +75,13 @@ class Chooser:
 class Mix(Chooser):
     """One episode's keys, values and likelihoods."""
 
-    def __init__(self, rng, now_ms, commands, protocol=None):
+    def __init__(self, rng, now_ms, commands, protocol=None, near=None):
         """commands: names the server under test knows; what a generator needs beyond those stays out. protocol: the
-        version that every connection speaks; None: any."""
+        version that every connection speaks; None: any. near: many values and offsets lie around so many bytes."""
         super().__init__(rng)
         self.now_ms = now_ms
         self.protocol = protocol
+        self.near = near
         self.key_count = self.pick([5, 30, 30, 200, 200, 2000, 20000])
         self.keys = self._draw_keys()
         self.databases = rng.sample(range(DATABASES), self.pick([1, 2, 4, DATABASES]))
@@ -131,7 +132,13 @@ class Mix(Chooser):
         values = [self.rng.choices(makers, weights)[0]() for _ in range(400)]
         if self.chance(0.15):
             values.append(self.rng.randbytes(100 * 1024))
+        if self.near:
+            values += [self.rng.randbytes(self.near_bytes()) for _ in range(100)]
+            values += [self.rng.randbytes(self.near // self.between(2, 8)) for _ in range(50)]
         return values
+
+    def near_bytes(self):
+        return self.between(self.near - self.near // 8, self.near + self.near // 8)
 
     # --- arguments ---------------------------------------------------------------------------------------------
 
@@ -156,6 +163,8 @@ class Mix(Chooser):
         return self.pick(NOT_INTEGERS)
 
     def offset(self):
+        if self.near and self.chance(0.15):
+            return b"%d" % self.near_bytes()
         chance = self.unit()
         if chance < 0.7:
             return b"%d" % self.between(-10, 60)
@@ -165,6 +174,8 @@ class Mix(Chooser):
 
     def bit_offset(self):
         """Never one that is allowed and would need much memory."""
+        if self.near and self.chance(0.15):
+            return b"%d" % (self.near_bytes() * 8)
         chance = self.unit()
         if chance < 0.8:
             return b"%d" % self.below(500)

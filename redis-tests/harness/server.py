@@ -6,8 +6,10 @@ when this process dies without a chance to clean up.
 
 import atexit
 import ctypes
+import functools
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -40,6 +42,17 @@ def flavor_of(binary):
     """'dkv' or 'redis', by what --version says."""
     version = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     return "dkv" if "dkv" in version.lower() else "redis"
+
+
+@functools.lru_cache
+def is_sanitized(binary):
+    """Whether it was built with the address or thread sanitizer."""
+    code = Path(binary).read_bytes()
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
+# What sanitizers had to say of servers that are gone; the fixtures make the test fail.
+reports = []
 
 
 def free_port():
@@ -153,6 +166,13 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    def resident_bytes(self, field="VmRSS"):
+        """What it takes of memory (VmHWM: took at most); 0 under sanitizers, which keep what was freed."""
+        if is_sanitized(self.binary):
+            return 0
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field + ":"))
+
     def running(self):
         return self.process is not None and self.process.poll() is None
 
@@ -190,8 +210,14 @@ class Server:
             assert status == 0, f"exit status {status} after SIGTERM; log:\n{self.log()}"
         return self.start(**directives)
 
+    def _note_report(self):
+        found = re.search(r"^.*(==ERROR: \w+Sanitizer|==WARNING: ThreadSanitizer|: runtime error: ).*", self.log(), re.M | re.S)
+        if found:
+            reports.append(found.group()[:10000])
+
     def remove(self):
         self.kill()
+        self._note_report()
         for group in self.left_behind:
             _kill_group(group)
         for folder in (self.data, self.folder):

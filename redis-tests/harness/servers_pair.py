@@ -13,13 +13,13 @@ class Pair:
 
 
 @contextmanager
-def open_pair(server=None, against="redis-server", memory_only=False):
-    """Both with 16 databases; ours durable (appendfsync always) unless told otherwise."""
+def open_pair(server=None, against="redis-server", memory_only=False, **directives):
+    """Both with 16 databases; ours durable (appendfsync always) unless told otherwise, and with the directives."""
     paths = [find_binary(server or default_server()), find_binary(against)]
     if None in paths:
         raise SystemExit(f"no server at {(server or default_server(), against)[paths.index(None)]}")
     keeping = {"appendonly": "no"} if memory_only else {"appendonly": "yes", "appendfsync": "always"}
-    pair = Pair(Server(paths[0], databases=16, **keeping), Server(paths[1], databases=16, appendonly="no"))
+    pair = Pair(Server(paths[0], databases=16, **keeping, **directives), Server(paths[1], databases=16, appendonly="no"))
     try:
         yield Pair(pair.ours.start(), pair.theirs.start())
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.figures import figure
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE / "load.c", HERE / "model.c"]
+SOURCES = [HERE / "load.c", HERE / "model.c", HERE / "change.c"]
 BUILT = HERE.parents[1] / "build" / "tests" / "load"
 
 

@@ -1,4 +1,4 @@
-#include "model.h"
+#include "change.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static const struct {
     int size;
 } groups[GROUP_COUNT] = {
     [GROUP_PLAIN] = {'s', 8}, [GROUP_SHORT] = {'e', 4}, [GROUP_COUNTER] = {'n', 4}, [GROUP_APPEND] = {'a', 4},
-    [GROUP_MANY] = {'m', 4},  [GROUP_PAIR] = {'t', 2},  [GROUP_BULK] = {'b', 200},
+    [GROUP_MANY] = {'m', 4},  [GROUP_PAIR] = {'t', 2},  [GROUP_GROWN] = {'g', 2},   [GROUP_BULK] = {'b', 200},
 };
 
 int group_first(enum slot_group group)
@@ -109,6 +109,21 @@ static void piece_make(struct text *text, int client, int slot, uint64_t number)
     text_append(text, head, (size_t)size);
 }
 
+void filler_append(struct text *text, uint64_t *state, size_t left)
+{
+    while (left > 0) {
+        uint64_t filler = random_next(state);
+        size_t size = left < sizeof(filler) ? left : sizeof(filler);
+        text_append(text, &filler, size);
+        left -= size;
+    }
+}
+
+uint64_t filler_state(int client, int slot, uint64_t number)
+{
+    return number * 1000003 + (uint64_t)client * 257 + (uint64_t)slot;
+}
+
 void value_make(struct text *text, int client, int slot, uint64_t number)
 {
     text->size = 0;
@@ -116,42 +131,8 @@ void value_make(struct text *text, int client, int slot, uint64_t number)
     if (slot_group(slot) == GROUP_APPEND) {
         return;
     }
-    uint64_t state = number * 1000003 + (uint64_t)client * 257 + (uint64_t)slot;
-    size_t left = filler_size(&state);
-    while (left > 0) {
-        uint64_t filler = random_next(&state);
-        size_t size = left < sizeof(filler) ? left : sizeof(filler);
-        text_append(text, &filler, size);
-        left -= size;
-    }
-}
-
-uint64_t value_number(int slot, const char *data, size_t size)
-{
-    const char *hash = NULL;
-    if (slot_group(slot) == GROUP_APPEND) {
-        hash = size == 0 ? NULL : memrchr(data, '#', size);
-    } else {
-        hash = memchr(data, '#', size < KEY_TEXT_MAX ? size : KEY_TEXT_MAX);
-    }
-    uint64_t number = 0;
-    for (const char *at = hash; at != NULL && ++at < data + size && *at >= '0' && *at <= '9';) {
-        number = number * 10 + (uint64_t)(*at - '0');
-    }
-    return number;
-}
-
-bool value_right(int client, int slot, const char *data, size_t size)
-{
-    struct text expected = {0};
-    value_make(&expected, client, slot, value_number(slot, data, size));
-    bool right =
-        size >= expected.size && memcmp(data + size - expected.size, expected.data, expected.size) == 0;
-    if (slot_group(slot) != GROUP_APPEND) {
-        right = right && size == expected.size;
-    }
-    text_free(&expected);
-    return right;
+    uint64_t state = filler_state(client, slot, number);
+    filler_append(text, &state, filler_size(&state));
 }
 
 /* --- operations
@@ -163,16 +144,20 @@ static const struct {
     int share;
     enum slot_group group;
 } kinds[OPERATION_COUNT] = {
-    [OPERATION_SET] = {"SET", 22, GROUP_PLAIN},
+    [OPERATION_SET] = {"SET", 20, GROUP_PLAIN},
     [OPERATION_SET_FAR] = {"SET PX", 6, GROUP_PLAIN},
     [OPERATION_SET_SHORT] = {"SET PX short", 5, GROUP_SHORT},
     [OPERATION_GETDEL] = {"GETDEL", 6, GROUP_PLAIN},
     [OPERATION_DELETE] = {"DEL", 4, GROUP_PLAIN},
-    [OPERATION_INCREMENT] = {"INCR", 14, GROUP_COUNTER},
-    [OPERATION_APPEND] = {"APPEND", 12, GROUP_APPEND},
+    [OPERATION_INCREMENT] = {"INCR", 12, GROUP_COUNTER},
+    [OPERATION_APPEND] = {"APPEND", 10, GROUP_APPEND},
     [OPERATION_SET_MANY] = {"MSET", 8, GROUP_MANY},
     [OPERATION_SET_PAIR] = {"MULTI", 8, GROUP_PAIR},
-    [OPERATION_SET_BULK] = {"SET bulk", 15, GROUP_BULK},
+    [OPERATION_SET_BULK] = {"SET bulk", 14, GROUP_BULK},
+    [OPERATION_SET_GROWN] = {"SET grown", 1, GROUP_GROWN},
+    [OPERATION_GROW] = {"APPEND grown", 2, GROUP_GROWN},
+    [OPERATION_OVERWRITE] = {"SETRANGE", 2, GROUP_GROWN},
+    [OPERATION_SET_BIT] = {"SETBIT", 2, GROUP_GROWN},
 };
 
 const char *operation_name(enum operation_kind kind)
@@ -252,6 +237,34 @@ static void send_write(const struct operation *operation, int client, int index,
     text_free(&value);
 }
 
+static void send_change(const struct operation *operation, int client, redisContext *connection)
+{
+    static const char *const names[OPERATION_COUNT] = {[OPERATION_SET_GROWN] = "SET",
+                                                       [OPERATION_GROW] = "APPEND",
+                                                       [OPERATION_OVERWRITE] = "SETRANGE",
+                                                       [OPERATION_SET_BIT] = "SETBIT"};
+    char key[KEY_TEXT_MAX];
+    char offset[24];
+    struct text value = {0};
+    struct arguments arguments = {0};
+    struct change change = change_make(operation->kind, client, operation->slots[0], operation->number);
+    slot_key(client, operation->slots[0], key);
+    filler_append(&value, &change.state, change.size);
+    arguments_add(&arguments, names[operation->kind], strlen(names[operation->kind]));
+    arguments_add(&arguments, key, strlen(key));
+    if (operation->kind == OPERATION_OVERWRITE || operation->kind == OPERATION_SET_BIT) {
+        int size = snprintf(offset, sizeof(offset), "%zu", change.offset);
+        arguments_add(&arguments, offset, (size_t)size);
+    }
+    if (operation->kind == OPERATION_SET_BIT) {
+        arguments_add(&arguments, change.bit ? "1" : "0", 1);
+    } else {
+        arguments_add(&arguments, value.data, value.size);
+    }
+    arguments_send(connection, &arguments);
+    text_free(&value);
+}
+
 static void send_many(const struct operation *operation, int client, redisContext *connection)
 {
     char keys[4][KEY_TEXT_MAX];
@@ -290,6 +303,10 @@ int operation_send(const struct operation *operation, int client, redisContext *
     case OPERATION_DELETE: send_keys("DEL", operation, client, connection); return 1;
     case OPERATION_INCREMENT: send_keys("INCR", operation, client, connection); return 1;
     case OPERATION_SET_MANY: send_many(operation, client, connection); return 1;
+    case OPERATION_SET_GROWN:
+    case OPERATION_GROW:
+    case OPERATION_OVERWRITE:
+    case OPERATION_SET_BIT: send_change(operation, client, connection); return 1;
     case OPERATION_SET_PAIR:
         redisAppendCommand(connection, "MULTI");
         send_write(operation, client, 0, connection);
@@ -344,8 +361,13 @@ void model_apply(struct model *model, const struct operation *operation)
         }
         state->number = operation->number;
         state->count++;
+        if (operation->kind == OPERATION_SET_GROWN) {
+            state->piece_count = 0;
+        }
         if (operation->kind == OPERATION_APPEND) {
             slot_append(state, operation->number);
+        } else if (kinds[operation->kind].group == GROUP_GROWN) {
+            slot_append(state, change_of(operation->kind, operation->number));
         }
         state->expires_min_ms = operation->sent_ms + operation->lives_ms;
         state->expires_max_ms = operation->executed_ms + operation->lives_ms;
@@ -364,6 +386,10 @@ static void slot_value(const struct model *model, int slot, struct text *text)
     } else if (slot_group(slot) == GROUP_APPEND) {
         for (size_t i = 0; i < state->piece_count; i++) {
             piece_make(text, model->client, slot, state->pieces[i]);
+        }
+    } else if (slot_group(slot) == GROUP_GROWN) {
+        for (size_t i = 0; i < state->piece_count; i++) {
+            change_apply(text, model->client, slot, state->pieces[i]);
         }
     } else {
         value_make(text, model->client, slot, state->number);
@@ -417,10 +443,30 @@ static int64_t foretold_number(const struct model *model, const struct operation
     }
     struct text value = {0};
     slot_value(model, operation->slots[0], &value);
-    piece_make(&value, model->client, operation->slots[0], operation->number);
-    int64_t size = (int64_t)value.size;
+    int64_t number = 0;
+    if (operation->kind == OPERATION_SET_BIT) {
+        struct change change =
+            change_make(operation->kind, model->client, operation->slots[0], operation->number);
+        if (change.offset / 8 < value.size) {
+            number = (unsigned char)value.data[change.offset / 8] >> (7 - change.offset % 8) & 1;
+        }
+    } else {
+        if (operation->kind == OPERATION_APPEND) {
+            piece_make(&value, model->client, operation->slots[0], operation->number);
+        } else {
+            change_apply(&value, model->client, operation->slots[0],
+                         change_of(operation->kind, operation->number));
+        }
+        number = (int64_t)value.size;
+    }
     text_free(&value);
-    return size;
+    return number;
+}
+
+static bool replies_number(enum operation_kind kind)
+{
+    return kind == OPERATION_INCREMENT || kind == OPERATION_DELETE || kind == OPERATION_APPEND ||
+           kind == OPERATION_GROW || kind == OPERATION_OVERWRITE || kind == OPERATION_SET_BIT;
 }
 
 bool model_foretells(const struct model *model, const struct operation *operation, const redisReply *reply,
@@ -429,8 +475,7 @@ bool model_foretells(const struct model *model, const struct operation *operatio
     bool right = false;
     if (operation->kind == OPERATION_GETDEL) {
         right = foretells_getdel(model, operation->slots[0], reply);
-    } else if (operation->kind == OPERATION_INCREMENT || operation->kind == OPERATION_DELETE ||
-               operation->kind == OPERATION_APPEND) {
+    } else if (replies_number(operation->kind)) {
         right = reply->type == REDIS_REPLY_INTEGER && reply->integer == foretold_number(model, operation);
     } else if (operation->kind == OPERATION_SET_PAIR) {
         right = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply_is_ok(reply->element[0]) &&

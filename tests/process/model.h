@@ -23,6 +23,7 @@ enum slot_group {
     GROUP_APPEND,  /* APPEND, DEL */
     GROUP_MANY,    /* one MSET writes all of them */
     GROUP_PAIR,    /* one transaction writes both */
+    GROUP_GROWN,   /* SET, APPEND, SETRANGE, SETBIT, around the size where a value is large to the server */
     GROUP_BULK,    /* SET, many keys, so that there is something to recover */
     GROUP_COUNT
 };
@@ -48,6 +49,11 @@ struct text {
 void text_append(struct text *text, const void *data, size_t size);
 void text_free(struct text *text);
 
+/* What fills a value that an operation gives to a key: where its bytes begin to be drawn, and so many of
+ * them. */
+uint64_t filler_state(int client, int slot, uint64_t number);
+void filler_append(struct text *text, uint64_t *state, size_t left);
+
 /* The value that operation number gives to a key. Replaces what text held. */
 void value_make(struct text *text, int client, int slot, uint64_t number);
 /* The operation that a value of GROUP_PLAIN, SHORT, MANY, PAIR or BULK says it is from, or the last piece of
@@ -71,6 +77,10 @@ enum operation_kind {
     OPERATION_SET_MANY,
     OPERATION_SET_PAIR, /* MULTI, SET, SET, EXEC */
     OPERATION_SET_BULK,
+    OPERATION_SET_GROWN,
+    OPERATION_GROW,      /* APPEND */
+    OPERATION_OVERWRITE, /* SETRANGE */
+    OPERATION_SET_BIT,
     OPERATION_COUNT
 };
 
@@ -97,7 +107,9 @@ struct slot_state {
     uint64_t number;  /* the operation that wrote the value; 0: no such key */
     uint64_t touched; /* the last operation that changed or deleted it */
     int64_t count;    /* GROUP_COUNTER */
-    uint64_t *pieces; /* GROUP_APPEND: the operations that appended, in order */
+    /* GROUP_APPEND: the operations that appended, in order. GROUP_GROWN: those that made the value, each with
+     * its kind (change_of). */
+    uint64_t *pieces;
     size_t piece_count;
     size_t piece_capacity;
     bool far;               /* has a far time to live */

@@ -30,8 +30,7 @@ def start_web(start_server):
 
 
 def resident_kb(server, field="VmRSS"):
-    with open(f"/proc/{server.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+    return server.resident_bytes(field) // 1024
 
 
 # --- what was answered survives --------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ from harness.server import free_port
 
 
 def resident_kb(server, field="VmHWM"):
-    with open(f"/proc/{server.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+    return server.resident_bytes(field) // 1024
 
 
 def cpu_seconds(server):
