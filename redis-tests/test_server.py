@@ -612,6 +612,49 @@ def two_servers(new_server, reference_binary):
     yield servers
 
 
+def idle(connection):
+    """No rewrite is running or about to."""
+    told = information(connection, "persistence")["Persistence"]
+    return all(told[field] == "0" for field in ("aof_rewrite_in_progress", "rdb_bgsave_in_progress", "aof_rewrite_scheduled"))
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        ("BGREWRITEAOF", "BGREWRITEAOF", "BGSAVE", "BGSAVE SCHEDULE", "BGSAVE x", "SAVE"),
+        ("BGSAVE", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF", "BGREWRITEAOF", "SAVE"),
+        ("MULTI", "BGSAVE", "BGREWRITEAOF", "BGSAVE", "SAVE", "DISCARD"),
+        ("MULTI", "BGSAVE", "BGREWRITEAOF", "BGSAVE SCHEDULE", "EXEC"),
+        ("BGREWRITEAOF", "MULTI", "BGSAVE", "EXEC"),
+        ("SAVE", "SAVE", "BGSAVE"),
+    ],
+)
+def test_rewrites_while_one_is_running(two_servers, commands):
+    """Each begins, waits or is refused as in redis-server, where saving and rewriting the log are two things. What is sent
+    at once is run before the end of a child is seen."""
+    replies = []
+    for server in two_servers:
+        with server.connect() as connection:
+            for i in range(5):
+                connection.call("MSET", *[word for j in range(2000) for word in (f"k{i}:{j}", "v" * 100)])
+            replies.append(connection.pipeline([command.split() for command in commands]))
+            wait_until(lambda: idle(connection))
+            assert not isinstance(connection.call("SAVE"), Error)
+    assert replies[0] == replies[1]
+
+
+def test_saving_behind_a_rewrite(durable_server):
+    """SAVE waits for a rewrite of its own, and two clients for the same one."""
+    with durable_server.connect() as connection, durable_server.connect() as other:
+        connection.call("SET", "k", "v")
+        before = int(persistence(durable_server, "aof_rewrites"))
+        connection.send_bytes(encode("BGREWRITEAOF") + encode("SAVE"))
+        other.call("PING")
+        assert connection.read() == b"Background append only file rewriting started"
+        assert connection.read() == b"OK"
+        assert int(persistence(durable_server, "aof_rewrites")) == before + 2
+
+
 VALUES = ["", "a", "bar", "0", "-1", "127", "128", "-129", "32768", "2147483647", "2147483648", "-2147483649", "007", "1.5",
           "x" * 20, "x" * 21, "x" * 63, "x" * 64, "x" * 900, "abcdefghij" * 50, bytes(range(256)), "12345678901"]  # fmt: skip
 
@@ -688,3 +731,26 @@ def test_more_secrets_are_not_shown(connection, command):
     entries = [entry[3] for entry in connection.call("SLOWLOG", "GET", "-1")]
     assert any(words[0] == command[0].encode() for words in entries)
     assert not any(b"s3cret" in word for words in entries for word in words)
+
+
+def test_the_offset_is_redis(two_servers):
+    """Nobody follows: ROLE and INFO say 0, however much was written."""
+    told = []
+    for server in two_servers:
+        with server.connect() as connection:
+            roles = [connection.call("ROLE")]
+            connection.call("SET", "k", "v")
+            roles.append(connection.call("ROLE"))
+            told.append((roles, information(connection, "replication")["Replication"]["master_repl_offset"]))
+    assert told[0] == told[1] == ([[b"master", 0, []]] * 2, "0")
+
+
+def test_who_asked_for_a_shutdown(durable_server):
+    with durable_server.connect(tcp=True) as connection:
+        connection.call("CLIENT", "SETNAME", "the-operator")
+        port = connection.socket.getsockname()[1]
+        connection.send("SHUTDOWN", "NOSAVE")
+        assert durable_server.wait() == 0
+    line = next(line for line in durable_server.log().splitlines() if "User requested shutdown" in line)
+    assert "SHUTDOWN nosave" in line.replace("NOSAVE", "nosave") and f"addr=127.0.0.1:{port} " in line
+    assert "name=the-operator" in line and "user=default" in line

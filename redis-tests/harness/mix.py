@@ -357,7 +357,6 @@ KINDS = {
     b"HELLO": "hello",
     b"EXEC": "exec",
     b"DBSIZE": "size",
-    b"ROLE": "shape",
     b"QUIT": "quit",
     b"OBJECT": {b"IDLETIME": "idle", b"REFCOUNT": "references", b"ENCODING": "encoding"},
     b"MEMORY": {b"USAGE": "shape"},

@@ -250,7 +250,7 @@ int64_t engine_tick(struct engine *engine)
         next_us = TICK_BUSY_US;
     if (engine->journal)
         rewrite_tick(engine);
-    if ((engine->rewrite.child_running || engine->rewrite.placing) && next_us > TICK_BUSY_US)
+    if (rewrite_has_work(engine) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
     engine->checked_us = now_us;
     engine->commands_checked = world->stats.commands;
@@ -299,6 +299,7 @@ void engine_stats_read(struct engine *engine, struct engine_stats *stats)
                               .recovery_us = engine->recovery_us,
                               .recovered_commands = engine->recovered_commands,
                               .rewriting = rewrite->child_running || rewrite->placing,
+                              .rewrite_scheduled = rewrite->wanted[REWRITE_LOG],
                               .rewrite_began_ms = rewrite->began_ms,
                               .rewrite_keys_total = rewrite->keys_total,
                               .rewrites = rewrite->succeeded,

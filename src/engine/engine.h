@@ -71,14 +71,23 @@ void engine_end_round(struct engine *engine, bool alone);
  * called again at the latest; calling it more often costs little. Between begin_round and end_round. */
 int64_t engine_tick(struct engine *engine);
 
-/* Begins a rewrite. NULL when it began; otherwise why not, as an error to reply. */
+/* What a rewrite is called: one of the log, by itself or by BGREWRITEAOF, or a save. All do the same. */
+enum rewrite_kind { REWRITE_LOG, REWRITE_SAVE, REWRITE_KINDS };
+
+/* Begins a rewrite of the log. NULL when it began; otherwise why not, as an error to reply. */
 const char *engine_rewrite(struct engine *engine);
-/* Asks for one at the next tick, for a caller in the middle of a unit, where the stream cannot be cut. NULL,
- * or the error to reply. */
-const char *engine_rewrite_later(struct engine *engine);
+/* The same, called something. */
+const char *engine_rewrite_as(struct engine *engine, enum rewrite_kind kind);
+/* Asks for one as soon as none is running, at the next tick at the earliest: also for a caller in the middle
+ * of a unit, where the stream cannot be cut. NULL, or the error to reply. */
+const char *engine_rewrite_later(struct engine *engine, enum rewrite_kind kind);
+/* Whether one of this kind is running. */
+bool engine_is_rewriting(const struct engine *engine, enum rewrite_kind kind);
 /* How many have ended since start, well or not: somebody may wait for it. Changes within engine_tick,
  * engine_rewrite and engine_rewrite_cancel. */
 uint64_t engine_rewrites_ended(const struct engine *engine);
+/* The same of one kind. *ok, unless NULL: whether the last of it went well. */
+uint64_t engine_rewrites_ended_as(const struct engine *engine, enum rewrite_kind kind, bool *ok);
 /* Kills a running one. */
 void engine_rewrite_cancel(struct engine *engine);
 void engine_set_triggers(struct engine *engine, const struct rewrite_triggers *triggers);
@@ -102,6 +111,7 @@ struct engine_stats {
 
     bool rewriting;           /* the child runs, or its result is being put in place */
     int64_t rewrite_began_ms; /* wall clock, of the one that runs */
+    bool rewrite_scheduled;   /* one of the log was asked for, and follows the one that is running */
     uint64_t rewrite_keys;    /* written so far, and how many there are */
     uint64_t rewrite_keys_total;
     uint64_t rewrite_bytes;

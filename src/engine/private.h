@@ -15,7 +15,10 @@ struct replay;
 
 struct rewrite {
     struct rewrite_triggers triggers;
-    bool wanted; /* at the next tick */
+    bool wanted[REWRITE_KINDS]; /* as soon as none is running */
+    enum rewrite_kind kind;     /* of the last that began */
+    uint64_t ended[REWRITE_KINDS];
+    bool ended_well[REWRITE_KINDS]; /* the last of its kind */
     bool child_running;
     bool placing; /* the child has succeeded; the journal puts the result in place */
     int64_t began_ms;
@@ -88,6 +91,8 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
 /* Writes what is in memory as the base of rewrite.lsn. 0, or an exit status that is not. */
 int rewrite_write(struct engine *engine, struct rewrite_progress *progress);
 /* Looks after a running rewrite, and begins one when a trigger says so. */
+/* Whether one is running, or follows. */
+bool rewrite_has_work(const struct engine *engine);
 void rewrite_tick(struct engine *engine);
 
 /* write_waits.c */

@@ -111,9 +111,16 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
                                        .retry_wait_ms = REWRITE_RETRY_MS_MIN};
 }
 
+static void rewrite_ended(struct rewrite *rewrite, bool ok)
+{
+    rewrite->ended[rewrite->kind]++;
+    rewrite->ended_well[rewrite->kind] = ok;
+}
+
 static void rewrite_failed(struct engine *engine)
 {
     struct rewrite *rewrite = &engine->rewrite;
+    rewrite_ended(rewrite, false);
     rewrite->failed++;
     rewrite->failed_in_row++;
     rewrite->last_ok = false;
@@ -151,6 +158,7 @@ static void rewrite_placed(struct engine *engine)
         rewrite_failed(engine);
         return;
     }
+    rewrite_ended(rewrite, true);
     rewrite->succeeded++;
     rewrite->failed_in_row = 0;
     rewrite->last_ok = true;
@@ -166,12 +174,15 @@ static void rewrite_placed(struct engine *engine)
          (double)(engine->world->monotonic_us - rewrite->began_us) / 1e6);
 }
 
+static const char no_log[] =
+    "ERR there is no log to rewrite: the server keeps everything in memory only (appendonly no)";
+
 /* Why none can begin; NULL when one can. */
 static const char *rewrite_refused(const struct engine *engine)
 {
     const struct rewrite *rewrite = &engine->rewrite;
     if (!engine->world->journal)
-        return "ERR there is no log to rewrite: the server keeps everything in memory only (appendonly no)";
+        return no_log;
     if (rewrite->child_running || rewrite->placing || journal_rewriting(engine->journal))
         return "ERR Background append only file rewriting already in progress";
     return NULL;
@@ -182,17 +193,34 @@ uint64_t engine_rewrites_ended(const struct engine *engine)
     return engine->rewrite.succeeded + engine->rewrite.failed;
 }
 
-const char *engine_rewrite_later(struct engine *engine)
+uint64_t engine_rewrites_ended_as(const struct engine *engine, enum rewrite_kind kind, bool *ok)
 {
-    const char *refused = rewrite_refused(engine);
-    if (!refused) {
-        engine->rewrite.wanted = true;
-        engine->next_check_us = 0;
-    }
-    return refused;
+    if (ok)
+        *ok = engine->rewrite.ended_well[kind];
+    return engine->rewrite.ended[kind];
+}
+
+bool engine_is_rewriting(const struct engine *engine, enum rewrite_kind kind)
+{
+    const struct rewrite *rewrite = &engine->rewrite;
+    return (rewrite->child_running || rewrite->placing) && rewrite->kind == kind;
+}
+
+const char *engine_rewrite_later(struct engine *engine, enum rewrite_kind kind)
+{
+    if (!engine->world->journal)
+        return no_log;
+    engine->rewrite.wanted[kind] = true;
+    engine->next_check_us = 0;
+    return NULL;
 }
 
 const char *engine_rewrite(struct engine *engine)
+{
+    return engine_rewrite_as(engine, REWRITE_LOG);
+}
+
+const char *engine_rewrite_as(struct engine *engine, enum rewrite_kind kind)
 {
     struct rewrite *rewrite = &engine->rewrite;
     struct world *world = engine->world;
@@ -200,7 +228,8 @@ const char *engine_rewrite(struct engine *engine)
     if (refused)
         return refused;
     ASSERT(!world->unit_open);
-    rewrite->wanted = false;
+    rewrite->wanted[kind] = false;
+    rewrite->kind = kind;
     rewrite->lsn = journal_rewrite_begin(engine->journal);
     rewrite->began_ms = world->now_ms;
     rewrite->began_us = world->monotonic_us;
@@ -276,6 +305,13 @@ static const char *rewrite_due(struct engine *engine)
     return NULL;
 }
 
+bool rewrite_has_work(const struct engine *engine)
+{
+    const struct rewrite *rewrite = &engine->rewrite;
+    bool wanted = (rewrite->wanted[REWRITE_LOG] || rewrite->wanted[REWRITE_SAVE]) && !engine->draining;
+    return rewrite->child_running || rewrite->placing || wanted;
+}
+
 void rewrite_tick(struct engine *engine)
 {
     struct rewrite *rewrite = &engine->rewrite;
@@ -290,12 +326,13 @@ void rewrite_tick(struct engine *engine)
             rewrite_placed(engine);
         return;
     }
-    bool resting = !rewrite->wanted && engine->world->monotonic_us / 1000 < rewrite->retry_at_ms;
+    bool wanted = rewrite->wanted[REWRITE_LOG] || rewrite->wanted[REWRITE_SAVE];
+    bool resting = !wanted && engine->world->monotonic_us / 1000 < rewrite->retry_at_ms;
     if (journal_rewriting(engine->journal) || resting)
         return;
-    const char *why = rewrite->wanted ? "somebody asking for it" : rewrite_due(engine);
+    const char *why = wanted ? "somebody asking for it" : rewrite_due(engine);
     if (why && !engine->draining) {
         diag(DIAG_NOTICE, "rewrite: due because of %s", why);
-        engine_rewrite(engine);
+        engine_rewrite_as(engine, wanted && !rewrite->wanted[REWRITE_LOG] ? REWRITE_SAVE : REWRITE_LOG);
     }
 }

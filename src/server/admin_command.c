@@ -1,68 +1,85 @@
 /* Administration: rewrites under all their names, SHUTDOWN, TIME and ROLE. */
+#include "base/diag.h"
 #include "base/number.h"
+#include "command/acl.h"
 #include "server/server.h"
 
 /* --- rewrites ------------------------------------------------------------------------------------------ */
 
-/* Begins a rewrite, or, within a transaction, whose unit is still open, asks for one right after it. */
-static void rewrite_in_background(struct call *call, const char *started, const char *scheduled)
+/* Rewrites of the log and saves do the same here. That one is running means to the other what it means in
+ * Redis, where they differ and only one child can be at work.
+ *
+ * Begins one, or asks for one behind that which is running, or behind a transaction, whose unit is open. */
+static void rewrite_in_background(struct call *call, enum rewrite_kind kind, bool later, const char *started,
+                                  const char *scheduled)
 {
     struct engine *engine = server_of(call->world)->engine;
-    bool later = call->session->in_exec;
-    const char *error = later ? engine_rewrite_later(engine) : engine_rewrite(engine);
+    later |= call->session->in_exec;
+    const char *error = later ? engine_rewrite_later(engine, kind) : engine_rewrite_as(engine, kind);
     if (error)
         reply_error(call->reply, error);
     else
         reply_simple(call->reply, later ? scheduled : started);
 }
 
-static void bgrewriteaof_command(struct call *call)
+static bool is_rewriting(const struct call *call, enum rewrite_kind kind)
 {
-    rewrite_in_background(call, "Background append only file rewriting started",
-                          "Background append only file rewriting scheduled");
+    return engine_is_rewriting(server_of(call->world)->engine, kind);
 }
 
-static bool rewriting(const struct world *world)
+static void bgrewriteaof_command(struct call *call)
 {
-    struct engine_stats stats;
-    engine_stats_read(server_of(world)->engine, &stats);
-    return stats.rewriting;
+    if (is_rewriting(call, REWRITE_LOG))
+        reply_error(call->reply, "ERR Background append only file rewriting already in progress");
+    else
+        rewrite_in_background(call, REWRITE_LOG, is_rewriting(call, REWRITE_SAVE),
+                              "Background append only file rewriting started",
+                              "Background append only file rewriting scheduled");
 }
 
 static void bgsave_command(struct call *call)
 {
-    if (call->argc > 2 || (call->argc == 2 && !slice_is(call->argv[1], "schedule")))
+    bool schedule = call->argc == 2 && slice_is(call->argv[1], "schedule");
+    bool waits = is_rewriting(call, REWRITE_LOG);
+    if (call->argc > 2 || (call->argc == 2 && !schedule))
         call_syntax_error(call);
-    else if (rewriting(call->world))
+    else if (is_rewriting(call, REWRITE_SAVE))
         reply_error(call->reply, "ERR Background save already in progress");
+    else if (waits && !schedule && !call->session->in_exec)
+        reply_error(
+            call->reply,
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in "
+            "order to schedule a BGSAVE whenever possible.");
     else
-        rewrite_in_background(call, "Background saving started", "Background saving scheduled");
+        rewrite_in_background(call, REWRITE_SAVE, waits, "Background saving started",
+                              "Background saving scheduled");
 }
 
 static bool save_check(struct session *session, struct reply *reply)
 {
-    struct engine *engine = server_of(session->world)->engine;
-    struct engine_stats stats;
-    if (engine_rewrites_ended(engine) == session->block_count)
+    const struct engine *engine = server_of(session->world)->engine;
+    bool ok;
+    if (engine_rewrites_ended_as(engine, REWRITE_SAVE, &ok) == session->block_count)
         return false;
-    engine_stats_read(engine, &stats);
-    if (stats.last_rewrite_ok)
+    if (ok)
         reply_ok(reply);
     else
         reply_error(reply, "ERR the rewrite failed; the server's log has the reason");
     return true;
 }
 
-/* Saving waits, but only for the one who asked: everybody else is served. */
+/* Saving waits, but only for the one who asked: everybody else is served. What the log's rewrite that may be
+ * running writes is older than this command, so one of its own follows. */
 static void save_command(struct call *call)
 {
-    if (rewriting(call->world)) {
+    struct engine *engine = server_of(call->world)->engine;
+    if (is_rewriting(call, REWRITE_SAVE)) {
         reply_error(call->reply, "ERR Background save already in progress");
         return;
     }
-    struct engine *engine = server_of(call->world)->engine;
-    uint64_t ended = engine_rewrites_ended(engine);
-    const char *error = engine_rewrite(engine);
+    uint64_t ended = engine_rewrites_ended_as(engine, REWRITE_SAVE, NULL);
+    const char *error = is_rewriting(call, REWRITE_LOG) ? engine_rewrite_later(engine, REWRITE_SAVE)
+                                                        : engine_rewrite_as(engine, REWRITE_SAVE);
     if (error) {
         reply_error(call->reply, error);
         return;
@@ -81,6 +98,22 @@ static void lastsave_command(struct call *call)
 }
 
 /* --- the server ---------------------------------------------------------------------------------------- */
+
+/* For whoever finds the server gone. */
+static void log_shutdown(const struct call *call)
+{
+    const struct session *session = call->session;
+    struct slice user = acl_user_name(session->user);
+    char peer[SESSION_PEER_MAX];
+    struct buffer words = {0};
+    session_peer(session, peer);
+    for (int i = 1; i < call->argc; i++)
+        buffer_append_format(&words, " %.*s", (int)call->argv[i].size, call->argv[i].data);
+    diag(DIAG_WARNING, "User requested shutdown: SHUTDOWN%.*s from id=%llu addr=%s name=%.100s user=%.*s",
+         (int)words.size, words.data ? words.data : "", (unsigned long long)session->id, peer,
+         session->name ? session->name : "", quote_size(user), user.data);
+    buffer_free(&words);
+}
 
 static void shutdown_command(struct call *call)
 {
@@ -115,6 +148,7 @@ static void shutdown_command(struct call *call)
     }
     /* The log is the data, so there is nothing to save or not to save: it is synced and closed in any case.
      */
+    log_shutdown(call);
     server_stop(server_of(call->world), force);
     call->session->close_after_reply = true;
 }
@@ -127,11 +161,12 @@ static void time_command(struct call *call)
     reply_bulk_int(call->reply, now_us % 1000000);
 }
 
+/* As in Redis, the offset stays 0 until somebody follows: INFO's dkv_lsn_ fields tell of the log. */
 static void role_command(struct call *call)
 {
     reply_array(call->reply, 3);
     reply_bulk_text(call->reply, "master");
-    reply_int(call->reply, call->world->journal ? (int64_t)journal_acknowledged(call->world->journal) : 0);
+    reply_int(call->reply, 0);
     reply_array(call->reply, 0);
 }
 

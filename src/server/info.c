@@ -292,7 +292,7 @@ static void put_rewrites(struct server *server, struct buffer *out, const struct
     put(out, "dkv_durability", "%s",
         server->config->appendonly ? config_get(server->config, slice_of("appendfsync")) : "none");
     put_int(out, "aof_rewrite_in_progress", stats->rewriting);
-    put_int(out, "aof_rewrite_scheduled", 0);
+    put_int(out, "aof_rewrite_scheduled", stats->rewrite_scheduled);
     put_int(out, "aof_last_rewrite_time_sec", stats->last_rewrite_seconds);
     put_int(out, "aof_current_rewrite_time_sec", rewrite_seconds(server, stats));
     put(out, "aof_last_bgrewrite_status", stats->last_rewrite_ok ? "ok" : "err");
@@ -469,13 +469,12 @@ static void section_stats(struct server *server, struct buffer *out)
 
 static void section_replication(struct server *server, struct buffer *out)
 {
-    uint64_t offset = server->world->journal ? journal_acknowledged(server->world->journal) : 0;
     put(out, "role", "master");
     put_int(out, "connected_slaves", 0);
     put(out, "master_failover_state", "no-failover");
     put(out, "master_replid", "%s", server->run_id);
     put(out, "master_replid2", "%040d", 0);
-    put_uint(out, "master_repl_offset", offset);
+    put_int(out, "master_repl_offset", 0); /* until somebody follows */
     put_int(out, "second_repl_offset", -1);
     put_int(out, "repl_backlog_active", 0);
     put(out, "repl_backlog_size", "%s", config_get(server->config, slice_of("repl-backlog-size")));

@@ -503,7 +503,7 @@ static void a_rewrite_within_a_unit_waits(void **state)
 {
     struct fixture *fixture = *state;
     ask(fixture, "set a 1");
-    assert_null(engine_rewrite_later(fixture->engine));
+    assert_null(engine_rewrite_later(fixture->engine, REWRITE_LOG));
     struct engine_stats stats;
     engine_stats_read(fixture->engine, &stats);
     assert_false(stats.rewriting);
@@ -512,6 +512,38 @@ static void a_rewrite_within_a_unit_waits(void **state)
     assert_int_equal(stats.rewrites, 1);
     crash_and_recover(fixture);
     assert_string_equal(ask(fixture, "get a"), "$1\r\n1\r\n");
+}
+
+/* Shows that what is asked for while one is running follows it, one of each kind, and that each is counted as
+ * what it was asked for. */
+static void rewrites_follow_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+    bool ok;
+    ask(fixture, "set a 1");
+    assert_null(engine_rewrite(fixture->engine));
+    assert_true(engine_is_rewriting(fixture->engine, REWRITE_LOG));
+    assert_false(engine_is_rewriting(fixture->engine, REWRITE_SAVE));
+    assert_non_null(engine_rewrite_as(fixture->engine, REWRITE_SAVE));
+    for (int i = 0; i < 3; i++)
+        assert_null(engine_rewrite_later(fixture->engine, REWRITE_SAVE));
+    assert_null(engine_rewrite_later(fixture->engine, REWRITE_LOG));
+    struct engine_stats stats;
+    engine_stats_read(fixture->engine, &stats);
+    assert_true(stats.rewrite_scheduled);
+    /* The next one does not wait for an idle server's tick. */
+    for (int rounds = 0; rounds < 100 && engine_rewrites_ended(fixture->engine) < 3; rounds++) {
+        engine_begin_round(fixture->engine);
+        fixture->clock.now_us += engine_tick(fixture->engine) < 10000 ? 1000 : 10000;
+        commit(fixture);
+    }
+    engine_stats_read(fixture->engine, &stats);
+    assert_false(stats.rewrite_scheduled);
+    assert_int_equal(engine_rewrites_ended(fixture->engine), 3);
+    assert_int_equal(engine_rewrites_ended_as(fixture->engine, REWRITE_LOG, &ok), 2);
+    assert_true(ok);
+    assert_int_equal(engine_rewrites_ended_as(fixture->engine, REWRITE_SAVE, &ok), 1);
+    assert_true(ok);
 }
 
 /* Shows that what a log holds from before a start counts for the next rewrite, once. */
@@ -604,6 +636,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(room_made_for_a_base_is_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_tick_waits_for_what_expires, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(rewrites_follow_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_from_before_the_start_is_rewritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
