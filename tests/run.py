@@ -29,7 +29,7 @@ LOGS = pathlib.Path(BUILD) / "test-logs"
 PROCESSORS = os.cpu_count() or 1
 FUZZERS = len(list(pathlib.Path("tests/fuzz").glob("fuzz_*.c")))
 # Of redis-tests, what makes the server do most of what it can do.
-SANITIZED = ["bad_input", "differential", "values", "messages", "acl"]
+SANITIZED = ["bad_input", "differential", "values", "messages", "acl", "acl_files"]
 # After so long without a word from a step it is told that it goes on.
 QUIET_SECONDS_MAX = 60
 
@@ -118,7 +118,7 @@ def prove_steps(given):
              1500, ALL),
         Step("tool", "dkv-log on real folders, and what it writes and reads with redis-server",
              pytest(*full, *tool), 30, ["D7", "D8", "D10"]),
-        Step("fuzz", "fuzzers: parser, frames, MANIFEST, configuration, dkv-log",
+        Step("fuzz", "fuzzers: parser, frames, MANIFEST, configuration, ACL files, dkv-log",
              make("fuzz", f"FUZZ_SECONDS={given.fuzz_seconds}"),
              given.fuzz_seconds * max(1, FUZZERS / PROCESSORS) + 40, ["D7", "D8"]),
     ]  # fmt: skip

@@ -51,19 +51,20 @@ static int open_source(struct tool *tool)
     return STATUS_FINE;
 }
 
-static bool is_empty(const char *folder)
+/* 0 for a folder that is empty, or not there; a negative errno, -ENOTEMPTY among them. */
+static int check_empty(const char *folder)
 {
     DIR *opened = opendir(folder);
     struct dirent *entry;
     bool empty = true;
     if (!opened)
-        return errno == ENOENT;
+        return errno == ENOENT ? 0 : -errno;
     while ((entry = readdir(opened)) != NULL)
         /* What a file system puts into its root by itself. */
         empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
                           strcmp(entry->d_name, "lost+found") == 0);
     closedir(opened);
-    return empty;
+    return empty ? 0 : -ENOTEMPTY;
 }
 
 static int open_into(struct tool *tool, bool *made)
@@ -71,9 +72,11 @@ static int open_into(struct tool *tool, bool *made)
     const char *folder = tool->options->into;
     int holder;
     *made = access(folder, F_OK) < 0;
-    if (!is_empty(folder))
+    int rc = check_empty(folder);
+    if (rc == -ENOTEMPTY)
         return tool_fail(tool, "%s is not an empty folder: give a new one", folder);
-    int rc = disk_posix_open(folder, &tool->into);
+    if (rc == 0)
+        rc = disk_posix_open(folder, &tool->into);
     /* Nobody else may write there meanwhile. */
     if (rc == 0 && (rc = disk_lock(tool->into, LOCK_NAME, &holder)) < 0) {
         disk_free(tool->into);

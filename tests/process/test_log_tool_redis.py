@@ -179,3 +179,12 @@ def test_import_refuses_what_it_cannot_read(redis, log_tool, tmp_path):
     for other in ("/dev/null/x", tmp_path, "/bin/true"):
         assert log_tool("import", other, "--into", tmp_path / "new", status=1).count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_import_into_what_cannot_be_a_folder(log_tool, tmp_path):
+    """The reason is told: only a folder that has something in it is not an empty one."""
+    log = tmp_path / "log.aof"
+    log.write_bytes(encode("SET", "a", "1"))
+    for into, reason in (("x" * 300, "File name too long"), (log / "x", "Not a directory"), (log, "Not a directory"),
+                         (tmp_path, "is not an empty folder")):  # fmt: skip
+        assert reason in log_tool("import", log, "--into", tmp_path / into, status=1)
