@@ -75,6 +75,64 @@ def test_texts_of_errors(web):
         assert refused(web.ask("GET", path)) == (404, "not found\n"), path
 
 
+ROUTES = [("GET", "/kv/a", ""), ("HEAD", "/kv/a", ""), ("PUT", "/kv/a", "ttl empty"), ("DELETE", "/kv/a", ""), ("GET", "/kv", "prefix cursor count"),
+          ("POST", "/mget", ""), ("POST", "/mset", "ttl empty"), ("DELETE", "/clear", ""), ("GET", "/metrics", ""), ("GET", "/stats", ""),
+          ("GET", "/healthz", ""), ("GET", "/readyz", ""), ("GET", "/", "")]  # fmt: skip
+VALUES = {"ttl": "60", "empty": "yes", "prefix": "k", "cursor": "0", "count": "10"}
+
+
+@pytest.mark.parametrize("method,path,known", ROUTES)
+def test_parameters(both, method, path, known):
+    """What a route does not know is named and nothing is done, also beside what it knows, and one that is there twice."""
+    web, connection = both
+    connection.call("SET", "a", "1")
+    body = {"/mget": b'["a"]', "/mset": b'{"a": "2"}', "/kv/a": b"2"}.get(path) if method in ("PUT", "POST") else None
+    wrong = ["tll=60", "x", "=1", "TTL=60", "t%74l=60", "ttl%00=1"]
+    wrong += [f"{name}={value}" for name, value in VALUES.items() if name not in known]
+    wrong += [f"{name}={VALUES[name]}&{extra}" for name in known.split() for extra in ("tll=60", f"{name}={VALUES[name]}", name)]
+    for query in wrong:
+        status, fields, text = web.ask(method, f"{path}?{query}", body)
+        assert (status, fields["Content-Type"]) == (400, "text/plain; charset=utf-8"), query
+        named = (query.rsplit("&", 1)[-1] if "&" in query else query).split("=")[0]
+        assert method == "HEAD" or f"'{named}'" in text.decode(), (query, text)
+        assert connection.call("GET", "a") == b"1"
+        assert connection.call("TTL", "a") == -1
+    for query in ("", "&", "&&", *(f"{name}={VALUES[name]}" for name in known.split()), "&".join(f"{name}={VALUES[name]}" for name in known.split())):
+        assert web.ask(method, f"{path}?{query}", body)[0] == 200, query
+
+
+def test_kept_time_to_live(both):
+    """A put with ttl=keep leaves what is left of it, or that it is for ever, also under a condition and of many at once."""
+    web, connection = both
+    connection.call("SET", "a", "1", "EX", "1000")
+    status, fields, _ = web.ask("PUT", "/kv/a?ttl=keep", b"2")
+    assert status == 200 and 990 <= int(fields["X-TTL"]) <= 1000
+    assert connection.call("GET", "a") == b"2" and connection.call("TTL", "a") >= 990
+    assert web.ask("PUT", "/kv/a?ttl=keep", b"3", If_Match=fields["ETag"])[0] == 200
+    assert connection.call("GET", "a") == b"3" and connection.call("TTL", "a") >= 990
+    assert web.ask("PUT", "/kv/b?ttl=keep", b"3", If_None_Match="*")[0] == 200
+    assert web.ask("POST", "/mset?ttl=keep", b'{"a": "4", "b": "5", "c": "6"}')[0] == 200
+    assert connection.call("MGET", "a", "b", "c") == [b"4", b"5", b"6"]
+    assert connection.call("TTL", "a") >= 990
+    assert connection.call("TTL", "b") == connection.call("TTL", "c") == -1
+    for wrong in ("KEEP", "keep1", "kee", "", "0", "-1", "1.5"):
+        assert refused(web.ask("PUT", f"/kv/a?ttl={wrong}", b"7")) == (400, "ttl must be a whole number of seconds, 1 or more\n")
+
+
+def test_empty_values(both):
+    """One that is meant is put; without saying so it is a mistake."""
+    web, connection = both
+    assert refused(web.ask("PUT", "/kv/a", b""))[0] == refused(web.ask("POST", "/mset", b'{"a": ""}'))[0] == 400
+    assert connection.call("EXISTS", "a") == 0
+    assert web.ask("PUT", "/kv/a?empty=yes", b"")[0] == 200
+    assert web.ask("POST", "/mset?empty=yes&ttl=100", b'{"b": "", "c": "1"}')[0] == 200
+    assert connection.call("MGET", "a", "b", "c") == [b"", b"", b"1"]
+    assert web.ask("GET", "/kv/a")[::2] == (200, b"")
+    assert web.ask("PUT", "/kv/a?empty=yes", b"1")[0] == 200
+    for wrong in ("no", "", "1"):
+        assert refused(web.ask("PUT", f"/kv/a?empty={wrong}", b"")) == (400, "empty must be yes, or not there\n")
+
+
 def test_targets_with_a_host(web):
     """What proxies are asked for is understood here, too."""
     web.ask("PUT", "http://localhost/kv/a?ttl=50", b"v")

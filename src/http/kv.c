@@ -180,16 +180,43 @@ static struct slice set_condition(const struct http_request *request, bool *look
     return slice_make(NULL, 0);
 }
 
+/* Of the parameter ttl: the time to live stays what it is. */
+#define KEEP SLICE_LITERAL("keep")
+
 bool http_ttl(struct http_request *request, struct buffer *ttl)
 {
     bool wrong;
     uint64_t seconds;
     if (!query_find(request->query, "ttl", ttl, &wrong))
         return true;
-    if (!wrong && uint64_parse(buffer_slice(ttl), &seconds) && seconds > 0)
+    if (!wrong &&
+        (slice_equal(buffer_slice(ttl), KEEP) || (uint64_parse(buffer_slice(ttl), &seconds) && seconds > 0)))
         return true;
     http_answer_text(request, 400, "ttl must be a whole number of seconds, 1 or more\n");
     return false;
+}
+
+int http_ttl_words(struct slice ttl, struct slice *words)
+{
+    if (ttl.size == 0)
+        return 0;
+    bool keeps = slice_equal(ttl, KEEP);
+    words[0] = keeps ? SLICE_LITERAL("KEEPTTL") : SLICE_LITERAL("EX");
+    if (!keeps)
+        words[1] = ttl;
+    return keeps ? 1 : 2;
+}
+
+bool http_may_be_empty(struct http_request *request, bool *may)
+{
+    bool wrong;
+    struct buffer text = {0};
+    *may = query_find(request->query, "empty", &text, &wrong);
+    bool ok = !*may || (!wrong && slice_equal(buffer_slice(&text), SLICE_LITERAL("yes")));
+    buffer_free(&text);
+    if (!ok)
+        http_answer_text(request, 400, "empty must be yes, or not there\n");
+    return ok;
 }
 
 static enum http_result put_run(struct http_request *request, struct slice ttl)
@@ -201,14 +228,12 @@ static enum http_result put_run(struct http_request *request, struct slice ttl)
         return HTTP_AGAIN;
     if (request->response != NULL)
         return HTTP_DONE;
-    struct slice argv[6] = {SLICE_LITERAL("SET"), buffer_slice(&request->key), body_slice(&request->body)};
+    struct slice value = request->body.size > 0 ? body_slice(&request->body) : SLICE_LITERAL("");
+    struct slice argv[6] = {SLICE_LITERAL("SET"), buffer_slice(&request->key), value};
     int argc = 3;
     if (condition.size > 0)
         argv[argc++] = condition;
-    if (ttl.size > 0) {
-        argv[argc++] = SLICE_LITERAL("EX");
-        argv[argc++] = ttl;
-    }
+    argc += http_ttl_words(ttl, argv + argc);
     if (run_and_confirm(request, argc, argv, 2, &ok) == HTTP_AGAIN)
         return HTTP_AGAIN;
     if (ok) {
@@ -225,7 +250,10 @@ enum http_result kv_put(struct http_request *request)
 {
     struct buffer ttl = {0};
     enum http_result result = HTTP_DONE;
-    if (request->body.size == 0)
+    bool may_be_empty;
+    if (!http_may_be_empty(request, &may_be_empty))
+        return HTTP_DONE;
+    if (request->body.size == 0 && !may_be_empty)
         http_answer_text(request, 400, "value cannot be empty\n");
     else if (http_ttl(request, &ttl))
         result = put_run(request, buffer_slice(&ttl));

@@ -156,13 +156,13 @@ static const char *words_add_key(struct words *words, struct slice key, bool any
     return key_check(key, any);
 }
 
-static const char *words_add_json(struct words *words, json_t *json)
+static const char *words_add_json(struct words *words, json_t *json, bool may_be_empty)
 {
     struct slice bytes;
     if (!bytes_of(json, &words->decoded[words->count], &bytes))
         return "a value must be a string or {\"base64\": \"...\"}\n";
     words_add(words, bytes);
-    return bytes.size > 0 ? NULL : "value cannot be empty\n";
+    return bytes.size > 0 || may_be_empty ? NULL : "value cannot be empty\n";
 }
 
 /* --- /mget --------------------------------------------------------------------------------------------- */
@@ -276,9 +276,8 @@ static enum http_result mset_expiring(struct http_request *request, const struct
     const struct slice end = SLICE_LITERAL("EXEC");
     enum http_result result = run_confirmed(request, 1, &begin);
     for (int i = 1; i + 1 < words->count && result == HTTP_DONE && request->response == NULL; i += 2) {
-        const struct slice argv[] = {SLICE_LITERAL("SET"), words->slices[i], words->slices[i + 1],
-                                     SLICE_LITERAL("EX"), ttl};
-        result = run_confirmed(request, 5, argv);
+        struct slice argv[5] = {SLICE_LITERAL("SET"), words->slices[i], words->slices[i + 1]};
+        result = run_confirmed(request, 3 + http_ttl_words(ttl, argv + 3), argv);
     }
     if (result == HTTP_DONE && request->response == NULL)
         result = run_confirmed(request, 1, &end);
@@ -297,7 +296,8 @@ static enum http_result mset_run(struct http_request *request, const struct word
 
 enum http_result mset_post(struct http_request *request)
 {
-    json_t *root = body_parse(request);
+    bool may_be_empty;
+    json_t *root = http_may_be_empty(request, &may_be_empty) ? body_parse(request) : NULL;
     if (root == NULL)
         return HTTP_DONE;
     struct words words = words_new(2 * json_object_size(root) + 1);
@@ -313,7 +313,7 @@ enum http_result mset_post(struct http_request *request)
         value = json_object_iter_value(at);
         wrong = words_add_key(&words, slice_make(key, key_size), http_of(request)->options.limits.any_key);
         if (wrong == NULL)
-            wrong = words_add_json(&words, value);
+            wrong = words_add_json(&words, value, may_be_empty);
     }
     struct buffer ttl = {0};
     enum http_result result = HTTP_DONE;

@@ -186,6 +186,27 @@ static bool check_room(struct http_request *request)
     return false;
 }
 
+/* A name that is not known is a mistake: "tll=60" would be a value that stays for ever. */
+static bool check_query(struct http_request *request)
+{
+    const char *known = request->route->parameters != NULL ? request->route->parameters : "";
+    struct buffer text = {0};
+    struct slice name;
+    enum query_fault fault = query_check(request->query, known, &name);
+    if (fault == QUERY_FINE)
+        return true;
+    buffer_append_text(&text, fault == QUERY_TWICE ? "more than one parameter '" : "unknown parameter '");
+    for (size_t i = 0; i < name.size && i < 64; i++)
+        buffer_append_char(&text, name.data[i] > ' ' && name.data[i] <= '~' ? name.data[i] : '?');
+    buffer_append_text(&text, "' in the query");
+    if (fault == QUERY_UNKNOWN && known[0] != '\0')
+        buffer_append_format(&text, ": there are %s", known);
+    buffer_append_char(&text, '\n');
+    http_answer(request, 400, "text/plain; charset=utf-8", buffer_slice(&text));
+    buffer_free(&text);
+    return false;
+}
+
 /* No body may be larger than all together: it could only be told to try again for ever. */
 static uint64_t body_max(const struct http_request *request)
 {
@@ -208,7 +229,7 @@ static void head_check(struct http_request *request)
 {
     (void)(check_page(request) && check_route(request) && check_room(request) &&
            (request->route->is_open || (check_user(request) && check_permission(request))) &&
-           check_key_and_size(request));
+           check_query(request) && check_key_and_size(request));
 }
 
 /* --- answering ----------------------------------------------------------------------------------------- */

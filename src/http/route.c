@@ -8,11 +8,11 @@ static const char *const method_names[HTTP_METHODS] = {
 
 static const struct route routes[] = {
     {"/kv/", HTTP_GET, kv_get},
-    {"/kv/", HTTP_PUT, kv_put},
+    {"/kv/", HTTP_PUT, kv_put, .parameters = "ttl empty"},
     {"/kv/", HTTP_DELETE, kv_delete},
-    {"/kv", HTTP_GET, list_get},
+    {"/kv", HTTP_GET, list_get, .parameters = "prefix cursor count"},
     {"/mget", HTTP_POST, mget_post},
-    {"/mset", HTTP_POST, mset_post},
+    {"/mset", HTTP_POST, mset_post, .parameters = "ttl empty"},
     {"/clear", HTTP_DELETE, clear_delete},
     {"/metrics", HTTP_GET, metrics_get, .is_vital = true, .command = "info"},
     {"/stats", HTTP_GET, stats_get, .is_vital = true, .command = "info"},

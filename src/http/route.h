@@ -27,9 +27,10 @@ struct route {
     const char *path; /* one that ends in "/", but for the root itself, is followed by a key */
     enum http_method method;
     http_handler *handler;
-    bool is_open;        /* needs no password */
-    bool is_vital;       /* answered beyond the limit of clients, too */
-    const char *command; /* that the user must be permitted to run; NULL: the handler runs some itself */
+    bool is_open;           /* needs no password */
+    bool is_vital;          /* answered beyond the limit of clients, too */
+    const char *parameters; /* names that its query may hold, with a space between; NULL: none */
+    const char *command;    /* that the user must be permitted to run; NULL: the handler runs some itself */
 };
 
 /* All of them, by index: a route's place in the array that they are. */

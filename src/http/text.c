@@ -68,6 +68,39 @@ bool query_find(struct slice query, const char *name, struct buffer *out, bool *
     return false;
 }
 
+static bool word_is_among(struct slice word, struct slice words)
+{
+    while (words.size > 0)
+        if (slice_equal(part_take(&words, ' '), word))
+            return true;
+    return false;
+}
+
+static bool query_names(struct slice query, struct slice name)
+{
+    while (query.size > 0) {
+        struct slice value = part_take(&query, '&');
+        if (slice_equal(part_take(&value, '='), name))
+            return true;
+    }
+    return false;
+}
+
+enum query_fault query_check(struct slice query, const char *known, struct slice *name)
+{
+    while (query.size > 0) {
+        struct slice value = part_take(&query, '&');
+        if (value.size == 0)
+            continue;
+        *name = part_take(&value, '=');
+        if (name->size == 0 || !word_is_among(*name, slice_of(known)))
+            return QUERY_UNKNOWN;
+        if (query_names(query, *name))
+            return QUERY_TWICE;
+    }
+    return QUERY_FINE;
+}
+
 /* --- base64 -------------------------------------------------------------------------------------------- */
 
 void base64_encode(struct slice text, struct buffer *out)

@@ -12,6 +12,11 @@ bool percent_decode(struct slice text, struct buffer *out);
  * there; *wrong: it is, but not as it should be encoded. */
 bool query_find(struct slice query, const char *name, struct buffer *out, bool *wrong);
 
+/* What is wrong with the names in a query. */
+enum query_fault { QUERY_FINE, QUERY_UNKNOWN, QUERY_TWICE };
+/* known: the names that it may hold, with a space between. *name: the one that is wrong. */
+enum query_fault query_check(struct slice query, const char *known, struct slice *name);
+
 /* Digits only, "Content-Length" and the like. What is larger than any size is told as a very large one. */
 bool position_parse(struct slice text, uint64_t *position);
 

@@ -301,12 +301,33 @@ static void test_bodies(void **state)
     test_free(bytes);
 }
 
+/* Names that are not known, or there twice, are told of. */
+static void test_query_names(void **state)
+{
+    static const struct {
+        const char *query;
+        enum query_fault fault;
+        const char *name;
+    } cases[] = {{"", QUERY_FINE, ""},         {"&&", QUERY_FINE, ""},
+                 {"a=1&bc=2", QUERY_FINE, ""}, {"bc", QUERY_FINE, ""},
+                 {"b=1", QUERY_UNKNOWN, "b"},  {"a bc=1", QUERY_UNKNOWN, "a bc"},
+                 {"=1", QUERY_UNKNOWN, ""},    {"a=1&x", QUERY_UNKNOWN, "x"},
+                 {"a&a", QUERY_TWICE, "a"},    {"a=1&bc=1&a=1", QUERY_TWICE, "a"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct slice name;
+        assert_int_equal(query_check(slice_of(cases[i].query), "a bc", &name), cases[i].fault);
+        if (cases[i].fault != QUERY_FINE)
+            assert_true(slice_equal(name, slice_of(cases[i].name)));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_percent),      cmocka_unit_test(test_query),
-                                       cmocka_unit_test(test_base64),       cmocka_unit_test(test_etag),
-                                       cmocka_unit_test(test_conditions),   cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_hosts),        cmocka_unit_test(test_routes),
-                                       cmocka_unit_test(test_reply_reader), cmocka_unit_test(test_bodies)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_percent),      cmocka_unit_test(test_query), cmocka_unit_test(test_query_names),
+        cmocka_unit_test(test_base64),       cmocka_unit_test(test_etag),  cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_ranges),       cmocka_unit_test(test_hosts), cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_reply_reader), cmocka_unit_test(test_bodies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
