@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 from harness.browser import Browser, Tab, find_browser
+from harness.resp import wait_until
 from harness.web import Web, web_directives
 
 pytestmark = pytest.mark.dkv("HTTP")
@@ -488,12 +489,12 @@ def test_odd_keys_and_values(watched, browser):
         open_key("other")
         browser.wait("document.querySelector('#value').value === 'value'")
         open_key("empty")
-        browser.wait("document.querySelector('#key').value === 'empty' && document.querySelector('#value').value === ''")
-        assert browser.text("#value-note") == "0\u202fB"
+        browser.wait("document.querySelector('#key').value === 'empty' && document.querySelector('#value-note').textContent === '0\u202fB'")
+        assert browser.run("document.querySelector('#value').value") == ""
         for key in (".", ".."):
             open_key(key)
             wait_note(browser, f"named “{key}”")
-            assert browser.run("document.querySelector('#key').value") in ("empty", "other")
+            assert browser.run("document.querySelector('#key').value") == key
             write_key(browser, key, "new")
             wait_note(browser, f"named “{key}”")
             open_key("other")
@@ -503,6 +504,153 @@ def test_odd_keys_and_values(watched, browser):
 
 
 # --- when things go wrong ---------------------------------------------------------------------------------------------
+
+
+def open_key(browser, key):
+    browser.run(f"[...document.querySelectorAll('#key-list button')].find(button => button.textContent === {json.dumps(key)}).click()")
+
+
+def wait_open(browser, key, value):
+    browser.wait(f"document.querySelector('#key').value === {json.dumps(key)} && document.querySelector('#value').value === {json.dumps(value)}")
+
+
+def can(browser, button):
+    return not browser.run(f"document.querySelector('#{button}').disabled")
+
+
+def test_key_that_cannot_be_opened(watched, browser):
+    """Shows: the editor names the key that was chosen, says why it is not there, and nothing can be done to the one before it."""
+    with watched.connect() as connection:
+        connection.call("MSET", "kept", "value", "cart:{42}", "goods", "..", "dots")
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["cart:{42}", "kept", ".."])
+        for key, why in (("cart:{42}", "http-any-key"), ("..", "cannot ask")):
+            open_key(browser, "kept")
+            wait_open(browser, "kept", "value")
+            assert can(browser, "delete")
+            open_key(browser, key)
+            wait_note(browser, why)
+            wait_open(browser, key, "")
+            assert [button for button in ("save", "delete", "set-ttl") if can(browser, button)] == []
+            assert browser.run("document.querySelector('[aria-current]').textContent") == key
+            browser.run("document.querySelector('#delete').click(); document.querySelector('#delete').click(); document.querySelector('#save').click()")
+            assert connection.call("MGET", "kept", "cart:{42}") == [b"value", b"goods"]
+
+
+def test_late_answers(watched, browser):
+    """Shows: an answer that comes when another key was chosen meanwhile changes nothing, whether it is a value, an error, or
+    what came of a put."""
+    with watched.connect() as connection:
+        connection.call("MSET", "slow", "1", "fast", "2")
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["fast", "slow"])
+        browser.run("""{ const real = window.fetch; window.late = [];
+            window.fetch = (path, options) => !String(path).startsWith('kv/slow') ? real(path, options) :
+                new Promise((done) => window.late.push(async () => done(await real(path, options)))); }""")
+        open_key(browser, "slow")
+        wait_open(browser, "slow", "")
+        assert not can(browser, "delete") and not can(browser, "save")
+        open_key(browser, "fast")
+        wait_open(browser, "fast", "2")
+        browser.run("Promise.all(window.late.splice(0).map((go) => go()))")
+        browser.click("#reload")
+        wait_open(browser, "fast", "2")
+        open_key(browser, "slow")
+        browser.run("Promise.all(window.late.splice(0).map((go) => go()))")
+        wait_open(browser, "slow", "1")
+        browser.type("#value", "changed")
+        browser.click("#save")
+        browser.wait("window.late.length === 1")
+        open_key(browser, "fast")
+        wait_open(browser, "fast", "2")
+        browser.run("Promise.all(window.late.splice(0).map((go) => go()))")
+        wait_until(lambda: connection.call("GET", "slow") == b"changed")
+        browser.click("#reload")
+        wait_open(browser, "fast", "2")
+        assert connection.call("GET", "fast") == b"2"
+
+
+def test_time_to_live_is_kept(watched, browser):
+    """Shows: a put leaves the time to live as it is at the server by then, unless it was changed in the page."""
+    with watched.connect() as connection:
+        connection.call("SET", "a", "1", "EX", "1000")
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["a"])
+        open_key(browser, "a")
+        wait_open(browser, "a", "1")
+        for expire, left in ((("EXPIRE", "a", "9000"), range(8000, 9001)), (("PERSIST", "a"), [-1]), (("EXPIRE", "a", "5000"), range(4000, 5001))):
+            connection.call(*expire)
+            browser.type("#value", f"{left[0]}")
+            browser.click("#save")
+            wait_note(browser, "Put, durably")
+            assert connection.call("GET", "a") == str(left[0]).encode()
+            assert connection.call("TTL", "a") in left
+        browser.type("#ttl", "70")
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        assert 0 < connection.call("TTL", "a") <= 70
+        browser.type("#ttl", "")
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        assert connection.call("TTL", "a") == -1
+
+
+def test_empty_value_is_put(watched, browser):
+    """Shows: a new key with an empty value, and a value that is made empty."""
+    with watched.connect() as connection:
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        write_key(browser, "empty", "")
+        wait_note(browser, "Put, durably")
+        assert connection.call("GET", "empty") == b""
+        write_key(browser, "emptied", "x")
+        wait_note(browser, "Put, durably")
+        assert connection.call("GET", "emptied") == b"x"
+        browser.type("#value", "")
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        assert connection.call("GET", "emptied") == b""
+
+
+def test_gone_or_changed_meanwhile(watched, browser):
+    """Shows: what was deleted meanwhile is not made anew, and what was changed is not deleted, until it is meant."""
+    with watched.connect() as connection:
+        connection.call("MSET", "a", "1", "b", "2", "c", "3")
+        browser.shape(1280, 1000)
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["a", "b", "c"])
+        open_key(browser, "a")
+        wait_open(browser, "a", "1")
+        connection.call("DEL", "a")
+        browser.type("#value", "mine")
+        browser.click("#save")
+        wait_note(browser, "not there any more")
+        assert connection.call("EXISTS", "a") == 0
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        assert connection.call("GET", "a") == b"mine"
+        open_key(browser, "b")
+        wait_open(browser, "b", "2")
+        connection.call("SET", "b", "theirs")
+        browser.run("document.querySelector('#delete').click(); document.querySelector('#delete').click()")
+        wait_note(browser, "Somebody changed it")
+        assert connection.call("GET", "b") == b"theirs"
+        browser.click("#reload")
+        wait_open(browser, "b", "theirs")
+        open_key(browser, "c")
+        wait_open(browser, "c", "3")
+        connection.call("DEL", "c")
+        browser.run("document.querySelector('#delete').click(); document.querySelector('#delete').click()")
+        wait_note(browser, "was not there any more")
+        wait_keys(browser, ["a", "b"])
 
 
 def test_server_gone_and_back(watched, browser):

@@ -26,8 +26,10 @@ const PAGE_KEYS = 100;         /* that are shown more at a time */
 const SHOWN_BYTES = 64 * 1024; /* of a value; of a larger one that much is fetched */
 
 const found = { keys: new Map(), cursor: "0", prefix: "", run: 0 };
-/* What the editor holds: the value as it was got, to be put back as it is when only its time to live changes. */
-const open = { key: null, etag: null, bytes: null, expires: null, overwrite: false };
+/* What the editor holds: the key that it names, and its value as it was got, to be put back as it is when only its time
+ * to live changes. run counts what was begun: an answer that is late
+ * is passed over; edits what was typed. meant: what is done on a second press although a condition failed. */
+const open = { key: null, etag: null, bytes: null, expires: null, meant: "", hasTtl: false, run: 0, edits: 0 };
 
 /* A key as /kv lists it: text, or {"base64": ...} for what is no text. */
 function keyOf(listed) {
@@ -102,28 +104,37 @@ function resetSure() {
   setText(button, "Delete");
 }
 
-/* Sets what can be done with what the editor holds. */
+/* Sets what can be done with what the editor holds: a key without its value can be asked for again, and nothing else. */
 function showEditor() {
   const isOpen = open.key !== null;
-  const isWhole = isOpen && open.bytes !== null;
+  const isThere = isOpen && open.etag !== null;
+  const isWhole = isThere && open.bytes !== null;
   setText(element("editor-title"), isOpen ? "Key" : "New key");
   element("key").readOnly = isOpen;
   element("reload").disabled = !isOpen;
-  element("delete").disabled = !isOpen;
+  element("delete").disabled = !isThere;
   element("set-ttl").disabled = !isWhole;
   resetSure();
   showKeys();
 }
 
-function newKey() {
-  Object.assign(open, { key: null, etag: null, bytes: null, expires: null, overwrite: false });
-  for (const id of ["key", "value", "ttl"]) element(id).value = "";
-  element("value").readOnly = false;
-  element("save").disabled = false;
+/* The editor is about that key from now on, whose value is not there (yet); null: about a new one. */
+function turnTo(key) {
+  Object.assign(open, { key, etag: null, bytes: null, expires: null, meant: "", hasTtl: false, run: open.run + 1 });
+  element("key").value = key ? key.text : "";
+  for (const id of ["value", "ttl"]) {
+    element(id).value = "";
+    element(id).readOnly = key !== null;
+  }
+  element("save").disabled = key !== null;
   setText(element("value-note"), "");
   note("editor-note", "");
   showLeft();
   showEditor();
+}
+
+function newKey() {
+  turnTo(null);
 }
 
 /* Sixteen bytes a line. */
@@ -149,7 +160,8 @@ function showValue(bytes, size) {
     /* not UTF-8 */
   }
   const isEditable = text !== null && !isPart;
-  element("value").value = text !== null ? text : hexadecimal(bytes.subarray(0, 8192));
+  const shown = text !== null ? text : hexadecimal(bytes.subarray(0, 8192));
+  if (element("value").value !== shown) element("value").value = shown;
   element("value").readOnly = !isEditable;
   element("save").disabled = !isEditable;
   const about = [asBytes(size)];
@@ -162,6 +174,8 @@ function showTtl(response) {
   const ttl = response.headers.get("X-TTL");
   open.expires = ttl === null ? null : Date.now() + Number(ttl) * 1000;
   element("ttl").value = ttl === null ? "" : ttl;
+  element("ttl").readOnly = false;
+  open.hasTtl = false;
 }
 
 /* What is left, as it passes. */
@@ -169,7 +183,7 @@ function showLeft() {
   let text = "empty: for ever";
   if (open.key !== null && open.expires !== null) {
     const left = Math.ceil((open.expires - Date.now()) / 1000);
-    text = left > 0 ? `expires in ${asSpan(left)}, empty: for ever` : "has passed";
+    text = left > 0 ? `expires in ${asSpan(left)}, kept unless changed; empty: for ever` : "has passed";
   }
   setText(element("ttl-note"), text);
 }
@@ -177,23 +191,42 @@ function showLeft() {
 /* Browsers take "." and ".." for places beside the page, however they are written: what came back would be something
  * else than the value. */
 function isInReach(key) {
-  const isIn = key.path !== "." && key.path !== "..";
-  if (!isIn) note("editor-note", `A browser cannot ask for a key named “${key.text}”: curl --path-as-is can, and redis-cli.`, "error");
-  return isIn;
+  return key.path !== "." && key.path !== "..";
 }
 
+function outOfReach(key) {
+  return `A browser cannot ask for a key named “${key.text}”: redis-cli can.`;
+}
+
+/* Opens a key, or asks for it again. */
 async function getKey(key) {
-  if (!isInReach(key)) return;
+  if (!isInReach(key)) {
+    turnTo(key);
+    note("editor-note", outOfReach(key), "error");
+    return;
+  }
+  const again = open.key !== null && open.key.path === key.path;
+  if (!again) {
+    turnTo(key);
+    note("editor-note", "Loading…");
+  }
+  const run = ++open.run;
+  const failed = (why) => {
+    turnTo(key);
+    note("editor-note", why, "error");
+  };
   try {
     const response = await ask(`kv/${key.path}`, { headers: { Range: `bytes=0-${SHOWN_BYTES - 1}` } });
+    const bytes = response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
+    const why = response.ok ? "" : response.status === 404 ? `“${key.text}” is not there any more.` : await wordsOf(response);
+    if (run !== open.run) return;
     if (!response.ok) {
-      note("editor-note", response.status === 404 ? `“${key.text}” is not there any more.` : await wordsOf(response), "error");
+      failed(why.includes("invalid characters") ? `“${key.text}” cannot be asked for over HTTP (http-any-key no).` : why);
       return;
     }
-    const bytes = new Uint8Array(await response.arrayBuffer());
     const range = response.headers.get("Content-Range");
     const size = range ? Number(range.split("/")[1]) : bytes.length;
-    Object.assign(open, { key, etag: response.headers.get("ETag"), bytes: bytes.length < size ? null : bytes, overwrite: false });
+    Object.assign(open, { key, etag: response.headers.get("ETag"), bytes: bytes.length < size ? null : bytes, meant: "" });
     element("key").value = key.text;
     showValue(bytes, size);
     note("editor-note", "");
@@ -201,7 +234,7 @@ async function getKey(key) {
     showLeft();
     showEditor();
   } catch {
-    note("editor-note", "The server does not answer.", "error");
+    if (run === open.run) failed("The server does not answer.");
   }
 }
 
@@ -210,31 +243,60 @@ function promised(words) {
   return stats && stats.server.appendfsync === "always" ? `${words}, durably.` : `${words}.`;
 }
 
+/* Why a condition did not hold. */
+async function whyNot(key, wasOpen) {
+  if (!wasOpen) return "There is such a key already. Pressed again, Put overwrites it.";
+  const now = await ask(`kv/${key.path}`, { method: "HEAD" });
+  if (now.status === 404) return "It is not there any more: deleted, or its time has passed. Pressed again, this makes it anew.";
+  return "Somebody changed it meanwhile. Get shows how it is now; pressed again, this overwrites it.";
+}
+
+/* Of a key that is open, the time to live stays what it is at the server unless it was changed here. */
+function ttlAsked() {
+  const ttl = element("ttl").value.trim();
+  if (open.key !== null && !open.hasTtl) return "&ttl=keep";
+  return ttl ? `&ttl=${encodeURIComponent(ttl)}` : "";
+}
+
 /* A put that does not silently undo what somebody else did meanwhile; the second press says that it is meant. */
 async function put(key, body, words) {
-  if (!isInReach(key)) return;
-  const ttl = element("ttl").value.trim();
-  const condition = open.overwrite ? {} : open.etag ? { "If-Match": open.etag } : { "If-None-Match": "*" };
+  if (!isInReach(key)) {
+    note("editor-note", outOfReach(key), "error");
+    return;
+  }
+  const wasOpen = open.key !== null;
+  const run = ++open.run;
+  const edits = open.edits;
+  const ttl = ttlAsked();
+  note("editor-note", "Putting…");
+  const condition = open.meant === "put" ? {} : open.etag ? { "If-Match": open.etag } : { "If-None-Match": "*" };
   try {
-    const response = await ask(`kv/${key.path}${ttl ? `?ttl=${encodeURIComponent(ttl)}` : ""}`, { method: "PUT", body, headers: condition });
-    if (response.status === 412) {
-      open.overwrite = true;
-      note("editor-note", open.etag ? "Somebody changed it meanwhile. Get shows how it is now; pressed again, this overwrites it." :
-        "There is such a key already. Pressed again, Put overwrites it.", "error");
-      return;
+    const response = await ask(`kv/${key.path}?empty=yes${ttl}`, { method: "PUT", body, headers: condition });
+    const isRefused = response.status === 412;
+    const why = response.ok ? "" : isRefused ? await whyNot(key, wasOpen) : await wordsOf(response);
+    if (response.ok && key.text.startsWith(found.prefix)) {
+      found.keys.set(key.path, key);
+      showKeys();
     }
+    if (run !== open.run) return;
     if (!response.ok) {
-      const why = await wordsOf(response);
+      open.meant = isRefused ? "put" : "";
       const more = why.includes("invalid characters") ? ": over HTTP there are letters, digits, and : _ . - in it (http-any-key)" : "";
       note("editor-note", why + more, "error");
       return;
     }
-    await getKey(key);
+    Object.assign(open, { key, etag: response.headers.get("ETag"), bytes: body, meant: "" });
+    element("key").value = key.text;
+    /* Who types on goes on. */
+    if (edits === open.edits) {
+      showValue(body, body.length);
+      showTtl(response);
+    }
     note("editor-note", words, "done");
-    if (key.text.startsWith(found.prefix)) found.keys.set(key.path, key);
-    showKeys();
+    showLeft();
+    showEditor();
   } catch {
-    note("editor-note", "The server does not answer; whether it was done is not known.", "error");
+    if (run === open.run) note("editor-note", "The server does not answer; whether it was done is not known.", "error");
   }
 }
 
@@ -247,17 +309,28 @@ async function deleteKey() {
     return;
   }
   const key = open.key;
+  const run = ++open.run;
+  note("editor-note", "Deleting…");
+  const condition = open.meant === "delete" ? {} : { "If-Match": open.etag };
   try {
-    const response = await ask(`kv/${key.path}`, { method: "DELETE" });
-    if (!response.ok) {
-      note("editor-note", await wordsOf(response), "error");
+    const response = await ask(`kv/${key.path}`, { method: "DELETE", headers: condition });
+    const why = response.ok ? "" : response.status === 412 ? await whyNot(key, true) : await wordsOf(response);
+    const isGone = response.ok || (response.status === 412 && why.startsWith("It is not there"));
+    if (isGone) {
+      found.keys.delete(key.path);
+      showKeys();
+    }
+    if (run !== open.run) return;
+    if (isGone) {
+      newKey();
+      note("editor-note", response.ok ? promised(`“${key.text}” is deleted`) : `“${key.text}” was not there any more.`, "done");
       return;
     }
-    found.keys.delete(key.path);
-    newKey();
-    note("editor-note", promised(`“${key.text}” is deleted`), "done");
+    open.meant = response.status === 412 ? "delete" : "";
+    resetSure();
+    note("editor-note", response.status === 412 ? "Somebody changed it meanwhile. Get shows how it is now; pressed again, this deletes it." : why, "error");
   } catch {
-    note("editor-note", "The server does not answer; whether it was done is not known.", "error");
+    if (run === open.run) note("editor-note", "The server does not answer; whether it was done is not known.", "error");
   }
 }
 
@@ -282,11 +355,21 @@ function keysBegin() {
     const key = open.key || { text, path: encodeURIComponent(text), isText: true };
     put(key, new TextEncoder().encode(element("value").value), promised("Put"));
   });
-  element("set-ttl").addEventListener("click", () => put(open.key, open.bytes, element("ttl").value.trim() ? "It has that time to live now." : "It stays for ever now."));
+  element("ttl").addEventListener("input", () => {
+    open.hasTtl = true;
+    open.edits++;
+  });
+  element("value").addEventListener("input", () => {
+    open.edits++;
+  });
+  element("set-ttl").addEventListener("click", () => {
+    open.hasTtl = true;
+    put(open.key, open.bytes, element("ttl").value.trim() ? "It has that time to live now." : "It stays for ever now.");
+  });
   element("reload").addEventListener("click", () => getKey(open.key));
   element("delete").addEventListener("click", deleteKey);
   element("key").addEventListener("input", () => {
-    open.overwrite = false;
+    open.meant = "";
   });
   setInterval(showLeft, 1000);
 }
