@@ -301,6 +301,43 @@ def test_files_travel_both_ways(new_server, reference_binary, seed, request):
     assert taken > 10 and given > 10
 
 
+@pytest.mark.dkv("it is compared with redis-server")
+def test_lines_of_a_configuration_travel(new_server, reference_binary, seed):
+    """What CONFIG REWRITE says of users means the same to redis-server."""
+    rng = random.Random(seed)
+    server = new_server()
+    path = server.folder / "redis.conf"
+    path.write_text("timeout 100\n")
+    server.arguments = [str(path)]
+    server.start()
+    reference = new_server(binary=reference_binary)
+    (reference.folder / "redis.conf").write_text("")
+    reference.arguments = [str(reference.folder / "redis.conf")]
+    compared = 0
+    for _ in range(5):
+        with server.connect() as connection:
+            for name, list_of_rules in HARD:
+                connection.call("ACL", "SETUSER", name, *list_of_rules)
+            set_users(rng, connection, 10, blanks=False)
+            names = connection.call("ACL", "USERS")
+            assert connection.call("CONFIG", "REWRITE") == b"OK"
+            lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.startswith(b"user ")]
+            assert len(lines) == len(names)
+            commands = list(samples(rng, re.findall(rb"\S+", b"".join(lines))))
+            decided = decisions(connection, names, commands)
+        (reference.folder / "redis.conf").write_bytes(b"".join(lines))
+        reference.start()
+        with reference.connect() as connection:
+            assert sorted(connection.call("ACL", "USERS")) == sorted(names)
+            for (name, args, expected), (_, _, found) in zip(decided, decisions(connection, names, commands)):
+                if b"" in args:
+                    continue  # * matches the empty key, too: see README.md
+                assert expected == found, (name, args, lines)
+                compared += 1
+        reference.stop()
+    assert compared > 500
+
+
 @pytest.mark.parametrize(
     "text",
     [
