@@ -30,6 +30,8 @@ PROCESSORS = os.cpu_count() or 1
 FUZZERS = len(list(pathlib.Path("tests/fuzz").glob("fuzz_*.c")))
 # Of redis-tests, what makes the server do most of what it can do.
 SANITIZED = ["bad_input", "differential", "values", "messages", "acl", "acl_files"]
+# What does much with values, and asks for no default.
+LOW_THRESHOLD = ["values", "transactions", "migrate", "commands", "http", "messages"]
 # After so long without a word from a step it is told that it goes on.
 QUIET_SECONDS_MAX = 60
 
@@ -116,6 +118,11 @@ def prove_steps(given):
         Step("sanitized", "the real server under sanitizers: all of the above, and what clients send",
              ["sh", "-c", f"{shlex.join(make('sanitize'))} && {shlex.join(sanitized('tests/process', 'tests/faults', 'redis-tests'))}"],
              1500, ALL),
+        Step("sanitized-low", "the same with small values in files of their own, read when they are needed",
+             sanitized("--set=value-file-threshold=16kb", "--set=value-load=first-use",
+                       *[f"redis-tests/test_{name}.py" for name in LOW_THRESHOLD]), 120, ALL),
+        Step("threads", "the thread that writes, under the thread sanitizer",
+             make("unit", f"BUILD={BUILD}/tsan", "SANITIZE=thread", "UNIT_SOURCES=tests/unit/journal/test_thread.c"), 60),
         Step("tool", "dkv-log on real folders, and what it writes and reads with redis-server",
              pytest(*full, *tool), 30, ["D7", "D8", "D10"]),
         Step("fuzz", "fuzzers: parser, frames, MANIFEST, configuration, ACL files, dkv-log",
@@ -207,18 +214,18 @@ def promises_text(promises):
 def print_test_table(outcomes):
     print("\n=== summary")
     for o in outcomes:
-        print(f"{o.step.name:<12} {o.tests['passed']:6} passed {o.tests['failed']:4} failed {o.seconds:8.1f} s")
+        print(f"{o.step.name:<13} {o.tests['passed']:6} passed {o.tests['failed']:4} failed {o.seconds:8.1f} s")
 
 
 def print_plan(steps):
-    print(f"{'step':<10} {'about':>7}  {'promises':<28} what it shows")
+    print(f"{'step':<13} {'about':>7}  {'promises':<28} what it shows")
     for step in steps:
-        print(f"{step.name:<10} {duration(step.about):>7}  {promises_text(step.promises):<28} {step.what}")
-    print(f"{'together':<10} {duration(sum(s.about for s in steps)):>7}", flush=True)
+        print(f"{step.name:<13} {duration(step.about):>7}  {promises_text(step.promises):<28} {step.what}")
+    print(f"{'together':<13} {duration(sum(s.about for s in steps)):>7}", flush=True)
 
 
 def print_prove_table(outcomes):
-    print(f"\n=== what was shown\n{'step':<10} {'':<6} {'time':>7}  {'promises':<18} figures")
+    print(f"\n=== what was shown\n{'step':<13} {'':<6} {'time':>7}  {'promises':<18} figures")
     for o in outcomes:
         # That a step which counts nothing has passed is said already.
         words = {"passed": "tests passed", "failed": "failed", "skipped": "skipped", "xfailed": "failed as is known"}
@@ -227,7 +234,7 @@ def print_prove_table(outcomes):
         left = textwrap.wrap(promises_text(o.step.promises), 18) or [""]
         right = textwrap.wrap(figures, 72) or [""]
         for i in range(max(len(left), len(right))):
-            head = f"{o.step.name:<10} {'ok' if o.ok else 'FAILED':<6} {duration(o.seconds):>7}" if i == 0 else " " * 25
+            head = f"{o.step.name:<13} {'ok' if o.ok else 'FAILED':<6} {duration(o.seconds):>7}" if i == 0 else " " * 28
             cells = [column[i] if i < len(column) else "" for column in (left, right)]
             print(f"{head}  {cells[0]:<18} {cells[1]}".rstrip())
 

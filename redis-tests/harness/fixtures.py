@@ -17,12 +17,14 @@ def pytest_addoption(parser):
         )
         parser.addoption("--full", action="store_true", help="as many rounds as a release needs")
         parser.addoption("--seed", type=int, help="replay one seed in tests that draw a fresh one")
+        parser.addoption("--set", action="append", default=[], metavar="NAME=VALUE", help="a directive for all servers")
         parser.addoption("--rounds", type=int, help="kill rounds of each kind")
     except ValueError:
         pass  # the other folder's conftest.py runs in the same session and was first
 
 
 def pytest_configure(config):
+    servers.everywhere.update(given.split("=", 1) for given in config.getoption("--set", default=[]))
     if config.getoption("--full", default=False) and not config.pluginmanager.hasplugin("failures-at-once"):
         config.pluginmanager.register(FailuresAtOnce(config), "failures-at-once")
     config.addinivalue_line("markers", "dkv(reason): shows what only dkv has; skipped with another server")

@@ -51,6 +51,9 @@ def is_sanitized(binary):
     return b"__asan_init" in code or b"__tsan_init" in code
 
 
+# Directives that every dkv gets unless its test gives them itself (pytest --set NAME=VALUE).
+everywhere = {}
+
 # What sanitizers had to say of servers that are gone; the fixtures make the test fail.
 reports = []
 
@@ -100,6 +103,8 @@ class Server:
         if self.flavor == "redis":
             # Debian's redis saves snapshots by default; dkv's default is to keep everything.
             self.directives["save"] = ""
+        else:
+            self.directives.update(everywhere)
         for name, value in directives.items():
             self.directives[name.replace("_", "-")] = value
         self.process = None

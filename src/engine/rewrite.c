@@ -140,7 +140,7 @@ static void child_gone(struct engine *engine, bool ok)
     rewrite->child_running = false;
     engine->world->child_active = false;
     store_freeze_tables(engine->world->store, false);
-    rewrite->last_us = engine->world->monotonic_us - rewrite->began_us;
+    rewrite->last_us = clock_monotonic_us(engine->world->clock) - rewrite->began_us;
     rewrite->us_total += (uint64_t)rewrite->last_us;
     journal_rewrite_end(engine->journal, ok);
     rewrite->placing = ok;
