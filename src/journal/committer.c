@@ -607,7 +607,7 @@ int64_t journal_work_due_us(const struct journal *journal)
     int64_t due_us;
     int64_t now_us = clock_monotonic_us(journal->clock);
     bool is_due_now = find_due(journal, now_us, &due_us) != TASK_COUNT || values_load_due(journal) ||
-                      (remover_waits(&journal->remover) && !journal->remover.is_busy);
+                      (remover_waits(&journal->remover) && journal->remover.working == 0);
     return is_due_now ? now_us : due_us;
 }
 

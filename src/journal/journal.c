@@ -67,7 +67,7 @@ static struct journal *journal_new(const struct journal_options *options)
 
 static void journal_free(struct journal *journal)
 {
-    ASSERT(!journal->has_thread && !journal->remover.has_thread);
+    ASSERT(!journal->has_thread && journal->remover.thread_count == 0);
     values_stop(journal);
     if (journal->reader)
         stream_reader_close(journal->reader);
@@ -363,8 +363,8 @@ bool journal_start(struct journal *journal, struct journal_error *error)
     committer_publish(journal);
     pthread_mutex_unlock(&journal->lock);
     journal->started = true;
-    if (journal->threaded && (!remover_start_thread(journal) || !committer_start_thread(journal))) {
-        remover_stop_thread(journal);
+    if (journal->threaded && (!remover_start_threads(journal) || !committer_start_thread(journal))) {
+        remover_stop_threads(journal);
         error_set(error, "cannot start the commit thread and the one that removes files");
         journal->started = false;
         return false;
@@ -413,7 +413,7 @@ bool journal_close(struct journal *journal)
         queue_push_open(journal);
         pthread_mutex_unlock(&journal->lock);
         committer_stop_thread(journal);
-        remover_stop_thread(journal);
+        remover_stop_threads(journal);
         ok = committer_finish(journal);
         remover_drain(journal);
     }
@@ -424,6 +424,6 @@ bool journal_close(struct journal *journal)
 void journal_abandon(struct journal *journal)
 {
     committer_stop_thread(journal);
-    remover_stop_thread(journal);
+    remover_stop_threads(journal);
     journal_free(journal);
 }

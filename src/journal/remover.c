@@ -12,7 +12,8 @@ void remover_init(struct remover *remover)
 {
     pthread_mutex_init(&remover->lock, NULL);
     pthread_cond_init(&remover->changed, NULL);
-    list_init(&remover->removals);
+    list_init(&remover->large);
+    list_init(&remover->small);
 }
 
 /* --- the list ----------------------------------------------------------------------------------------- */
@@ -23,6 +24,11 @@ static void add_counts(struct remover *remover, const struct removal *removal)
     remover->bytes += removal->bytes - removal->keep;
     remover->value_files += removal->is_value;
     remover->value_bytes += removal->is_value ? removal->bytes : 0;
+}
+
+static bool is_small(const struct removal *removal)
+{
+    return !removal->file && removal->bytes > 0 && removal->bytes <= REMOVAL_STEP;
 }
 
 /* Counts bytes that are gone. */
@@ -42,6 +48,8 @@ static void note_size(struct remover *remover, const struct removal *removal, ui
     remover->value_bytes += removal->is_value ? removal->bytes - known : 0;
 }
 
+static bool start_thread(struct journal *journal);
+
 static void put(struct journal *journal, struct removal removal, const char *name)
 {
     struct remover *remover = &journal->remover;
@@ -49,8 +57,12 @@ static void put(struct journal *journal, struct removal removal, const char *nam
     *added = removal;
     snprintf(added->name, sizeof(added->name), "%s", name);
     pthread_mutex_lock(&remover->lock);
-    list_append(&remover->removals, &added->node);
+    list_append(is_small(added) ? &remover->small : &remover->large, &added->node);
+    remover->small_count += is_small(added);
     add_counts(remover, added);
+    if (remover->thread_count > 0 && remover->thread_count < REMOVER_THREADS &&
+        remover->small_count > REMOVALS_ENOUGH)
+        start_thread(journal);
     pthread_cond_signal(&remover->changed);
     pthread_mutex_unlock(&remover->lock);
 }
@@ -75,11 +87,12 @@ void remover_trim(struct journal *journal, const char *name, struct disk_file *f
 bool remover_has(struct journal *journal, const char *name)
 {
     struct remover *remover = &journal->remover;
+    const struct list *lists[] = {&remover->large, &remover->small};
     bool found = false;
     pthread_mutex_lock(&remover->lock);
-    for (struct list_node *node = list_first(&remover->removals); node && !found;
-         node = list_next(&remover->removals, node))
-        found = strcmp(LIST_OWNER(node, struct removal, node)->name, name) == 0;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (struct list_node *node = list_first(lists[i]); node && !found; node = list_next(lists[i], node))
+            found = strcmp(LIST_OWNER(node, struct removal, node)->name, name) == 0;
     pthread_mutex_unlock(&remover->lock);
     return found;
 }
@@ -139,14 +152,30 @@ static bool cut_piece(struct removal *removal, uint64_t *gone)
     return true;
 }
 
-/* The first of the list, for whom it is busy from now on. */
+/* The first that nobody works on: of the large ones none as long as somebody is at one. With the lock held.
+ */
+static struct removal *first_free(const struct remover *remover)
+{
+    struct list_node *node = list_first(&remover->large);
+    if (node && !LIST_OWNER(node, struct removal, node)->is_taken)
+        return LIST_OWNER(node, struct removal, node);
+    for (node = list_first(&remover->small); node; node = list_next(&remover->small, node))
+        if (!LIST_OWNER(node, struct removal, node)->is_taken)
+            return LIST_OWNER(node, struct removal, node);
+    return NULL;
+}
+
+/* It is the caller's until the step is over. */
 static struct removal *take_first(struct remover *remover)
 {
     pthread_mutex_lock(&remover->lock);
-    struct list_node *node = remover->is_busy ? NULL : list_first(&remover->removals);
-    remover->is_busy |= node != NULL;
+    struct removal *removal = first_free(remover);
+    if (removal) {
+        removal->is_taken = true;
+        remover->working++;
+    }
     pthread_mutex_unlock(&remover->lock);
-    return node ? LIST_OWNER(node, struct removal, node) : NULL;
+    return removal;
 }
 
 bool remover_step(struct journal *journal)
@@ -155,7 +184,8 @@ bool remover_step(struct journal *journal)
     struct removal *removal = take_first(remover);
     if (!removal)
         return false;
-    uint64_t known = removal->bytes; /* only who is busy changes it */
+    uint64_t known = removal->bytes; /* only whose it is changes it */
+    bool was_small = is_small(removal);
     uint64_t gone = 0;
     bool is_done;
     if (removal->file) {
@@ -171,13 +201,15 @@ bool remover_step(struct journal *journal)
         list_remove(&removal->node);
         note_gone(remover, removal, known - removal->keep);
         remover->files--;
+        remover->small_count -= was_small;
         remover->value_files -= removal->is_value;
     } else if (gone > 0) {
         note_gone(remover, removal, gone);
     } else {
         note_size(remover, removal, known);
     }
-    remover->is_busy = false;
+    removal->is_taken = false;
+    remover->working--;
     pthread_mutex_unlock(&remover->lock);
     if (is_done)
         mem_free(removal);
@@ -187,7 +219,7 @@ bool remover_step(struct journal *journal)
 
 bool remover_drain(struct journal *journal)
 {
-    ASSERT(!journal->remover.has_thread);
+    ASSERT(journal->remover.thread_count == 0);
     bool any = false;
     while (remover_step(journal))
         any = true;
@@ -203,7 +235,7 @@ static void *remove_thread(void *argument)
     memory_thread_register();
     pthread_mutex_lock(&remover->lock);
     while (!remover->stopping) {
-        if (list_empty(&remover->removals)) {
+        if (!first_free(remover)) {
             pthread_cond_wait(&remover->changed, &remover->lock);
             continue;
         }
@@ -215,31 +247,43 @@ static void *remove_thread(void *argument)
     return NULL;
 }
 
-bool remover_start_thread(struct journal *journal)
+/* With the lock held. */
+static bool start_thread(struct journal *journal)
 {
     struct remover *remover = &journal->remover;
-    remover->has_thread = thread_start(&remover->thread, remove_thread, journal, "dkv-remove");
-    return remover->has_thread;
+    bool has_begun =
+        thread_start(&remover->threads[remover->thread_count], remove_thread, journal, "dkv-remove");
+    remover->thread_count += has_begun;
+    return has_begun;
 }
 
-void remover_stop_thread(struct journal *journal)
+bool remover_start_threads(struct journal *journal)
 {
     struct remover *remover = &journal->remover;
-    if (!remover->has_thread)
-        return;
+    pthread_mutex_lock(&remover->lock);
+    bool has_begun = start_thread(journal);
+    pthread_mutex_unlock(&remover->lock);
+    return has_begun;
+}
+
+void remover_stop_threads(struct journal *journal)
+{
+    struct remover *remover = &journal->remover;
     pthread_mutex_lock(&remover->lock);
     remover->stopping = true;
-    pthread_cond_signal(&remover->changed);
+    pthread_cond_broadcast(&remover->changed);
     pthread_mutex_unlock(&remover->lock);
-    pthread_join(remover->thread, NULL);
-    remover->has_thread = false;
+    for (int i = 0; i < remover->thread_count; i++)
+        pthread_join(remover->threads[i], NULL);
+    remover->thread_count = 0;
 }
 
 void remover_free(struct remover *remover)
 {
     struct list_node *node;
-    ASSERT(!remover->has_thread);
-    while ((node = list_take_first(&remover->removals)) != NULL) {
+    ASSERT(remover->thread_count == 0);
+    list_splice(&remover->large, &remover->small);
+    while ((node = list_take_first(&remover->large)) != NULL) {
         struct removal *removal = LIST_OWNER(node, struct removal, node);
         if (removal->file)
             disk_close(removal->file);

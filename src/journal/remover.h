@@ -3,8 +3,10 @@
  * Giving the blocks of a large file back takes a file system long (a base of 4 GB, seconds), and what it
  * holds meanwhile makes others wait. So nobody who has something better to do removes a file: its name is put
  * on the remover's list, and the remover takes the name away, then cuts the file short by a piece a step
- * until nothing is left. It runs in a thread of its own, or in steps that the caller makes (journal_work,
- * journal_work_remover), and holds no lock while it is in a call to the disk.
+ * until nothing is left. It runs in threads of its own, or in steps that the caller makes (journal_work,
+ * journal_work_remover), and holds no lock while it is in a call to the disk. Large files go one after the
+ * other. Of small ones several are removed at a time: removing one mostly waits, and where 1,500 files of 70
+ * KB took one thread 2.8 to 5.6 s on a busy machine, they took two 0.3 to 0.7 s and four 0.4 s.
  *
  * By name only files are given whose name is never used again: segments and bases that are older than the
  * base in use, value files, spares. What may have to make way for a new file of its name loses its name at
@@ -12,7 +14,7 @@
  *
  * What waits here takes room. So nobody is told that the disk is full as long as something waits, and no more
  * large values are taken than value files go once those that wait are more than all that is in use
- * (remover_pace). */
+ * (committer_publish). */
 #ifndef DKV_JOURNAL_REMOVER_H
 #define DKV_JOURNAL_REMOVER_H
 
@@ -40,16 +42,23 @@ struct removal {
     uint64_t keep;          /* of a segment that only loses its end: what stays */
     bool is_trim;
     bool is_value;
+    bool is_taken; /* somebody is working on it */
 };
+
+#define REMOVER_THREADS 4
+/* With so many small files that wait, another thread is begun. */
+#define REMOVALS_ENOUGH 16
 
 struct remover {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    pthread_t thread;
-    bool has_thread;
+    pthread_t threads[REMOVER_THREADS];
+    int thread_count;
     bool stopping;
-    bool is_busy; /* somebody is working on the first */
-    struct list removals;
+    int working;       /* steps that are under way */
+    struct list large; /* those of more bytes than one step takes, or of which that is not known */
+    struct list small; /* in both, those that are taken come first */
+    size_t small_count;
     _Atomic uint64_t files; /* that wait, */
     _Atomic uint64_t bytes; /* and what is known of their size */
     _Atomic uint64_t value_files;
@@ -58,8 +67,9 @@ struct remover {
 };
 
 void remover_init(struct remover *remover);
-bool remover_start_thread(struct journal *journal);
-void remover_stop_thread(struct journal *journal);
+/* With the first of its threads. */
+bool remover_start_threads(struct journal *journal);
+void remover_stop_threads(struct journal *journal);
 /* Forgets what still waits: the next start removes it. */
 void remover_free(struct remover *remover);
 
@@ -77,9 +87,9 @@ static inline bool remover_waits(const struct remover *remover)
     return atomic_load_explicit(&remover->files, memory_order_acquire) > 0;
 }
 
-/* Does a step of what waits, if anything does and nobody else is at it. */
+/* Does a step of what waits, if there is anything that nobody else is at. */
 bool remover_step(struct journal *journal);
-/* All that waits. Only without the thread. Returns whether there was anything. */
+/* All that waits. Only without threads. Returns whether there was anything. */
 bool remover_drain(struct journal *journal);
 
 #endif

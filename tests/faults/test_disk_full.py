@@ -2,6 +2,7 @@
 themselves when there is room, and nothing acknowledged is lost (D12)."""
 
 import random
+import subprocess
 import time
 
 import pytest
@@ -303,3 +304,22 @@ def test_full_again_and_again_under_load(on_disk, disk, recording, seed, full):
     assert refused + failed > 0
     with server.connect() as connection:
         assert all(connection.call("GET", f"ballast:{i}") == ballast for i in range(15))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_garbage_makes_room_under_load(new_disk, new_server, kind):
+    """Many times what the disk has room for is written over few keys, as fast as it goes: files of values that were
+    replaced go meanwhile, nobody is refused, no rewrite is begun for them, and in the end nothing of them is left."""
+    disk = new_disk(kind, megabytes=100)
+    server = new_server(dir=disk.data, appendonly="yes", appendfsync="always", segment_size="1mb")
+    server.start()
+    load = ["redis-benchmark", "-s", server.socket, "-q", "-c", "4", "-d", "2000000", "-r", "10", "-t", "set", "-n", "400"]
+    done = subprocess.run(load, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Error" not in done.stdout + done.stderr, done
+    with server.connect() as connection:
+        wait_until(lambda: info(connection)["dkv_value_files_unused"] == "0")
+        told = info(connection)
+        keys = connection.call("DBSIZE")
+    assert told["aof_rewrites"] == "0" and told["dkv_value_files"] == str(keys), told
+    assert "Writes are refused" not in server.log()
+    assert sum(path.name.startswith("value-") for path in disk.data.iterdir()) == keys
