@@ -145,6 +145,39 @@ static void a_left_segment_is_cut_short(void **state)
     fixture_free(&f);
 }
 
+/* Shows: a segment whose end is still to be cut off is not made a spare, which would be written to meanwhile.
+ */
+static void a_segment_that_is_cut_short_is_no_spare(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.options.segment_size = 1 << 20;
+    fixture_start(&f);
+    fixture_append(&f, 1, 2000000); /* too large for a spare, but the log is long enough for some */
+    fixture_work(&f);
+    fixture_append(&f, 1, 300000);
+    fixture_work(&f);
+    char last[FILE_NAME_SIZE];
+    snprintf(last, sizeof(last), "%s", f.journal->committer.writer.name);
+    journal_admit(f.journal, 650000); /* which has that much reserved behind what is written */
+    fixture_work(&f);
+    assert_string_equal(f.journal->committer.writer.name, last);
+    lsn_t lsn = journal_rewrite_begin(f.journal);
+    assert_int_equal(fixture_write_base(&f, lsn), 0);
+    journal_rewrite_end(f.journal, true);
+    while (journal_work_committer(f.journal))
+        ;
+    assert_false(journal_rewriting(f.journal));
+    struct journal_stats stats;
+    journal_stats_read(f.journal, &stats);
+    assert_int_equal(stats.spare_files, 0);
+    assert_true(is_there(&f, last));
+    fixture_work(&f);
+    assert_false(is_there(&f, last));
+    fixture_free(&f);
+}
+
 /* Shows: however much there is to write, a rewrite's result is taken into use, and the old base goes. */
 static void a_full_queue_holds_up_no_other_task(void **state)
 {
@@ -296,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_others_have_stays_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_is_free_at_once, setup, teardown),
         cmocka_unit_test(a_left_segment_is_cut_short),
+        cmocka_unit_test(a_segment_that_is_cut_short_is_no_spare),
         cmocka_unit_test(a_full_queue_holds_up_no_other_task),
         cmocka_unit_test(what_is_to_go_makes_room_first),
         cmocka_unit_test(values_do_not_outrun_the_remover),
