@@ -92,6 +92,12 @@ def sanitized(*arguments):
     return pytest(f"--server={BUILD}/asan/dkv-server", *arguments)
 
 
+def threads():
+    made = make("all", "unit", f"BUILD={BUILD}/tsan", "SANITIZE=thread", "UNIT_SOURCES=tests/unit/journal/test_thread.c")
+    killed = pytest(f"--server={BUILD}/tsan/dkv-server", "--rounds=4", "tests/process/test_kill.py")
+    return ["sh", "-c", f"{shlex.join(made)} && {shlex.join(killed)}"]
+
+
 def prove_steps(given):
     full = [] if given.quick else ["--full"]
     long = lambda quick, whole: quick if given.quick else whole
@@ -121,8 +127,8 @@ def prove_steps(given):
         Step("sanitized-low", "the same with small values in files of their own, read when they are needed",
              sanitized("--set=value-file-threshold=16kb", "--set=value-load=first-use",
                        *[f"redis-tests/test_{name}.py" for name in LOW_THRESHOLD]), 120, ALL),
-        Step("threads", "the thread that writes, under the thread sanitizer",
-             make("unit", f"BUILD={BUILD}/tsan", "SANITIZE=thread", "UNIT_SOURCES=tests/unit/journal/test_thread.c"), 60),
+        Step("threads", "the threads that write, read values and free, under the thread sanitizer", threads(), 120,
+             ["D1", "D3", "D4"]),
         Step("tool", "dkv-log on real folders, and what it writes and reads with redis-server",
              pytest(*full, *tool), 30, ["D7", "D8", "D10"]),
         Step("fuzz", "fuzzers: parser, frames, MANIFEST, configuration, ACL files, dkv-log",

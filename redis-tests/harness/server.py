@@ -216,7 +216,7 @@ class Server:
         return self.start(**directives)
 
     def _note_report(self):
-        found = re.search(r"^.*(==ERROR: \w+Sanitizer|==WARNING: ThreadSanitizer|: runtime error: ).*", self.log(), re.M | re.S)
+        found = re.search(r"^.*(==ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ).*", self.log(), re.M | re.S)
         if found:
             reports.append(found.group()[:10000])
 
