@@ -394,6 +394,17 @@ static bool is_paused(const struct world *world, const struct session *session, 
     return session->in_multi && (session->queue_flags & changing) && is_exec(command);
 }
 
+static void refuse_too_large(struct world *world, struct session *session, struct command_entry *entry)
+{
+    char text[256];
+    snprintf(text, sizeof(text),
+             "ERR the command needs a larger file than there may be in the data folder: the limit on a "
+             "file's size "
+             "is %llu bytes (ulimit -f, LimitFSIZE=)",
+             (unsigned long long)journal_file_max(world->journal));
+    refuse(world, session, entry, slice_of(text));
+}
+
 /* Runs, queues or refuses. */
 static enum dispatch_result execute(struct world *world, struct session *session, struct command_entry *entry,
                                     const struct request *request, uint64_t key_hash)
@@ -418,6 +429,10 @@ static enum dispatch_result execute(struct world *world, struct session *session
         return DISPATCH_WAIT;
     if (admitted == ADMIT_FULL) {
         refuse_full(world, session, entry);
+        return DISPATCH_DONE;
+    }
+    if (admitted == ADMIT_TOO_LARGE) {
+        refuse_too_large(world, session, entry);
         return DISPATCH_DONE;
     }
     if (!queue && world->has_unloaded && !large_is_ready(world, session, entry, request))

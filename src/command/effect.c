@@ -26,6 +26,7 @@ struct effect_size {
     uint64_t size;
     bool stores;
     uint64_t value_bytes;
+    bool too_large; /* one of the values, for a file */
     const struct world *world;
 };
 
@@ -36,6 +37,8 @@ static void effect_size_add(struct effect_size *effect, size_t size, bool is_val
     if (is_value && large_size(effect->world, size)) {
         effect->size += VALUE_IN_UNIT;
         effect->value_bytes += size + VALUE_FILE_OVERHEAD;
+        if (effect->world->journal && size + VALUE_FILE_OVERHEAD > journal_file_max(effect->world->journal))
+            effect->too_large = true;
     } else {
         effect->size += size;
     }
@@ -72,7 +75,7 @@ uint64_t effect_size_max(const struct world *world, const struct command *comman
         effect.size += FLOAT_TEXT_MAX;
     if (command->flags & CMD_WRITES_SKETCH)
         effect.size += HLL_DENSE_SIZE;
-    *value_bytes = effect.value_bytes;
+    *value_bytes = effect.too_large ? VALUE_TOO_LARGE : effect.value_bytes;
     return effect.size;
 }
 

@@ -105,6 +105,8 @@ bool transaction_queue(struct session *session, struct command_entry *entry, con
         session->queue_unit_bytes +=
             effect_size_max(session->world, entry->command, request->argc, request->argv, &value_bytes);
         session->queue_value_bytes += value_bytes;
+        if (session->queue_value_bytes > VALUE_TOO_LARGE) /* no sum of a few of them wraps */
+            session->queue_value_bytes = VALUE_TOO_LARGE;
     }
     return true;
 }

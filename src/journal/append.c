@@ -191,6 +191,14 @@ static bool want_room(struct journal *journal, struct want *want, enum task task
     return was_tried;
 }
 
+/* In no segment there would be room for it. */
+static bool is_too_large(struct journal *journal, uint64_t size)
+{
+    uint64_t most = disk_file_max(journal->disk);
+    uint64_t beside = FILE_HEADER_SIZE + space_slack(&journal->limits);
+    return most < beside || size > most - beside;
+}
+
 /* The committer publishes under the lock, so what is seen here cannot change between the look and the note
  * that the loop waits. */
 static enum admit_result admit_or_note(struct journal *journal, uint64_t size, uint64_t value_bytes)
@@ -199,6 +207,8 @@ static enum admit_result admit_or_note(struct journal *journal, uint64_t size, u
     bool value_room_is_missing = !values_fit(journal, value_bytes);
     if (!room_is_missing && !value_room_is_missing && !too_much_on_its_way(journal))
         return ADMIT_YES;
+    if (value_bytes >= VALUE_TOO_LARGE || (room_is_missing && is_too_large(journal, size)))
+        return ADMIT_TOO_LARGE;
     bool is_full = room_is_missing && want_room(journal, &journal->want, TASK_ROOM, size);
     if (value_room_is_missing && want_room(journal, &journal->value_want, TASK_VALUE_ROOM, value_bytes))
         is_full = true;
@@ -217,6 +227,11 @@ enum admit_result journal_admit_values(struct journal *journal, uint64_t size, u
     enum admit_result result = admit_or_note(journal, size, value_bytes);
     pthread_mutex_unlock(&journal->lock);
     return result;
+}
+
+uint64_t journal_file_max(const struct journal *journal)
+{
+    return disk_file_max(journal->disk);
 }
 
 enum admit_result journal_admit(struct journal *journal, uint64_t size)
@@ -441,5 +456,5 @@ const char *journal_failed(const struct journal *journal)
 
 const char *journal_full(const struct journal *journal)
 {
-    return atomic_load(&journal->is_full) ? journal->full_text : NULL;
+    return atomic_load(&journal->is_full) ? journal->full_texts[atomic_load(&journal->full_reason)] : NULL;
 }

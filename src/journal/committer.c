@@ -13,6 +13,7 @@
  * write or a sync of the log itself that was slow is expected to be slow again: for a while nothing is
  * acknowledged before it is synced. So only the first slow one, which nobody can foresee, makes what was
  * acknowledged before it wait longer than a second to be durable. */
+#include <errno.h>
 #include <inttypes.h>
 #include <time.h>
 
@@ -173,6 +174,7 @@ static enum io_result write_batch_frame(struct journal *journal, struct batch *b
 {
     struct committer *committer = &journal->committer;
     size_t text_end = batch->bytes.size;
+    enum frame_kind kind = batch->value_count > 0 ? FRAME_VALUES : FRAME_DATA;
     enum io_result result = IO_DONE;
     if (batch->value_count > 0)
         append_references(batch);
@@ -182,8 +184,13 @@ static enum io_result write_batch_frame(struct journal *journal, struct batch *b
             result = space_make(journal, batch->bytes.size, error);
     }
     if (result == IO_DONE)
-        result = write_frame(journal, batch->value_count > 0 ? FRAME_VALUES : FRAME_DATA, batch->database,
-                             &batch->bytes, error);
+        result = write_frame(journal, kind, batch->database, &batch->bytes, error);
+    if (result == IO_FULL && error->code == -EFBIG && committer->written != committer->writer.lsn) {
+        /* A file may have less than when this one's space was reserved: a new one begins at its beginning. */
+        result = space_rotate(journal, batch->bytes.size, error);
+        if (result == IO_DONE)
+            result = write_frame(journal, kind, batch->database, &batch->bytes, error);
+    }
     if (result != IO_DONE)
         batch->bytes.size = text_end; /* to be tried again */
     return result;
@@ -304,11 +311,17 @@ static const struct {
      * again. */
     enum io_result (*run)(struct journal *journal, struct journal_error *error);
 } tasks[TASK_COUNT] = {
-    [TASK_SYNC] = {sync_due, committer_sync},    [TASK_ROOM] = {room_due, room_run},
-    [TASK_AHEAD] = {ahead_due, ahead_run},       [TASK_QUEUE] = {queue_due, queue_run},
-    [TASK_REWRITE] = {rewrite_due, rewrite_run}, [TASK_CLOSE] = {close_due, close_run},
-    [TASK_HISTORY] = {history_due, history_run}, [TASK_RETIRE] = {retire_due, retire_run},
-    [TASK_VALUES] = {values_due, values_run},    [TASK_VALUE_ROOM] = {value_room_due, value_room_run},
+    [TASK_SYNC] = {sync_due, committer_sync},
+    [TASK_ROOM] = {room_due, room_run},
+    [TASK_AHEAD] = {ahead_due, ahead_run},
+    [TASK_QUEUE] = {queue_due, queue_run},
+    [TASK_REWRITE] = {rewrite_due, rewrite_run},
+    [TASK_CLOSE] = {close_due, close_run},
+    [TASK_HISTORY] = {history_due, history_run},
+    [TASK_RETIRE] = {retire_due, retire_run},
+    [TASK_RESERVE] = {reserve_due, reserve_run},
+    [TASK_VALUES] = {values_due, values_run},
+    [TASK_VALUE_ROOM] = {value_room_due, value_room_run},
 };
 
 static bool is_due(const struct journal *journal, enum task task, int64_t now_us)
@@ -374,6 +387,9 @@ static void note_full(struct journal *journal, enum task task, const struct jour
     if (!holds_writes_up(task))
         return;
     journal->full_tasks |= 1u << task;
+    atomic_store(&journal->full_reason, error->code == -EDQUOT  ? FULL_QUOTA
+                                        : error->code == -EFBIG ? FULL_FILE
+                                                                : FULL_DISK);
     if (task == TASK_ROOM)
         want_note_full(&journal->want, journal->committer.room_tried);
     if (task == TASK_VALUE_ROOM)
@@ -476,7 +492,7 @@ unsigned committer_publish(struct journal *journal)
     uint64_t cut = queue_first_cut(journal);
     if (limit > cut)
         limit = cut; /* what follows does not go to this segment */
-    uint64_t value_limit = committer->value_space;
+    uint64_t value_limit = reserve_room(committer);
     /* Where a file system copies on write, what was reserved may be missing: wait for no room that is not
      * there. */
     if (journal->full_tasks & 1u << TASK_QUEUE) {
@@ -694,6 +710,8 @@ static enum io_result finish_tasks(struct journal *journal, struct journal_error
         result = IO_FAILED; /* on a full disk, the closing frame has to do */
     while (result == IO_DONE && values_due(journal, 0) != NEVER_US)
         result = values_run(journal, error);
+    if (result != IO_FAILED)
+        reserve_drop(journal, true);
     return result;
 }
 
@@ -711,7 +729,9 @@ bool committer_finish(struct journal *journal)
         committer_publish(journal);
     pthread_mutex_unlock(&journal->lock);
     if (result == IO_FULL)
-        diag(DIAG_WARNING, "%s: %" PRIu64 " bytes from LSN %" PRIu64 " on could not be written and are lost",
+        diag(DIAG_WARNING,
+             "%s: %" PRIu64 " bytes from LSN %" PRIu64
+             " on could not be written and are lost. None of it was acknowledged",
              error.text, journal_executed(journal) - journal->committer.durable, journal->committer.durable);
     return result == IO_DONE;
 }

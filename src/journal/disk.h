@@ -54,6 +54,9 @@ struct disk_operations {
     int (*lock)(struct disk *disk, const char *name, int *holder);
     /* Bytes that can still be allocated. */
     int (*free_space)(struct disk *disk, uint64_t *bytes);
+    /* Bytes that a file may have at most, as of now and as far as it is known; UINT64_MAX: no limit. What
+     * goes beyond it fails with -EFBIG. */
+    uint64_t (*file_max)(struct disk *disk);
     void (*free)(struct disk *disk);
 };
 
@@ -162,6 +165,11 @@ static inline int disk_lock(struct disk *disk, const char *name, int *holder)
 static inline int disk_free_space(struct disk *disk, uint64_t *bytes)
 {
     return disk->operations->free_space(disk, bytes);
+}
+
+static inline uint64_t disk_file_max(struct disk *disk)
+{
+    return disk->operations->file_max(disk);
 }
 
 static inline void disk_free(struct disk *disk)

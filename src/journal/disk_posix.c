@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -324,6 +325,14 @@ static int posix_free_space(struct disk *disk, uint64_t *bytes)
     return 0;
 }
 
+static uint64_t posix_file_max(struct disk *disk)
+{
+    (void)disk;
+    struct rlimit limit;
+    bool is_limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    return is_limited ? limit.rlim_cur : UINT64_MAX;
+}
+
 static void posix_free(struct disk *disk)
 {
     struct disk_posix *posix = posix_disk(disk);
@@ -349,6 +358,7 @@ static const struct disk_operations disk_posix_operations = {
     .list = posix_list,
     .lock = posix_lock,
     .free_space = posix_free_space,
+    .file_max = posix_file_max,
     .free = posix_free,
 };
 

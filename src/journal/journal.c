@@ -11,13 +11,19 @@
 
 /* --- opening ------------------------------------------------------------------------------------------ */
 
-static char *full_text_make(const char *folder)
+static void full_texts_make(struct journal *journal)
 {
-    struct buffer text = {0};
-    buffer_append_format(&text, "no space is left for the log in %s", folder);
-    char *copy = slice_to_cstring(buffer_slice(&text));
-    buffer_free(&text);
-    return copy;
+    static const char *const reasons[FULL_REASONS] = {
+        [FULL_DISK] = "",
+        [FULL_QUOTA] = ", as a disk quota is used up",
+        [FULL_FILE] = ", as a file has reached the limit on its size (ulimit -f, LimitFSIZE=, or the file "
+                      "system's)"};
+    for (int i = 0; i < FULL_REASONS; i++) {
+        struct buffer text = {0};
+        buffer_append_format(&text, "no space is left for the log in %s%s", journal->folder, reasons[i]);
+        journal->full_texts[i] = slice_to_cstring(buffer_slice(&text));
+        buffer_free(&text);
+    }
 }
 
 static void init_lock(struct journal *journal)
@@ -37,7 +43,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->disk = options->disk;
     journal->clock = options->clock;
     journal->folder = mem_strdup(options->folder);
-    journal->full_text = full_text_make(options->folder);
+    full_texts_make(journal);
     journal->threaded = options->threaded;
     journal->wake = options->wake;
     journal->wake_context = options->wake_context;
@@ -57,6 +63,7 @@ static struct journal *journal_new(const struct journal_options *options)
     struct committer *committer = &journal->committer;
     committer->limits = journal->limits;
     committer->ahead = AHEAD_MIN;
+    committer->file_max = disk_file_max(options->disk);
     committer->spare_bytes_max = SPARES_AT_OPEN * (options->segment_size + SLACK_MAX);
     committer->oldest_unsynced_us = NEVER_US;
     committer->history_check_us = NEVER_US;
@@ -86,7 +93,8 @@ static void journal_free(struct journal *journal)
     pthread_cond_destroy(&journal->changed);
     pthread_mutex_destroy(&journal->lock);
     mem_free(journal->folder);
-    mem_free(journal->full_text);
+    for (int i = 0; i < FULL_REASONS; i++)
+        mem_free(journal->full_texts[i]);
     mem_free(journal);
 }
 
@@ -356,6 +364,12 @@ bool journal_start(struct journal *journal, struct journal_error *error)
     if (result != IO_DONE) {
         return error_set(error, "%s: %s", journal->folder, why.text);
     }
+    if (committer->file_max < committer->limits.segment_size)
+        diag(DIAG_WARNING,
+             "a file may have %" PRIu64
+             " bytes at most (ulimit -f, LimitFSIZE=), so segments are kept below that "
+             "instead of segment-size (%" PRIu64 "), values and rewritten states that are larger are refused",
+             committer->file_max, committer->limits.segment_size);
     committer->last_write_us = committer->last_sync_us = clock_monotonic_us(journal->clock);
     atomic_store(&journal->executed, committer->written);
     values_start(journal);

@@ -61,6 +61,7 @@ struct journal_options {
 /* A failure told for people: what, where, and what to do. */
 struct journal_error {
     char text[512];
+    int code; /* the negative errno that it comes from; 0: of no call to the disk */
 };
 
 /* Takes the folder (LOCK), reads MANIFEST, removes leftovers that no manifest names; creates nothing yet in
@@ -106,18 +107,23 @@ bool journal_start(struct journal *journal, struct journal_error *error);
 
 enum admit_result {
     ADMIT_YES,
-    ADMIT_WAIT, /* not now: too much is on its way, or room is being made; ask again after a wake */
-    ADMIT_FULL  /* no: the disk is full, as of the last try; it is tried again all the time */
+    ADMIT_WAIT,     /* not now: too much is on its way, or room is being made; ask again after a wake */
+    ADMIT_FULL,     /* no: the disk is full, as of the last try; it is tried again all the time */
+    ADMIT_TOO_LARGE /* no: it needs a file that is larger than one may be (journal_file_max) */
 };
 
 /* Whether a change of about size bytes may be executed now. Only what was admitted is sure to find room, so
  * that nothing that was executed can fail for lack of space. Cheap. */
 enum admit_result journal_admit(struct journal *journal, uint64_t size);
+/* Bytes that a file may have at most, as of now; UINT64_MAX: no limit. Costs a call to the system. */
+uint64_t journal_file_max(const struct journal *journal);
 /* The same for a change some values of which go to files of their own: size counts VALUE_IN_UNIT for each of
- * them, and value_bytes their own bytes and VALUE_FILE_OVERHEAD for each. */
+ * them, and value_bytes their own bytes and VALUE_FILE_OVERHEAD for each; VALUE_TOO_LARGE or more if one of
+ * them is larger than a file may be. */
 enum admit_result journal_admit_values(struct journal *journal, uint64_t size, uint64_t value_bytes);
 #define VALUE_FILE_OVERHEAD UINT64_C(8192)
 #define VALUE_IN_UNIT       UINT64_C(64)
+#define VALUE_TOO_LARGE     (UINT64_C(1) << 60)
 
 /* Begins a unit that assumes database is selected, and returns the buffer to append its bytes to. Only bytes
  * from the buffer's size at this moment on may be touched, and only until journal_unit_end, which returns the

@@ -58,6 +58,8 @@
 #define SEGMENT_GROWN_MAX     ((uint64_t)1 << 30)
 /* So often a task is run though another, further down the table, is due. */
 #define PASSED_OVER_MAX 4
+/* Files of space reserved for values at most. */
+#define RESERVES_MAX 64
 
 /* The loop writes, and under SYNC_ALWAYS syncs, by itself (journal_submit) at most so many bytes, and only
  * while that takes less than this on average. */
@@ -97,6 +99,9 @@ struct batch {
     struct value_writer value_writer;
 };
 
+/* Why there is no room. */
+enum full_reason { FULL_DISK, FULL_QUOTA, FULL_FILE, FULL_REASONS };
+
 enum rewrite_state {
     REWRITE_NONE,
     REWRITE_RUNNING,   /* from the cut until the child has ended */
@@ -116,6 +121,7 @@ enum task {
     TASK_CLOSE,
     TASK_HISTORY,
     TASK_RETIRE,
+    TASK_RESERVE,
     TASK_COUNT
 };
 
@@ -148,13 +154,11 @@ struct committer {
     bool backlog;          /* another frame was in the queue already when current was taken */
     lsn_t written;
     lsn_t durable;
-    uint64_t placed;        /* what of appended, */
-    uint64_t values_placed; /* and of values_appended, is written */
-    uint64_t
-        value_space; /* bytes of files for values that found room on the disk, counted as values_placed */
-    lsn_t recorded;  /* the highest durable LSN that a frame or MANIFEST names */
-    lsn_t named;     /* what the last frame written says is durable, */
-    lsn_t on_record; /* and what is durably said: recovery never ends below */
+    uint64_t placed;            /* what of appended, */
+    uint64_t values_placed;     /* and of values_appended, is written */
+    lsn_t recorded;             /* the highest durable LSN that a frame or MANIFEST names */
+    lsn_t named;                /* what the last frame written says is durable, */
+    lsn_t on_record;            /* and what is durably said: recovery never ends below */
     int64_t oldest_unsynced_us; /* when the first write was begun that is not synced yet */
     int64_t last_write_us;
     int64_t last_sync_us;
@@ -169,6 +173,13 @@ struct committer {
     size_t spare_count;
     uint64_t spare_bytes_max;
     uint64_t next_spare;
+    uint64_t file_max;                   /* bytes, as of the last look */
+    struct spare reserves[RESERVES_MAX]; /* for values (reserve.c) */
+    size_t reserve_count;
+    uint64_t reserve_bytes;
+    uint64_t next_reserve;
+    int64_t reserve_used_us;
+    bool reserve_is_hidden;       /* nothing is admitted that counts on it */
     struct buffer retired;        /* names, each ended by a NUL, of segments that may become spares */
     int64_t history_check_us;     /* when history may have become too old */
     int64_t retry_us[TASK_COUNT]; /* not before: the last try found the disk full */
@@ -182,7 +193,7 @@ struct journal {
     struct clock *clock;
     struct values *values; /* with a lock of its own */
     char *folder;
-    char *full_text; /* what journal_full says */
+    char *full_texts[FULL_REASONS]; /* what journal_full says */
     bool threaded;
     void (*wake)(void *context);
     void *wake_context;
@@ -223,6 +234,7 @@ struct journal {
     atomic_int policy;      /* written by the loop */
     atomic_bool has_failed; /* failure is set and will not change */
     atomic_bool is_full;
+    atomic_int full_reason;
     atomic_bool rewriting;
 
     /* Under the lock. */
@@ -351,6 +363,21 @@ enum io_result value_room_run(struct journal *journal, struct journal_error *err
 void want_note_full(struct want *want, uint64_t tried);
 int64_t ahead_due(const struct journal *journal, int64_t now_us);
 enum io_result ahead_run(struct journal *journal, struct journal_error *error);
+
+/* --- reserve.c ---------------------------------------------------------------------------------------- */
+
+/* Takes space on the disk for what was admitted to value files and is not written, and for so many bytes
+ * more. free_bytes: on the disk. */
+enum io_result reserve_make(struct journal *journal, uint64_t want, uint64_t free_bytes,
+                            struct journal_error *error);
+/* Up to here, counted as values_placed, there is space. */
+uint64_t reserve_room(const struct committer *committer);
+/* Gives up so much of it, for a value that finds no room. Returns whether there was any. */
+bool reserve_give(struct journal *journal, uint64_t bytes);
+/* All of it; now, or when the remover comes to it. */
+void reserve_drop(struct journal *journal, bool now);
+int64_t reserve_due(const struct journal *journal, int64_t now_us);
+enum io_result reserve_run(struct journal *journal, struct journal_error *error);
 
 /* --- retire.c ----------------------------------------------------------------------------------------- */
 

@@ -137,6 +137,11 @@ static bool may_remove(struct journal *journal, const char *name, bool *keep, st
         *keep = true; /* whether it is needed, the log says */
         note_value(journal, name);
         return true;
+    case NAME_TEMPORARY:
+        /* It may still wait to be removed when the next of these is made. */
+        if (number >= journal->committer.next_reserve && number < UINT64_MAX)
+            journal->committer.next_reserve = number + 1;
+        return true;
     default: return true;
     }
 }

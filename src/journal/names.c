@@ -28,6 +28,11 @@ void spare_name(char out[FILE_NAME_SIZE], uint64_t number)
     snprintf(out, FILE_NAME_SIZE, "spare-%020" PRIu64 ".dkv", number);
 }
 
+void reserve_name(char out[FILE_NAME_SIZE], uint64_t number)
+{
+    snprintf(out, FILE_NAME_SIZE, "reserve-%020" PRIu64 ".dkv", number);
+}
+
 void value_name(char out[FILE_NAME_SIZE], lsn_t lsn, uint32_t number)
 {
     snprintf(out, FILE_NAME_SIZE, "value-%020" PRIu64 "-%010" PRIu32 ".dkv", lsn, number);
@@ -76,6 +81,7 @@ enum name_kind name_parse(const char *name, uint64_t *number)
     } patterns[] = {{"log-", ".dkv", NAME_LOG},
                     {"base-", ".dkv", NAME_BASE},
                     {"spare-", ".dkv", NAME_SPARE},
+                    {"reserve-", ".dkv", NAME_TEMPORARY},
                     {"base-", ".dkv.tmp", NAME_TEMPORARY}};
     *number = 0;
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)

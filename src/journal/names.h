@@ -25,6 +25,7 @@ void base_name(char out[FILE_NAME_SIZE], lsn_t lsn);
 void base_temporary_name(char out[FILE_NAME_SIZE], lsn_t lsn);
 void spare_name(char out[FILE_NAME_SIZE], uint64_t number);
 /* number is in 10 digits. */
+void reserve_name(char out[FILE_NAME_SIZE], uint64_t number);
 void value_name(char out[FILE_NAME_SIZE], lsn_t lsn, uint32_t number);
 /* Whether it is a value file's name, and which. */
 bool value_name_parse(const char *name, lsn_t *lsn, uint32_t *number);

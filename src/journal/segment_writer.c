@@ -162,6 +162,9 @@ enum io_result segment_writer_rewrite(struct segment_writer *writer, uint64_t fr
         size_t step = left < block_size ? (size_t)left : block_size;
         ssize_t got = disk_read(writer->file, block, step, from);
         int rc = got < 0 ? (int)got : (size_t)got < step ? -EIO : disk_write(writer->file, block, step, from);
+        /* A file may have less now than when this was written. The sync has to do. */
+        if (rc == -EFBIG)
+            break;
         if (rc < 0)
             result = io_final_error(error, rc, "write once more", writer->name);
         from += step;

@@ -21,8 +21,6 @@
  * one. */
 #define UNASKED_TRIES_MAX 10
 #define SMALL_CHANGE      4096
-/* The disk's free space is looked at again after values of so many bytes. */
-#define VALUE_ROOM_AHEAD ((uint64_t)256 << 20)
 /* Tails of segments below this are not worth being cut off. */
 #define TRIM_MIN ((uint64_t)256 << 10)
 
@@ -44,7 +42,8 @@ static uint64_t segment_bytes_max(const struct committer *committer)
     for (size_t count = committer->manifest.segment_count;
          count > SEGMENTS_PER_DOUBLING && size <= SEGMENT_GROWN_MAX / 2; count -= SEGMENTS_PER_DOUBLING)
         size *= 2;
-    return size + space_slack(&committer->limits);
+    uint64_t most = size + space_slack(&committer->limits);
+    return most < committer->file_max ? most : committer->file_max;
 }
 
 /* --- spares ------------------------------------------------------------------------------------------- */
@@ -239,6 +238,7 @@ static enum io_result make_once(struct journal *journal, uint64_t bytes, struct 
 {
     struct committer *committer = &journal->committer;
     struct segment_writer *writer = &committer->writer;
+    committer->file_max = disk_file_max(journal->disk);
     uint64_t most = segment_bytes_max(committer);
     if (!segment_is_empty(committer) && writer->offset + bytes > most)
         return space_rotate(journal, bytes, error);
@@ -275,10 +275,26 @@ static void want_is_met(struct journal *journal, struct want *want, uint64_t siz
     pthread_mutex_unlock(&journal->lock);
 }
 
+/* Bytes to have room for: what was executed since takes its place first. */
+static uint64_t room_wanted(const struct journal *journal, uint64_t pending, uint64_t want)
+{
+    return pending + want + space_slack(&journal->committer.limits);
+}
+
+static uint64_t pending_bytes(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->appended, memory_order_acquire) - journal->committer.placed;
+}
+
 int64_t room_due(const struct journal *journal, int64_t now_us)
 {
-    /* Behind a cut, room in this segment helps nobody. */
-    return journal->want.size > 0 && queue_first_cut(journal) == UINT64_MAX ? now_us : NEVER_US;
+    /* Behind a cut, room in this segment helps nobody. And where no file has room for both, what is on its
+     * way is written first. */
+    uint64_t pending = pending_bytes(journal);
+    bool is_in_vain = queue_first_cut(journal) < UINT64_MAX ||
+                      (pending > 0 && FILE_HEADER_SIZE + room_wanted(journal, pending, journal->want.size) >
+                                          journal->committer.file_max);
+    return journal->want.size > 0 && !is_in_vain ? now_us : NEVER_US;
 }
 
 enum io_result room_run(struct journal *journal, struct journal_error *error)
@@ -288,9 +304,8 @@ enum io_result room_run(struct journal *journal, struct journal_error *error)
     uint64_t want = journal->want.size;
     pthread_mutex_unlock(&journal->lock);
     committer->room_tried = want;
-    /* What was executed since takes its place first. */
-    uint64_t pending = atomic_load_explicit(&journal->appended, memory_order_acquire) - committer->placed;
-    enum io_result result = space_make(journal, pending + want + space_slack(&committer->limits), error);
+    uint64_t bytes = room_wanted(journal, pending_bytes(journal), want);
+    enum io_result result = space_make(journal, bytes, error);
     if (result != IO_DONE)
         return result;
     /* What is reserved ahead was used up before more could be reserved. Were it to stay as it is, each commit
@@ -319,8 +334,7 @@ int64_t value_room_due(const struct journal *journal, int64_t now_us)
     return journal->value_want.size > 0 && !journal->is_paced ? now_us : NEVER_US;
 }
 
-/* Nothing is reserved before a value is executed: that the disk has the space has to do. Should others take
- * it first, the value waits for room when its file is written. What the log needs next is left out. */
+/* What the log needs next is left out. */
 enum io_result value_room_run(struct journal *journal, struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
@@ -328,19 +342,22 @@ enum io_result value_room_run(struct journal *journal, struct journal_error *err
     uint64_t want = journal->value_want.size;
     pthread_mutex_unlock(&journal->lock);
     committer->value_room_tried = want;
-    uint64_t begin = atomic_load_explicit(&journal->values_appended, memory_order_acquire);
-    uint64_t pending = begin - committer->values_placed;
+    uint64_t executed = atomic_load_explicit(&journal->values_appended, memory_order_acquire);
+    uint64_t need = executed - committer->values_placed + want;
+    uint64_t missing = need > committer->reserve_bytes ? need - committer->reserve_bytes : 0;
     uint64_t apart = space_slack(&committer->limits) + 2 * committer->ahead;
     uint64_t free_bytes;
     int rc = disk_free_space(journal->disk, &free_bytes);
     if (rc < 0)
         return io_final_error(error, rc, "see how much space is free in", journal->folder);
-    if (free_bytes < pending + want + apart)
+    if (free_bytes < missing + apart)
         space_drop_spares(journal, 0);
-    if (free_bytes < pending + want + apart)
+    if (free_bytes < missing + apart)
         return io_error(error, -ENOSPC, "find room for a large value in", journal->folder);
-    uint64_t ahead = free_bytes - apart - pending;
-    committer->value_space = begin + (ahead < want + VALUE_ROOM_AHEAD ? ahead : want + VALUE_ROOM_AHEAD);
+    committer->file_max = disk_file_max(journal->disk);
+    enum io_result result = reserve_make(journal, want, free_bytes, error);
+    if (result != IO_DONE)
+        return result;
     want_is_met(journal, &journal->value_want, want);
     return IO_DONE;
 }

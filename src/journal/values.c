@@ -1,5 +1,7 @@
 #include "journal/values.h"
 
+#include <errno.h>
+
 #include "base/diag.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -520,6 +522,10 @@ enum io_result value_write(struct journal *journal, struct value_file *file, con
                                       .key = file->key};
         memcpy(header.stream_id, journal->stream_id, STREAM_ID_SIZE);
         result = value_writer_begin(writer, journal->disk, &header, blob->data, error);
+        /* What was reserved for it when it was admitted. */
+        if (result == IO_FULL && error->code != -EFBIG &&
+            reserve_give(journal, value_file_size(file->size) + VALUE_FILE_OVERHEAD))
+            result = value_writer_begin(writer, journal->disk, &header, blob->data, error);
     }
     if (result == IO_DONE)
         result = value_writer_step(writer, VALUE_STEP, done, error);
@@ -533,5 +539,6 @@ enum io_result value_write(struct journal *journal, struct value_file *file, con
     file->key = slice_make(NULL, 0);
     pthread_mutex_unlock(&file->values->lock);
     journal->committer.values_placed += file->size + VALUE_FILE_OVERHEAD;
+    journal->committer.reserve_used_us = clock_monotonic_us(journal->clock);
     return IO_DONE;
 }

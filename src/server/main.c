@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -744,6 +745,8 @@ static bool start(struct server *server, const struct config_hooks *hooks)
 int main(int argc, char **argv)
 {
     static struct server server;
+    /* A file that reaches the limit on its size is a full disk, which is dealt with where it is written. */
+    signal(SIGXFSZ, SIG_IGN);
     if (process_describes_parent(argc, argv))
         return 0;
     process_title_init(argc, argv);

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -124,6 +125,8 @@ int main(int argc, char **argv)
     const struct log_command *command;
     struct options options;
     diag_set_level(DIAG_WARNING);
+    /* What reaches the limit on a file's size fails with an error that is told, like a full disk. */
+    signal(SIGXFSZ, SIG_IGN);
     switch (command_line_parse(argc, argv, &command, &options)) {
     case PARSED: return run(command, &options);
     case PARSED_HELP: command_line_help(stdout, command); return STATUS_FINE;

@@ -72,6 +72,12 @@ static void still_free(struct disk *disk)
     (void)disk;
 }
 
+static uint64_t still_file_max(struct disk *disk)
+{
+    (void)disk;
+    return UINT64_MAX; /* nothing is written */
+}
+
 static const struct disk_operations still_operations = {
     .open = still_open,
     .rename = still_rename,
@@ -80,6 +86,7 @@ static const struct disk_operations still_operations = {
     .list = still_list,
     .lock = still_lock,
     .free_space = still_free_space,
+    .file_max = still_file_max,
     .free = still_free,
 };
 

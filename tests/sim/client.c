@@ -140,9 +140,10 @@ static bool begins_with(const char *text, const char *what)
 /* Refused before it looked at anything. */
 static bool tells_nothing(const char *reply)
 {
-    static const char *const refusals[] = {"-MISCONF",   "-OOM",        "-EXECABORT",
-                                           "-LOADING",   "+QUEUED",     "-ERR a value cannot be loaded",
-                                           "-ERR Can't", "-ERR Replica"};
+    static const char *const refusals[] = {
+        "-MISCONF",   "-OOM",         "-EXECABORT",
+        "-LOADING",   "+QUEUED",      "-ERR a value cannot be loaded",
+        "-ERR Can't", "-ERR Replica", "-ERR the command needs a larger file"};
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (begins_with(reply, refusals[i]))
             return true;

@@ -157,6 +157,8 @@ static struct sim_disk *disk_like(const struct sim_disk *disk, uint64_t seed)
     copy->sequence = disk->sequence;
     copy->capacity = disk->capacity;
     copy->ballast = disk->ballast;
+    copy->quota = disk->quota;
+    copy->file_max = disk->file_max;
     copy->faults = disk->faults;
     copy->inode_count = disk->inode_count;
     copy->inodes = mem_alloc_zero(disk->inode_count * sizeof(struct sim_inode *) + 1);

@@ -305,8 +305,7 @@ static struct sim_disk *after_refusal(struct sim *sim, struct sim_disk *disk, co
     if (disk->faults_injected + disk->full_hits == reasons_before && !disk->read_only)
         sim_fail(sim, "an undamaged folder was refused: %s", life->error.text);
     disk->faults = (struct sim_faults){0};
-    disk->ballast = 0;
-    disk->capacity = UINT64_MAX;
+    sim_disk_unlimit(disk);
     return disk->read_only ? disk_crashes(sim, disk, CRASH_POWER) : disk;
 }
 

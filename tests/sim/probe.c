@@ -104,7 +104,7 @@ void sim_probe(struct sim *sim)
                kind == CRASH_POWER ? "power failure" : "process", (unsigned long long)probe.must_survive);
     probe.disk = sim_disk_crash(sim->disk, kind, &sim->probe_random);
     probe.disk->faults = (struct sim_faults){0};
-    probe.disk->capacity = UINT64_MAX;
+    sim_disk_unlimit(probe.disk);
     sim->counts->crash_points++;
     if (random_below(&sim->probe_random, 4) == 0)
         sim_rot_probe(sim, probe.disk);

@@ -226,7 +226,7 @@ static struct sim_disk *copy_to_harm(struct sim *sim, const struct sim_disk *dis
 {
     struct sim_disk *copy = sim_disk_copy(disk, random_next(&sim->probe_random));
     copy->faults = (struct sim_faults){0};
-    copy->capacity = UINT64_MAX;
+    sim_disk_unlimit(copy);
     return copy;
 }
 

@@ -318,6 +318,20 @@ static void begin_rewrite(struct sim *sim)
     sim_round_end(sim);
 }
 
+/* What nobody sees in the free space: a quota, and a limit on a file's size, which may fall below what files
+ * have already. */
+static void disk_limits_change(struct sim *sim, uint64_t used)
+{
+    struct sim_disk *disk = sim->disk;
+    disk->quota = disk->file_max = UINT64_MAX;
+    if (random_below(&sim->random, 3) == 0)
+        disk->quota = used + random_below(&sim->random, 200000);
+    if (random_below(&sim->random, 3) == 0)
+        disk->file_max = BLOCK_SIZE * (2 + random_below(&sim->random, 60));
+    trace_line(&sim->trace, "disk: a quota of %llu bytes, files of at most %llu",
+               (unsigned long long)disk->quota, (unsigned long long)disk->file_max);
+}
+
 static void change_disk(struct sim *sim)
 {
     struct sim_disk *disk = sim->disk;
@@ -331,6 +345,7 @@ static void change_disk(struct sim *sim)
             disk->faults.nospace = 10000;
         sim->counts->full_disks += disk->ballast > 0;
         trace_line(&sim->trace, "disk: %llu bytes are left", (unsigned long long)(left - disk->ballast));
+        disk_limits_change(sim, used);
     }
     if (sim->config.fails && random_below(&sim->random, 3)) {
         /* A sync that fails has the worst consequences. */
@@ -465,8 +480,7 @@ static void settle(struct sim *sim)
 {
     struct sim_config config = sim->config;
     sim->disk->faults = (struct sim_faults){0};
-    sim->disk->ballast = 0;
-    sim->disk->capacity = UINT64_MAX;
+    sim_disk_unlimit(sim->disk);
     sim->config.beside = 0;
     sim->config.slow = 0;
     sim->world->settings.maxmemory = 0;

@@ -242,15 +242,33 @@ static uint64_t space_left(const struct sim_disk *disk)
     return used < disk->capacity ? disk->capacity - used : 0;
 }
 
-/* How far a file that should reach to end can grow now. */
-static uint64_t growable_to(struct sim_disk *disk, const struct sim_inode *inode, uint64_t end)
+/* What others use counts for the disk, but not for the quota, of which free_space knows nothing. */
+static uint64_t room_left(const struct sim_disk *disk, int *why)
+{
+    uint64_t used = sim_disk_used(disk);
+    uint64_t of_quota = used < disk->quota ? disk->quota - used : 0;
+    uint64_t left = disk->capacity == UINT64_MAX ? UINT64_MAX : space_left(disk);
+    *why = of_quota < left ? -EDQUOT : -ENOSPC;
+    return of_quota < left ? of_quota : left;
+}
+
+/* How far a file that should reach to end can grow now; *why not further. A limit on a file's size is one on
+ * where is written, whether the file is that long already or not. */
+static uint64_t growable_to(struct sim_disk *disk, const struct sim_inode *inode, uint64_t end, int *why)
 {
     uint64_t have = blocks(inode->cache.size);
-    if (end <= have || disk->capacity == UINT64_MAX)
+    *why = -EFBIG;
+    if (end > disk->file_max) {
+        disk->full_hits++;
+        end = disk->file_max;
+    }
+    if (end <= have || (disk->capacity == UINT64_MAX && disk->quota == UINT64_MAX))
         return end;
-    uint64_t room = space_left(disk) / BLOCK_SIZE * BLOCK_SIZE;
+    int lacking;
+    uint64_t room = room_left(disk, &lacking) / BLOCK_SIZE * BLOCK_SIZE;
     if (blocks(end) - have <= room)
         return end;
+    *why = lacking;
     disk->full_hits++;
     return have + room;
 }
@@ -319,6 +337,11 @@ static int call_enter(struct sim_disk *disk, enum sim_op op, const char *name)
     return call_begin(disk, op, name, &crashes);
 }
 
+static const char *full_name(int rc)
+{
+    return rc == -ENOSPC ? " ENOSPC" : rc == -EDQUOT ? " EDQUOT" : rc == -EFBIG ? " EFBIG" : " failed";
+}
+
 /* --- the interface: files ---------------------------------------------------------------------------------
  */
 
@@ -359,16 +382,15 @@ static int op_write(struct disk_file *file, const void *data, size_t size, uint6
     struct sim_inode *inode = inode_of(sim);
     /* Nothing is promised about what part of a write that failed, or never returned, is there. */
     size_t part = rc < 0 ? random_below(&disk->random, size + 1) : size;
-    uint64_t end = growable_to(disk, inode, offset + part);
+    int why;
+    uint64_t end = growable_to(disk, inode, offset + part, &why);
     if (end < offset + part) {
         part = end > offset ? end - offset : 0;
-        rc = rc ? rc : -ENOSPC;
+        rc = rc ? rc : why;
     }
     inode_write(disk, inode, data, part, offset);
     trace_line(disk->trace, "disk: write %s %llu+%zu%s", sim->name, (unsigned long long)offset, size,
-               rc == 0         ? ""
-               : rc == -ENOSPC ? " ENOSPC"
-                               : " failed");
+               rc == 0 ? "" : full_name(rc));
     return rc;
 }
 
@@ -407,9 +429,10 @@ static int op_allocate(struct disk_file *file, uint64_t offset, uint64_t size)
     if (rc < 0)
         return rc;
     struct sim_inode *inode = inode_of(sim);
-    uint64_t end = growable_to(disk, inode, offset + size);
+    int why;
+    uint64_t end = growable_to(disk, inode, offset + size, &why);
     if (end < offset + size) {
-        rc = -ENOSPC;
+        rc = why;
         /* What fitted may have been allocated. */
         if (random_below(&disk->random, 2))
             end = 0;
@@ -417,7 +440,7 @@ static int op_allocate(struct disk_file *file, uint64_t offset, uint64_t size)
     if (end > inode->cache.size)
         inode_set_size(disk, inode, end);
     trace_line(disk->trace, "disk: allocate %s %llu+%llu%s", sim->name, (unsigned long long)offset,
-               (unsigned long long)size, rc < 0 ? " ENOSPC" : "");
+               (unsigned long long)size, rc < 0 ? full_name(rc) : "");
     return rc;
 }
 
@@ -596,6 +619,11 @@ static int op_free_space(struct disk *base, uint64_t *bytes)
     return 0;
 }
 
+static uint64_t op_file_max(struct disk *base)
+{
+    return sim_of(base)->file_max;
+}
+
 static void op_free(struct disk *base)
 {
     sim_disk_free(sim_of(base));
@@ -617,11 +645,18 @@ static const struct disk_operations operations = {
     .list = op_list,
     .lock = op_lock,
     .free_space = op_free_space,
+    .file_max = op_file_max,
     .free = op_free,
 };
 
 /* --- making and ending ------------------------------------------------------------------------------------
  */
+
+void sim_disk_unlimit(struct sim_disk *disk)
+{
+    disk->ballast = 0;
+    disk->capacity = disk->quota = disk->file_max = UINT64_MAX;
+}
 
 struct sim_disk *sim_disk_new(uint64_t seed, struct trace *trace)
 {
@@ -629,7 +664,7 @@ struct sim_disk *sim_disk_new(uint64_t seed, struct trace *trace)
     disk->disk.operations = &operations;
     disk->trace = trace;
     random_seed(&disk->random, seed);
-    disk->capacity = UINT64_MAX;
+    sim_disk_unlimit(disk);
     return disk;
 }
 

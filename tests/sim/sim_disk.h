@@ -69,6 +69,8 @@ struct sim_disk {
 
     uint64_t capacity; /* bytes; UINT64_MAX: endless */
     uint64_t ballast;  /* of them, what others use */
+    uint64_t quota;    /* bytes that we may use, which nobody can ask for; UINT64_MAX: as many as there are */
+    uint64_t file_max; /* bytes that a file may have; UINT64_MAX: no limit */
     uint64_t full_hits;
 
     /* Before each call, unless the disk is dead: may look at the disk, and may run whatever runs beside the
@@ -78,6 +80,8 @@ struct sim_disk {
     struct sim_child *recorder; /* not NULL: calls are the child's, and recorded */
 };
 
+/* From now on there is room for everything. */
+void sim_disk_unlimit(struct sim_disk *disk);
 struct sim_disk *sim_disk_new(uint64_t seed, struct trace *trace);
 void sim_disk_free(struct sim_disk *disk);
 /* The process that used it has ended: its lock is gone. Its files must be closed. */

@@ -559,6 +559,12 @@ static int memory_free_space(struct disk *disk, uint64_t *bytes)
     return 0;
 }
 
+static uint64_t memory_file_max(struct disk *disk)
+{
+    (void)disk;
+    return UINT64_MAX;
+}
+
 static void memory_free(struct disk *disk)
 {
     struct memory_disk *memory = memory_of(disk);
@@ -590,6 +596,7 @@ static const struct disk_operations memory_operations = {
     .list = memory_list,
     .lock = memory_lock,
     .free_space = memory_free_space,
+    .file_max = memory_file_max,
     .free = memory_free,
 };
 
