@@ -12,7 +12,8 @@ pytestmark = pytest.mark.dkv("HTTP")
 @pytest.fixture
 def start_web(start_server):
     def start(**directives):
-        server = start_server(**web_directives(), **directives)
+        # No time limit unless the test is about it: what ends by one would look like what was noticed.
+        server = start_server(**{**web_directives(), "http_timeout": 0, **directives})
         return server, Web(server)
 
     return start

@@ -40,7 +40,7 @@ def browser(program):
 
 @pytest.fixture
 def watched(start_server):
-    return start_server(**web_directives())
+    return start_server(**web_directives(), http_timeout=0)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.dkv("HTTP")
 @pytest.fixture
 def start_web(start_server):
     def start(**directives):
-        server = start_server(**web_directives(), **directives)
+        # No time limit unless the test is about it: what ends by one would look like what was noticed.
+        server = start_server(**{**web_directives(), "http_timeout": 0, **directives})
         return server, Web(server)
 
     return start
@@ -280,7 +281,7 @@ def info_number(connection, name):
 def test_looked_after_at_maxclients(start_web):
     """However many clients there are: health, readiness and metrics are answered, and nothing else; who is turned away is
     counted, and the log tells of it, not each time."""
-    server, web = start_web(maxclients=3, http_timeout=0)
+    server, web = start_web(maxclients=3)
     clients = [server.connect() for _ in range(3)]
     assert [client.call("PING") for client in clients] == [b"PONG"] * 3
     idle = [RawWeb(server) for _ in range(50)]
@@ -578,7 +579,7 @@ def standing(server):
 
 def test_cut_off(start_web):
     """A client that goes away anywhere in a request leaves nothing: not the write, and no memory."""
-    server, web = start_web(http_timeout=0)
+    server, web = start_web()
     whole = request("PUT", "/kv/gone", b"value")
     for cut in range(len(whole)):
         with RawWeb(server) as raw:
@@ -591,7 +592,7 @@ def test_cut_off(start_web):
 @pytest.mark.parametrize("before", [b"", request("GET", "/healthz")], ids=["first", "second"])
 def test_cut_off_at_once(start_web, before):
     """The same when the last bytes and the end are found together."""
-    server, web = start_web(http_timeout=0)
+    server, web = start_web()
     whole = request("PUT", "/kv/gone", b"value")
     clients = [RawWeb(server) for _ in range(len(whole))]
     for raw in clients:
@@ -610,7 +611,7 @@ def test_cut_off_at_once(start_web, before):
 @pytest.mark.parametrize("before", [b"", request("GET", "/healthz")], ids=["first", "second"])
 def test_half_closed(start_web, before, many):
     """Who ends his side after the last request is answered all of them, and then closed."""
-    server, web = start_web(http_timeout=0)
+    server, web = start_web()
     with RawWeb(server) as raw:
         raw.send(before)
         assert not before or raw.read().status == 200
@@ -625,7 +626,7 @@ def test_half_closed(start_web, before, many):
 
 def test_half_closed_in_pieces(start_web):
     """The same whatever was seen before the end was there, and when what is asked takes long to answer."""
-    server, web = start_web(http_timeout=0)
+    server, web = start_web()
     whole = request("PUT", "/kv/a", b"1") + request("GET", "/kv/a")
     web.ask("PUT", "/kv/a", b"0")
     for cut in range(len(whole)):
@@ -646,7 +647,7 @@ def test_half_closed_in_pieces(start_web):
 
 def test_reset_while_waiting(start_web):
     """A client that is gone for good is let go of at once, also while its request waits; that is not run any more."""
-    server, web = start_web(http_timeout=0)
+    server, web = start_web()
     with server.connect() as connection:
         connection.call("CLIENT", "PAUSE", "1000000", "WRITE")
         with RawWeb(server) as raw:
