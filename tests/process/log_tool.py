@@ -12,7 +12,10 @@ class LogTool:
 
     def run(self, *arguments, **options):
         options = {"capture_output": True, "timeout": 120, **options}
-        return subprocess.run([self.binary, *map(str, arguments)], check=False, **options)
+        done = subprocess.run([self.binary, *map(str, arguments)], check=False, **options)
+        # A sanitizer's status is the same as that of a finding.
+        assert b"Sanitizer" not in (done.stderr or b"") and b"runtime error: " not in (done.stderr or b""), done.stderr
+        return done
 
     def __call__(self, *arguments, status=0):
         """Runs it to this exit status; what it wrote, standard error behind standard output."""
