@@ -131,6 +131,7 @@ struct acl_log_entry {
     struct slice what;
     struct slice user;
     struct slice client; /* what it was at the last time */
+    int64_t updated_us;  /* the steady clock's */
     int64_t created_ms;
     int64_t updated_ms;
 };

@@ -267,7 +267,7 @@ static void reply_logged(struct call *call, const struct acl_log_entry *entry)
     reply_bulk_text(reply, "username");
     reply_bulk(reply, entry->user);
     reply_bulk_text(reply, "age-seconds");
-    reply_double(reply, (double)(call->world->now_ms - entry->updated_ms) / 1000);
+    reply_double(reply, (double)((call->world->monotonic_us - entry->updated_us) / 1000) / 1000);
     reply_bulk_text(reply, "client-info");
     reply_bulk(reply, entry->client);
     reply_bulk_text(reply, "entry-id");

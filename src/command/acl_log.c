@@ -125,6 +125,7 @@ void acl_log_add(struct session *session, enum acl_verdict verdict, enum acl_con
                                         .context = context,
                                         .what = cut(what),
                                         .user = cut(user),
+                                        .updated_us = world->monotonic_us,
                                         .created_ms = world->now_ms,
                                         .updated_ms = world->now_ms};
     count_refusal(world, verdict);
@@ -138,6 +139,7 @@ void acl_log_add(struct session *session, enum acl_verdict verdict, enum acl_con
     }
     logged->entry.count++;
     logged->entry.updated_ms = world->now_ms;
+    logged->entry.updated_us = world->monotonic_us;
     describe(logged, session);
     append(log, logged);
     acl_log_limit(log, log->max);

@@ -84,6 +84,7 @@ struct world_settings {
     int64_t latency_us;       /* latency-monitor-threshold; 0: off */
     size_t tracking_keys_max; /* tracking-table-max-keys; 0: no limit */
     bool latency_tracking;    /* each command's duration is counted in a histogram */
+    bool clock_follows;       /* clock-set-back follow */
 };
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -104,6 +105,21 @@ struct world_stats {
     uint64_t acl_denied_commands;
     uint64_t acl_denied_keys;
     uint64_t acl_denied_channels;
+};
+
+/* Time as commands see it (time.c). */
+struct world_time {
+    struct forward_time forward;
+    bool is_held;         /* it stands still for a moment */
+    int64_t wall_us;      /* the clock at the last look, */
+    int64_t monotonic_us; /* and when that was */
+    int64_t use_begin_ms; /* world's use_ms less the steady clock */
+    int64_t hidden_ms;    /* the highest time of a key that was hidden because it had passed */
+    int64_t on_record_ms; /* the time of the last unit: a recovery to it goes on from there, at least */
+    lsn_t on_record_lsn;  /* its end */
+    uint64_t steps_back;  /* of the wall clock, of a second or more */
+    uint64_t steps_forward;
+    int64_t told_us; /* monotonic: when the log last told of one */
 };
 
 enum pause_mode { PAUSE_NONE, PAUSE_WRITES, PAUSE_ALL };
@@ -134,8 +150,12 @@ struct world {
     struct command_table *commands;
     struct clock *clock;
     struct random random;
-    int64_t now_ms;       /* wall clock of this round of the loop: what "now" is to commands */
+    int64_t now_ms;       /* what "now" is to commands, for this round of the loop: never less than before */
     int64_t monotonic_us; /* the same moment on the steady clock */
+    int64_t use_ms;       /* the same for times of use and idleness: a time of day that nobody can set */
+    struct world_time time;
+    bool hides;        /* the command being run has hidden a key because its time has passed */
+    bool hiding_waits; /* what may hide a key has to wait: the log has no room to put that on record */
     struct world_settings settings;
     struct world_stats stats;
     struct error_stats *errors; /* by code, for INFO errorstats */
@@ -233,6 +253,18 @@ static inline struct slice call_shown(const struct call *call, int index)
 
 /* --- looking keys up (each counts hits and misses, and hides what has expired) ------------------------- */
 
+/* Whether no command sees it any more. Whoever asks must not show it, and shows thereby that its time has
+ * passed. */
+static inline bool world_hides(struct world *world, const struct entry *entry)
+{
+    int64_t expire_ms = entry_expire_ms(entry);
+    if (!expire_has_passed(expire_ms, world->now_ms))
+        return false;
+    world->hides = true;
+    if (expire_ms > world->time.hidden_ms)
+        world->time.hidden_ms = expire_ms;
+    return true;
+}
 /* For a command that only reads; updates the time of last use. */
 struct entry *call_read(struct call *call, struct slice key, uint64_t hash);
 /* For a command that reports about a key without using it (TTL, TYPE, OBJECT, EXISTS, DEBUG): no time of last
@@ -360,6 +392,11 @@ void effect_values(struct call *call, int database, int argc, const struct slice
 /* Ends the unit that the effects since the last end make up; returns whether there were any. Several commands
  * are wrapped in MULTI and EXEC. */
 bool effect_unit_end(struct world *world);
+/* After a command that hid keys: what has to be acknowledged before its reply goes, so that they stay hidden.
+ * Outside of a unit. */
+lsn_t effect_of_hiding(struct world *world);
+/* Puts the time of this round on record, if the log has room. Outside of a unit. */
+void effect_time(struct world *world);
 /* Deletes an entry whose time has passed, outside any command, as a unit of its own. False when the journal
  * cannot take it now: nothing is done then. */
 bool world_expire(struct world *world, int database, struct entry *entry);

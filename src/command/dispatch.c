@@ -355,6 +355,10 @@ static void run(struct world *world, struct session *session, struct command_ent
         call.wait_lsn = session->last_write_lsn;
         world->stats.writes++;
     }
+    if (__builtin_expect(world->hides, 0)) {
+        lsn_t lsn = effect_of_hiding(world);
+        call.wait_lsn = lsn > call.wait_lsn ? lsn : call.wait_lsn;
+    }
     if (call.wait_lsn > 0 && call.wait_lsn > journal_acknowledged(world->journal)) {
         output_mark(session->output, call.wait_lsn);
         world->stats.replies_held++;
@@ -405,6 +409,12 @@ static void refuse_too_large(struct world *world, struct session *session, struc
     refuse(world, session, entry, slice_of(text));
 }
 
+/* Whether it may hide a key whose time has passed. */
+static bool may_hide(const struct command *command)
+{
+    return command->keys[0].first > 0 || (command->flags & CMD_READS_ALL) || is_exec(command);
+}
+
 /* Runs, queues or refuses. */
 static enum dispatch_result execute(struct world *world, struct session *session, struct command_entry *entry,
                                     const struct request *request, uint64_t key_hash)
@@ -435,10 +445,12 @@ static enum dispatch_result execute(struct world *world, struct session *session
         refuse_too_large(world, session, entry);
         return DISPATCH_DONE;
     }
+    if (__builtin_expect(world->hiding_waits, 0) && !queue && may_hide(entry->command))
+        return DISPATCH_WAIT;
     if (!queue && world->has_unloaded && !large_is_ready(world, session, entry, request))
         return DISPATCH_WAIT;
     session->last_command = entry;
-    session->active_ms = world->now_ms;
+    session->active_ms = world->use_ms;
     if (queue) {
         const char *text;
         if (transaction_queue(session, entry, request, &text))

@@ -59,6 +59,19 @@ void world_free(struct world *world);
 void world_set_settings(struct world *world, const struct world_settings *settings);
 /* Reads the clock: what "now" is until the next call. */
 void world_refresh_time(struct world *world);
+/* The time by now, in microseconds, for replies that tell it. */
+int64_t world_time_us(struct world *world);
+/* How far it is ahead of the wall clock. */
+int64_t world_time_ahead_us(const struct world *world);
+/* From now on it is at least this. */
+void world_time_raise(struct world *world, int64_t at_least_ms);
+/* Lets it stand still at the next multiple of so many milliseconds. */
+void world_time_hold(struct world *world, int64_t multiple_ms);
+void world_time_go_on(struct world *world);
+/* Sets it back to the wall clock, once all that had expired is deleted, and the deletions are written. */
+void world_time_follow(struct world *world);
+/* Whether there may be keys whose time has passed. */
+bool world_may_hide(const struct world *world);
 /* Time as command_stats counts it: a cheap counter of the processor's, and its conversion. */
 uint64_t world_ticks(void);
 uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks);

@@ -346,7 +346,7 @@ static void set_use(struct call *call, struct entry *entry, const struct restore
     static const int64_t idle_max_s = 100 * 24 * 3600;
     int64_t idle_s = options->idle_s < idle_max_s ? options->idle_s : idle_max_s;
     if (idle_s >= 0)
-        entry_set_idle_ms(entry, call->world->now_ms, idle_s * 1000);
+        entry_set_idle_ms(entry, call->world->use_ms, idle_s * 1000);
     if (options->frequency >= 0)
         database_set_frequency(call->db, entry, (int)options->frequency);
 }

@@ -252,9 +252,33 @@ bool effect_unit_end(struct world *world)
         journal_unit_moved(world->journal, world->unit_begin, size);
         buffer_append(buffer, exec, sizeof(exec) - 1);
     }
-    journal_unit_end(world->journal);
+    world->time.on_record_lsn = journal_unit_end(world->journal);
+    world->time.on_record_ms = world->now_ms;
     world->unit_open = false;
     return true;
+}
+
+/* The unit's frame will say the time: a SELECT of what is selected changes nothing. */
+void effect_time(struct world *world)
+{
+    ASSERT(!world->unit_open);
+    if (!world->journal || journal_admit_note(world->journal) != ADMIT_YES)
+        return;
+    int database = world->stream_database < 0 ? 0 : world->stream_database;
+    unit_open(world);
+    world->stream_database = -1;
+    select_database(world, database);
+    effect_unit_end(world);
+}
+
+lsn_t effect_of_hiding(struct world *world)
+{
+    world->hides = false;
+    if (!world->journal)
+        return 0;
+    if (world->time.hidden_ms > world->time.on_record_ms)
+        effect_time(world);
+    return world->time.on_record_lsn;
 }
 
 /* A reader of the key waits for the end of the unit that is being built or comes next. Durability moves from

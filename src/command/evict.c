@@ -72,7 +72,7 @@ static uint64_t score_of(const struct world *world, const struct database *db, c
 {
     if (evict_policy_is_lfu(world->settings.evict_policy))
         return (uint64_t)(USE_FREQUENCY_MAX - database_frequency(db, entry));
-    return (uint64_t)entry_idle_ms(entry, world->now_ms);
+    return (uint64_t)entry_idle_ms(entry, world->use_ms);
 }
 
 static bool pool_holds(const struct evictor *evictor, int database, uint64_t hash)

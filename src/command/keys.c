@@ -192,7 +192,7 @@ static void move_command(struct call *call)
 /* Whether commands see it. Nothing here deletes what has expired: these commands only read. */
 static bool is_live(const struct call *call, const struct entry *entry)
 {
-    return !expire_has_passed(entry_expire_ms(entry), call->world->now_ms);
+    return !world_hides(call->world, entry);
 }
 
 /* What a walk over the keyspace wants, and what it found. */

@@ -29,7 +29,7 @@ static void monitor_feed(const struct call *call)
 {
     struct world *world = call->world;
     struct buffer line = {0};
-    int64_t now_us = clock_wall_us(world->clock);
+    int64_t now_us = world_time_us(world);
     buffer_append_format(&line, "+%lld.%06lld ", (long long)(now_us / 1000000),
                          (long long)(now_us % 1000000));
     append_origin(&line, call->session);

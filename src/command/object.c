@@ -57,7 +57,7 @@ static void object_idletime_command(struct call *call)
                     "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
                     "switching between policies at runtime LRU and LFU data will take some time to adjust.");
     else
-        reply_int(call->reply, entry_idle_ms(entry, call->world->now_ms) / 1000);
+        reply_int(call->reply, entry_idle_ms(entry, call->world->use_ms) / 1000);
 }
 
 static void object_refcount_command(struct call *call)

@@ -38,7 +38,7 @@ struct session *session_new(struct world *world, struct output *output, void *ow
     list_init(&session->tracking_prefixes);
     chain_add(&world->sessions_by_id, &session->by_id, session->id);
     session_set_defaults(session);
-    session->created_ms = session->active_ms = world->now_ms;
+    session->created_ms = session->active_ms = world->use_ms;
     session->previous = world->sessions_last;
     if (world->sessions_last)
         world->sessions_last->next = session;

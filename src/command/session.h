@@ -99,8 +99,8 @@ struct session {
     /* What its commands took since whoever runs them set this to 0: session_turn_is_long. */
     uint64_t turn_ticks;
 
-    int64_t created_ms; /* wall clock */
-    int64_t active_ms;  /* last command, wall clock */
+    int64_t created_ms; /* as the world's use_ms */
+    int64_t active_ms;  /* last command, the same */
     const struct command_entry *last_command;
 };
 

@@ -181,7 +181,7 @@ bool watch_any_expired(struct world *world, const struct session *session)
     for (const struct watch *watch = session->watches; watch; watch = watch->next_in_session) {
         struct database *db = store_database(world->store, watch->database);
         struct entry *entry = database_find(db, watch_key(watch), watch->hash);
-        if (entry && !watch->had_expired && expire_has_passed(entry_expire_ms(entry), world->now_ms))
+        if (entry && !watch->had_expired && world_hides(world, entry))
             return true;
     }
     return false;

@@ -1,4 +1,4 @@
-/* The world that commands act on: made, freed, its time and its error statistics. */
+/* The world that commands act on: made, freed, its counter of ticks and its error statistics. */
 #include <time.h>
 
 #include "base/memory.h"
@@ -48,6 +48,7 @@ struct world *world_new(const struct world_options *options)
     list_init(&world->pushed);
     world->key_lsns = mem_alloc_zero(KEY_LSN_SLOTS * sizeof(lsn_t));
     world->acl = acl_new(world);
+    world->time.on_record_ms = world->time.hidden_ms = INT64_MIN;
     world_refresh_time(world);
     world->ticks_begin = world_ticks();
     world->ticks_begin_us = world->monotonic_us;
@@ -72,13 +73,6 @@ void world_free(struct world *world)
     mem_free(world->errors);
     mem_free(world->key_lsns);
     mem_free(world);
-}
-
-void world_refresh_time(struct world *world)
-{
-    world->now_ms = clock_wall_ms(world->clock);
-    world->monotonic_us = clock_monotonic_us(world->clock);
-    store_set_time(world->store, world->now_ms);
 }
 
 uint64_t world_ticks(void)

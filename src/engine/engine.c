@@ -99,6 +99,20 @@ static void warn_of_memory(const struct world *world)
              : "keys are evicted, as maxmemory-policy says");
 }
 
+/* A clock that runs behind at a start would show again what was shown as gone. */
+static void warn_of_time(const struct world *world)
+{
+    int64_t ahead_us = world_time_ahead_us(world);
+    if (ahead_us >= 1000000)
+        diag(DIAG_WARNING,
+             "the log was written to when it was %.1f s later than the clock says now. Time as commands see "
+             "it "
+             "never runs back: it goes on from there, %s (clock-set-back)",
+             (double)ahead_us / 1e6,
+             world->settings.clock_follows ? "until what had expired by then is deleted"
+                                           : "more slowly until the clock has caught up");
+}
+
 bool engine_start(struct engine *engine, struct journal_error *error)
 {
     struct world *world = engine->world;
@@ -115,10 +129,14 @@ bool engine_start(struct engine *engine, struct journal_error *error)
     /* They were made before this start, but a rewrite leaves them out all the same. Were they not to count, a
      * log that fills the disk would stay: what counts is refused until there is room. */
     world->changes_since_rewrite = replay_log_commands(engine->replay);
+    struct recover_progress recovered;
+    journal_recover_progress(engine->journal, &recovered);
     replay_free(engine->replay);
     engine->replay = NULL;
     world->journal = engine->journal;
     world->loading = false;
+    world_time_raise(world, recovered.time_ms);
+    warn_of_time(world);
     warn_of_memory(world);
     struct journal_stats stats;
     journal_stats_read(engine->journal, &stats);
@@ -239,11 +257,18 @@ int64_t engine_tick(struct engine *engine)
     enum evict_result evicted = engine->draining ? EVICT_OK : evict_step(world);
     if (evicted == EVICT_LATER)
         return TICK_EVICT_US;
-    if (now_us < next_check_us(engine))
+    bool expires = !engine->no_active_expire && !engine->draining && world->pause == PAUSE_NONE;
+    bool follows = follow_begin(engine, expires);
+    if (now_us < next_check_us(engine) && !follows)
         return next_check_us(engine) - now_us;
     int64_t next_us = TICK_IDLE_US;
-    if (!engine->no_active_expire && !engine->draining && world->pause == PAUSE_NONE)
-        next_us = expire_slice(engine) ? EXPIRE_REST_US : expiry_wait_us(world);
+    if (expires) {
+        bool more = expire_slice(engine);
+        follow_end(engine, !more);
+        next_us = more ? EXPIRE_REST_US : expiry_wait_us(world);
+    }
+    if (world->time.is_held && next_us > TICK_BUSY_US)
+        next_us = TICK_BUSY_US;
     if (!world->child_active && table_steps(world) && next_us > TICK_BUSY_US)
         next_us = TICK_BUSY_US;
     if (evicted == EVICT_WAIT && next_us > TICK_BUSY_US)

@@ -23,6 +23,7 @@ struct rewrite {
     bool placing; /* the child has succeeded; the journal puts the result in place */
     int64_t began_ms;
     int64_t began_us;
+    int64_t rested_us; /* monotonic: when the last good one ended, or the start of the server */
     uint64_t keys_total;
     uint64_t changes; /* that were counted before it began, and count again if it fails */
     lsn_t lsn;
@@ -76,6 +77,8 @@ struct engine {
     bool no_active_expire;
     bool draining;
     int expire_next_database;
+    bool follow_settled; /* all that had expired is deleted, */
+    lsn_t follow_lsn;    /* by units to here */
     struct write_waits write_waits;
 };
 
@@ -94,6 +97,12 @@ int rewrite_write(struct engine *engine, struct rewrite_progress *progress);
 /* Whether one is running, or follows. */
 bool rewrite_has_work(const struct engine *engine);
 void rewrite_tick(struct engine *engine);
+
+/* follow.c: under clock-set-back follow, sets time as commands see it back to the wall clock as soon as
+ * nothing is left that had expired by it. Around the look for what has expired: follow_begin, which is told
+ * whether there will be one, says whether it is to be at once; follow_end is told whether all was found. */
+bool follow_begin(struct engine *engine, bool expires);
+void follow_end(struct engine *engine, bool all_found);
 
 /* write_waits.c */
 /* At the end of a round: what it wrote waits from now on. */

@@ -108,6 +108,7 @@ void rewrite_init(struct engine *engine, const struct rewrite_triggers *triggers
                                        .last_ok = true,
                                        .last_us = -1,
                                        .last_ended_ms = engine->world->now_ms,
+                                       .rested_us = engine->world->monotonic_us,
                                        .retry_wait_ms = REWRITE_RETRY_MS_MIN};
 }
 
@@ -163,6 +164,7 @@ static void rewrite_placed(struct engine *engine)
     rewrite->failed_in_row = 0;
     rewrite->last_ok = true;
     rewrite->last_ended_ms = engine->world->now_ms;
+    rewrite->rested_us = engine->world->monotonic_us;
     rewrite->retry_wait_ms = REWRITE_RETRY_MS_MIN;
     rewrite->retry_at_ms = 0;
     rewrite->bytes_after_last = engine_bytes_on_disk(&stats);
@@ -230,6 +232,9 @@ const char *engine_rewrite_as(struct engine *engine, enum rewrite_kind kind)
     ASSERT(!world->unit_open);
     rewrite->wanted[kind] = false;
     rewrite->kind = kind;
+    /* Behind the cut there may be no room for a moment. */
+    if (world_may_hide(world))
+        effect_time(world);
     rewrite->lsn = journal_rewrite_begin(engine->journal);
     rewrite->began_ms = world->now_ms;
     rewrite->began_us = world->monotonic_us;
@@ -285,7 +290,7 @@ static const char *rewrite_due(struct engine *engine)
     if (triggers->writes && world->changes_since_rewrite >= triggers->writes)
         return "the number of writes";
     if (triggers->interval_seconds > 0 &&
-        world->now_ms - engine->rewrite.last_ended_ms >= triggers->interval_seconds * 1000)
+        (world->monotonic_us - engine->rewrite.rested_us) / 1000000 >= triggers->interval_seconds)
         return "the time since the last one";
     struct journal_stats journal_stats;
     journal_stats_read(engine->journal, &journal_stats);

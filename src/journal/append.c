@@ -163,6 +163,12 @@ static bool fits(const struct journal *journal, uint64_t size)
     return begin <= room && size <= room - begin;
 }
 
+/* One that leaves room for a note behind it. */
+static bool change_fits(const struct journal *journal, uint64_t size)
+{
+    return fits(journal, size < CHANGE_SIZE_MAX ? size + JOURNAL_NOTE_SIZE : size);
+}
+
 static bool values_fit(const struct journal *journal, uint64_t size)
 {
     uint64_t begin = atomic_load_explicit(&journal->values_appended, memory_order_acquire);
@@ -203,13 +209,14 @@ static bool is_too_large(struct journal *journal, uint64_t size)
  * that the loop waits. */
 static enum admit_result admit_or_note(struct journal *journal, uint64_t size, uint64_t value_bytes)
 {
-    bool room_is_missing = !fits(journal, size);
+    bool room_is_missing = !change_fits(journal, size);
     bool value_room_is_missing = !values_fit(journal, value_bytes);
     if (!room_is_missing && !value_room_is_missing && !too_much_on_its_way(journal))
         return ADMIT_YES;
-    if (value_bytes >= VALUE_TOO_LARGE || (room_is_missing && is_too_large(journal, size)))
+    if (value_bytes >= VALUE_TOO_LARGE ||
+        (room_is_missing && is_too_large(journal, size + JOURNAL_NOTE_SIZE)))
         return ADMIT_TOO_LARGE;
-    bool is_full = room_is_missing && want_room(journal, &journal->want, TASK_ROOM, size);
+    bool is_full = room_is_missing && want_room(journal, &journal->want, TASK_ROOM, size + JOURNAL_NOTE_SIZE);
     if (value_room_is_missing && want_room(journal, &journal->value_want, TASK_VALUE_ROOM, value_bytes))
         is_full = true;
     if (is_full)
@@ -221,7 +228,7 @@ static enum admit_result admit_or_note(struct journal *journal, uint64_t size, u
 enum admit_result journal_admit_values(struct journal *journal, uint64_t size, uint64_t value_bytes)
 {
     ASSERT(journal->started);
-    if (fits(journal, size) && values_fit(journal, value_bytes) && !too_much_on_its_way(journal))
+    if (change_fits(journal, size) && values_fit(journal, value_bytes) && !too_much_on_its_way(journal))
         return ADMIT_YES;
     pthread_mutex_lock(&journal->lock);
     enum admit_result result = admit_or_note(journal, size, value_bytes);
@@ -237,6 +244,37 @@ uint64_t journal_file_max(const struct journal *journal)
 enum admit_result journal_admit(struct journal *journal, uint64_t size)
 {
     return journal_admit_values(journal, size, 0);
+}
+
+bool journal_note_fits(const struct journal *journal)
+{
+    return fits(journal, JOURNAL_NOTE_SIZE);
+}
+
+enum admit_result journal_admit_note(struct journal *journal)
+{
+    ASSERT(journal->started);
+    if (journal_note_fits(journal))
+        return ADMIT_YES;
+    pthread_mutex_lock(&journal->lock);
+    enum admit_result result = ADMIT_YES;
+    if (!journal_note_fits(journal)) {
+        result = want_room(journal, &journal->want, TASK_ROOM, JOURNAL_NOTE_SIZE) ? ADMIT_FULL : ADMIT_WAIT;
+        journal->loop_waits |= result == ADMIT_WAIT;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return result;
+}
+
+void journal_set_time(struct journal *journal, int64_t now_ms)
+{
+    atomic_store_explicit(&journal->time_ms, now_ms, memory_order_relaxed);
+}
+
+int64_t journal_time_ms(const struct journal *journal)
+{
+    int64_t time_ms = atomic_load_explicit(&journal->time_ms, memory_order_relaxed);
+    return time_ms != 0 ? time_ms : clock_wall_ms(journal->clock);
 }
 
 /* --- appending ---------------------------------------------------------------------------------------- */

@@ -57,7 +57,7 @@ static int write_frame(struct base_writer *writer, enum frame_kind kind)
         .kind = kind,
         .database = writer->database,
         .lsn = writer->payload,
-        .time_ms = clock_wall_ms(writer->journal->clock),
+        .time_ms = journal_time_ms(writer->journal),
         .payload = {writer->bytes.data + FRAME_HEADER_SIZE, writer->bytes.size - FRAME_HEADER_SIZE}};
     frame_seal(&frame, writer->salt, writer->bytes.data);
     writer->payload += frame_stream_size(&frame);
@@ -72,7 +72,7 @@ static int write_header(struct base_writer *writer)
     struct file_header header = {.kind = FILE_BASE,
                                  .salt = writer->salt,
                                  .lsn = writer->lsn,
-                                 .time_ms = clock_wall_ms(writer->journal->clock)};
+                                 .time_ms = journal_time_ms(writer->journal)};
     memcpy(header.stream_id, writer->journal->stream_id, STREAM_ID_SIZE);
     file_header_encode(&header, bytes);
     return write_bytes(writer, bytes, sizeof(bytes));
@@ -114,7 +114,7 @@ static int write_value(struct base_writer *writer, struct value_file *file, cons
     struct value_header header = {.lsn = file->lsn,
                                   .number = file->number,
                                   .size = file->size,
-                                  .time_ms = clock_wall_ms(journal->clock),
+                                  .time_ms = journal_time_ms(journal),
                                   .key = key};
     memcpy(header.stream_id, journal->stream_id, STREAM_ID_SIZE);
     bool done = false;

@@ -102,7 +102,7 @@ static enum io_result write_frame(struct journal *journal, enum frame_kind kind,
                           .database = database,
                           .lsn = committer->written,
                           .durable_lsn = committer->durable,
-                          .time_ms = clock_wall_ms(journal->clock),
+                          .time_ms = journal_time_ms(journal),
                           .payload = {bytes->data + FRAME_HEADER_SIZE, bytes->size - FRAME_HEADER_SIZE}};
     frame_seal(&frame, committer->writer.salt, bytes->data);
     int64_t begin_us = clock_monotonic_us(journal->clock);

@@ -11,7 +11,7 @@
  *   48   8  wall clock when it was begun, ms   16   8  length of the payload in bytes
  *   56   8  XXH3-64 of bytes 0 to 56, seed 0   24   8  LSN of the payload's first byte
  *                                              32   8  highest LSN known durable when this was written
- *                                              40   8  wall clock when this was written, ms
+ *                                              40   8  what commands took for now when this was written, ms
  *                                              48      payload
  *
  * The payload of a data frame is a whole number of units of the stream: RESP commands; a unit of several
@@ -26,6 +26,10 @@
  * occupant's frame never passes for one of ours. And since the salt is secret until the file is written, no
  * client can put bytes into a value that look like a frame of this file: looking for frames beyond a damaged
  * place is safe and quick.
+ *
+ * The time is that which commands saw (journal_set_time). It is not before that of any unit in the frame, and
+ * never less than in the frame before, but where time was set back to the clock (clock-set-back follow): then
+ * the units before it delete all that had expired. So from the last frame's time on a start can go on.
  *
  * A server that found no frame behind its base does not know which database the stream has selected there.
  * Its first payload begins with a SELECT; then the field does not tell what the frame before it left

@@ -54,6 +54,7 @@ static struct journal *journal_new(const struct journal_options *options)
     journal->unsynced_max = options->unsynced_max;
     journal->batch_keep = BATCH_KEEP_MAX;
     journal->value_load = options->value_load;
+    journal->progress.time_ms = INT64_MIN;
     journal->values = values_new();
     journal->limits =
         (struct limits){options->segment_size, options->history_bases, options->history_seconds};
@@ -232,6 +233,7 @@ enum recover_result journal_recover_step(struct journal *journal, uint64_t bytes
             note_end(journal);
             break;
         }
+        journal->progress.time_ms = frame.time_ms;
         journal->values->replay_lsn = reader->lsn;
         if (source == SOURCE_LOG)
             journal->log_begin -= frame.payload.size;
@@ -257,7 +259,7 @@ void journal_recover_progress(const struct journal *journal, struct recover_prog
 static enum io_result start_fresh(struct journal *journal, struct journal_error *error)
 {
     struct committer *committer = &journal->committer;
-    int64_t now_ms = clock_wall_ms(journal->clock);
+    int64_t now_ms = journal_time_ms(journal);
     uint64_t id[] = {random_next(&committer->random), random_next(&committer->random)};
     _Static_assert(sizeof(id) == STREAM_ID_SIZE, "two numbers make a stream id");
     memcpy(journal->stream_id, id, sizeof(id));

@@ -96,6 +96,9 @@ struct recover_progress {
     uint64_t torn_bytes; /* dropped as a torn tail, as far as it could be told */
     uint64_t torn_frames;
     bool has_base;
+    /* What the last frame says the time was; INT64_MIN: there was none. Not the highest of all: see frame.h.
+     */
+    int64_t time_ms;
 };
 void journal_recover_progress(const struct journal *journal, struct recover_progress *progress);
 
@@ -124,6 +127,17 @@ enum admit_result journal_admit_values(struct journal *journal, uint64_t size, u
 #define VALUE_FILE_OVERHEAD UINT64_C(8192)
 #define VALUE_IN_UNIT       UINT64_C(64)
 #define VALUE_TOO_LARGE     (UINT64_C(1) << 60)
+
+/* Whether a unit of at most JOURNAL_NOTE_SIZE bytes, which no writer waits for, has room now: so many are
+ * kept out of what is admitted otherwise, however much is on its way. */
+enum admit_result journal_admit_note(struct journal *journal);
+/* Whether it has, without asking for room. */
+bool journal_note_fits(const struct journal *journal);
+#define JOURNAL_NOTE_SIZE UINT64_C(64)
+
+/* What frames say the time is, from now on: what commands take for now. Before the first call it is the wall
+ * clock's. A frame's time is not before that at which any of its units was executed. */
+void journal_set_time(struct journal *journal, int64_t now_ms);
 
 /* Begins a unit that assumes database is selected, and returns the buffer to append its bytes to. Only bytes
  * from the buffer's size at this moment on may be touched, and only until journal_unit_end, which returns the

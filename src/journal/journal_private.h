@@ -220,8 +220,9 @@ struct journal {
 
     /* Written by one side, read by the other without the lock. Whoever sees an LSN here may rely on what was
      * done before it was stored (release), so it is read with acquire. */
-    _Atomic lsn_t executed; /* written by the loop */
-    _Atomic lsn_t written;  /* this and the next by the committer */
+    _Atomic lsn_t executed;  /* written by the loop */
+    _Atomic int64_t time_ms; /* journal_set_time; 0: never called */
+    _Atomic lsn_t written;   /* this and the next by the committer */
     _Atomic lsn_t durable;
     _Atomic int64_t acknowledged_us; /* when that of them grew which acknowledges */
     /* Units without the values they leave out, but with the references to them, since the start: what takes
@@ -296,6 +297,9 @@ void batch_add_value(struct batch *batch, struct blob *blob);
 /* Empties it, letting go of values, after it was written. */
 void batch_clear(struct batch *batch);
 void batch_free(struct batch *batch);
+
+/* For frames and files. */
+int64_t journal_time_ms(const struct journal *journal);
 
 /* --- committer.c -------------------------------------------------------------------------------------- */
 

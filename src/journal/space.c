@@ -180,7 +180,7 @@ static enum io_result create_segment(struct journal *journal, struct segment_wri
     struct file_header header = {.kind = FILE_LOG,
                                  .salt = space_new_salt(journal, committer->written),
                                  .lsn = committer->written,
-                                 .time_ms = clock_wall_ms(journal->clock)};
+                                 .time_ms = journal_time_ms(journal)};
     memcpy(header.stream_id, journal->stream_id, STREAM_ID_SIZE);
     char spare[FILE_NAME_SIZE];
     bool recycle = committer->spare_count > 0;

@@ -518,7 +518,7 @@ enum io_result value_write(struct journal *journal, struct value_file *file, con
         struct value_header header = {.lsn = file->lsn,
                                       .number = file->number,
                                       .size = file->size,
-                                      .time_ms = clock_wall_ms(journal->clock),
+                                      .time_ms = journal_time_ms(journal),
                                       .key = file->key};
         memcpy(header.stream_id, journal->stream_id, STREAM_ID_SIZE);
         result = value_writer_begin(writer, journal->disk, &header, blob->data, error);

@@ -155,7 +155,7 @@ static void shutdown_command(struct call *call)
 
 static void time_command(struct call *call)
 {
-    int64_t now_us = clock_wall_us(call->world->clock);
+    int64_t now_us = world_time_us(call->world);
     reply_array(call->reply, 2);
     reply_bulk_int(call->reply, now_us / 1000000);
     reply_bulk_int(call->reply, now_us % 1000000);

@@ -35,7 +35,8 @@ struct world_settings settings_from(const struct config *config)
                                    .slowlog_count = config->slowlog_max_len,
                                    .latency_us = latency_us_from(config->latency_monitor_threshold),
                                    .tracking_keys_max = config->tracking_table_max_keys,
-                                   .latency_tracking = config->latency_tracking};
+                                   .latency_tracking = config->latency_tracking,
+                                   .clock_follows = config->clock_set_back == CLOCK_FOLLOW};
 }
 
 struct rewrite_triggers triggers_from(const struct config *config)
@@ -364,6 +365,7 @@ static const struct application {
     {"lazyfree-lazy-eviction", apply_settings},
     {"lfu-log-factor", apply_settings},
     {"lfu-decay-time", apply_settings},
+    {"clock-set-back", apply_settings},
     {"slowlog-log-slower-than", apply_settings},
     {"slowlog-max-len", apply_settings},
     {"latency-monitor-threshold", apply_settings},

@@ -78,7 +78,7 @@ void client_describe(struct buffer *out, const struct session *session)
     if (info.writes)
         events[event++] = 'w';
     events[event] = '\0';
-    int64_t now_ms = session->world->now_ms;
+    int64_t now_ms = session->world->use_ms;
     buffer_append_format(out, "id=%" PRIu64 " addr=%s laddr=%s fd=%d name=%s age=%" PRId64 " idle=%" PRId64,
                          session->id, peer, local, client_fd(session), text_or_empty(session->name),
                          (now_ms - session->created_ms) / 1000, (now_ms - session->active_ms) / 1000);

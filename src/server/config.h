@@ -41,6 +41,9 @@ enum config_output_class { OUTPUT_NORMAL, OUTPUT_REPLICA, OUTPUT_PUBSUB, OUTPUT_
 /* Who may use what is closed by default (enable-debug-command and its like). */
 enum config_access { ACCESS_NO, ACCESS_YES, ACCESS_LOCAL };
 
+/* What becomes of time as commands see it where the clock was set back (clock-set-back). */
+enum config_set_back { CLOCK_SLOW, CLOCK_FOLLOW };
+
 struct config_value;
 struct config_hooks;
 
@@ -109,6 +112,7 @@ struct config {
     uint64_t unsynced_max;         /* bytes */
     uint64_t value_file_threshold; /* bytes; 0: off */
     enum value_load value_load;
+    enum config_set_back clock_set_back;
 
     /* Rewrites: any of these that is not 0 starts one. */
     int64_t auto_aof_rewrite_percentage; /* of growth since the last */

@@ -111,6 +111,8 @@ static const struct config_choice load_choices[] = {{"start", VALUE_LOAD_START},
                                                     {"background", VALUE_LOAD_BACKGROUND},
                                                     {"first-use", VALUE_LOAD_FIRST_USE},
                                                     {NULL, 0}};
+static const struct config_choice set_back_choices[] = {
+    {"slow", CLOCK_SLOW}, {"follow", CLOCK_FOLLOW}, {NULL, 0}};
 static const struct config_choice access_choices[] = {
     {"no", ACCESS_NO}, {"yes", ACCESS_YES}, {"local", ACCESS_LOCAL}, {NULL, 0}};
 static const struct config_choice level_choices[] = {
@@ -226,6 +228,7 @@ const struct directive directives[] = {
     ROW("unsynced-max", SIZE, "64mb", FIELD(unsynced_max), RANGE(64 * KB, 64 * GB)),
     ROW("value-file-threshold", SIZE, "1mb", FIELD(value_file_threshold), RANGE(0, 64 * GB)),
     ROW("value-load", ENUM, "start", FIELD(value_load), CHOICES(load_choices), FLAGS(START_ONLY)),
+    ROW("clock-set-back", ENUM, "slow", FIELD(clock_set_back), CHOICES(set_back_choices)),
 
     /* Rewrites and history. */
     ROW("auto-aof-rewrite-percentage", INT, "100", FIELD(auto_aof_rewrite_percentage), RANGE(0, INT_MAX)),

@@ -35,11 +35,11 @@ static void debug_object(struct call *call)
         return;
     }
     char text[256];
-    int64_t idle_ms = entry_idle_ms(entry, call->world->now_ms);
+    int64_t idle_ms = entry_idle_ms(entry, call->world->use_ms);
     snprintf(text, sizeof(text),
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
              (void *)entry, encodings[string_encoding(entry)], dump_value_size(call->world, entry),
-             (long long)((call->world->now_ms - idle_ms) / 1000 & 0xffffff), (long long)(idle_ms / 1000));
+             (long long)((call->world->use_ms - idle_ms) / 1000 & 0xffffff), (long long)(idle_ms / 1000));
     reply_simple(call->reply, text);
 }
 
@@ -180,7 +180,7 @@ static void digest_add(void *context, struct entry *entry)
     struct digest *digest = context;
     char scratch[STRING_SCRATCH];
     int64_t expire_ms = entry_expire_ms(entry);
-    if (expire_has_passed(expire_ms, digest->call->world->now_ms))
+    if (world_hides(digest->call->world, entry))
         return;
     for (uint64_t i = 0; i < DIGEST_WORDS; i++) {
         uint64_t hash = hash_slice(entry_key(entry), i + (uint64_t)digest->database * DIGEST_WORDS);

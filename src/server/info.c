@@ -117,12 +117,15 @@ static void section_server(struct server *server, struct buffer *out)
     put(out, "process_supervised", "%s", supervised[server->supervised_by]);
     put(out, "run_id", "%s", server->run_id);
     put_int(out, "tcp_port", server->config->port);
-    put_int(out, "server_time_usec", clock_wall_us(server->world->clock));
+    put_int(out, "server_time_usec", world_time_us(server->world));
+    put_int(out, "dkv_clock_ahead_ms", world_time_ahead_us(server->world) / 1000);
+    put_uint(out, "dkv_clock_steps_back", server->world->time.steps_back);
+    put_uint(out, "dkv_clock_steps_forward", server->world->time.steps_forward);
     put_int(out, "uptime_in_seconds", uptime);
     put_int(out, "uptime_in_days", uptime / 86400);
     put(out, "hz", "%s", config_get(server->config, slice_of("hz")));
     put(out, "configured_hz", "%s", config_get(server->config, slice_of("hz")));
-    put_int(out, "lru_clock", (server->world->now_ms / 1000) & 0xffffff);
+    put_int(out, "lru_clock", (server->world->use_ms / 1000) & 0xffffff);
     put(out, "executable", "%s", server->executable);
     put(out, "config_file", "%s", server->config->file);
     put_int(out, "io_threads_active", 0);

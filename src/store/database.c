@@ -249,6 +249,13 @@ int64_t database_expiry_due_ms(const struct database *db)
     return db->contents.wheel == NULL ? INT64_MAX : wheel_due_ms(db->contents.wheel);
 }
 
+bool database_may_have_expired(const struct database *db, int64_t now_ms)
+{
+    static_assert(EXPIRY_TICK_MS == WHEEL_TICK_MS, "the wheel's ticks are what callers count on");
+    int64_t due_ms = database_expiry_due_ms(db);
+    return due_ms == INT64_MIN || due_ms - WHEEL_TICK_MS <= now_ms;
+}
+
 /* --- Strings --- */
 
 static struct entry *database_set_content(struct database *db, struct slice key, uint64_t hash,

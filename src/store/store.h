@@ -127,6 +127,10 @@ struct entry *database_next_expired(struct database *db, int64_t now_ms, int *bu
 /* Before this time database_next_expired finds nothing to do, unless times to live change; INT64_MAX: never.
  */
 int64_t database_expiry_due_ms(const struct database *db);
+/* False: there is no entry whose time has passed. */
+bool database_may_have_expired(const struct database *db, int64_t now_ms);
+/* At multiples of so many milliseconds, database_next_expired overlooks no entry whose time has passed. */
+#define EXPIRY_TICK_MS 16
 
 /* A little work that was put off: growing and shrinking after a freeze, the last memory of a database that
  * became empty. Returns whether more is left. */

@@ -87,7 +87,7 @@ static void send_one(struct sim *sim, struct client *client)
     }
     bool reads = client->reads || (client->until_exec > 0 && client->transaction_reads);
     struct sim_command *command = sent_add(client);
-    workload_command(&sim->workload, sim->clock.wall_us / 1000, reads, &client->input, command);
+    workload_command(&sim->workload, sim->world->now_ms, reads, &client->input, command);
 }
 
 void client_send(struct sim *sim, struct client *client)
@@ -255,6 +255,44 @@ static lsn_t leans_on(const struct client *client, const struct sim_command *com
     return client->session->last_command->command->flags & CMD_WRITE ? shown : 0;
 }
 
+static void show_gone(struct sim *sim, struct promise *promise, int database, int key)
+{
+    struct store *store = sim->world->store;
+    struct slice name = model_key_name(key);
+    struct entry *entry = database_find(store_database(store, database), name, store_hash(store, name));
+    if (!entry || !expire_has_passed(entry_expire_ms(entry), sim->world->now_ms) ||
+        promise->gone_count == COMMAND_KEYS_MAX)
+        return;
+    promise->gone[promise->gone_count].database = database;
+    promise->gone[promise->gone_count].key = key;
+    promise->gone[promise->gone_count].expire_ms = entry_expire_ms(entry);
+    promise->gone[promise->gone_count++].version = model_last_change(&sim->model, database, key);
+}
+
+/* Keys whose time has passed, and that are still in the store: a reply that tells of them tells that they are
+ * gone. On a full disk that is not put on record. */
+static void note_gone(struct sim *sim, const struct client *client, const struct sim_command *command,
+                      const char *reply, struct promise *promise)
+{
+    bool is_exec = command->kind == COMMAND_EXEC;
+    bool tells = (is_exec && begins_with(reply, "*") && !begins_with(reply, "*-1")) ||
+                 (command->kind == COMMAND_PLAIN && !begins_with(reply, "-") && !tells_nothing(reply));
+    if (!tells || !journal_note_fits(sim->journal))
+        return;
+    const struct command_scope *scopes = is_exec ? client->scopes : command->scopes;
+    size_t count = is_exec ? client->scope_count : (size_t)command->scope_count;
+    for (size_t i = 0; i < count; i++) {
+        int database = scopes[i].database < 0 ? client->session->database : scopes[i].database;
+        if (!scopes[i].shows)
+            continue;
+        if (scopes[i].key >= 0)
+            show_gone(sim, promise, database, scopes[i].key);
+        for (int key = 0; key < MODEL_KEYS_MAX && scopes[i].key < 0; key++)
+            show_gone(sim, promise, database, key);
+    }
+    sim->counts->gone += (uint64_t)promise->gone_count;
+}
+
 /* A reply was queued from begin on; unit is the LSN of the unit that the command wrote, 0 if it wrote none.
  */
 static void note_reply(struct sim *sim, struct client *client, const struct sim_command *command,
@@ -265,6 +303,8 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
     if (client->output.queued == begin)
         return;
     reply_peek(client, begin, reply);
+    struct promise promise = {.begin = begin, .end = client->output.queued};
+    note_gone(sim, client, command, reply, &promise);
     lsn_t shown = judge(sim, client, command, reply);
     lsn_t acknowledged = unit ? unit : leans_on(client, command, reply, shown);
     if (unit)
@@ -276,12 +316,11 @@ static void note_reply(struct sim *sim, struct client *client, const struct sim_
     }
     trace_line(&sim->trace, "client %d: %s -> %.*s, executed %llu", client->number, command->text,
                (int)strcspn(reply, "\r"), reply, (unsigned long long)journal_executed(sim->journal));
-    *promise_add(client) = (struct promise){.begin = begin,
-                                            .end = client->output.queued,
-                                            .shown = unit ? unit : shown,
-                                            .acknowledged = acknowledged,
-                                            .policy = journal_policy(sim->journal),
-                                            .policy_epoch = sim->policy_epoch};
+    promise.shown = unit ? unit : shown;
+    promise.acknowledged = acknowledged;
+    promise.policy = journal_policy(sim->journal);
+    promise.policy_epoch = sim->policy_epoch;
+    *promise_add(client) = promise;
 }
 
 /* Messages were queued: they must not tell of anything that had been executed by then and does not last. */
@@ -358,7 +397,7 @@ static bool run_request(struct sim *sim, struct client *client, const struct req
     messages_settle(sim);
     if (result == DISPATCH_WAIT) {
         trace_line(&sim->trace, "client %d: %s has to wait", client->number, command.text);
-        if (!command.writes && !sim->world->has_unloaded)
+        if (!command.writes && !sim->world->has_unloaded && !sim->world->hiding_waits)
             sim_fail(sim, "'%s', which only reads, has to wait for the journal", command.text);
         note_messages(sim, client); /* of keys that were evicted for it */
         client->waits = true;
@@ -452,6 +491,11 @@ static void promise_made(struct sim *sim, const struct promise *promise)
     if (promise->policy == SYNC_ALWAYS && same_policy) {
         must_be_known(sim, "durable", promise->shown, journal_durable(sim->journal));
         model_promise_power(model, promise->shown);
+    }
+    for (int i = 0; i < promise->gone_count; i++) {
+        struct model_gone gone = {promise->gone[i].expire_ms, promise->gone[i].version,
+                                  promise->policy == SYNC_ALWAYS && same_policy};
+        model_show_gone(model, promise->gone[i].database, promise->gone[i].key, &gone);
     }
     if (promise->policy == SYNC_EVERYSEC && same_policy && promise->acknowledged)
         acknowledge_everysec(sim, promise->acknowledged);

@@ -14,7 +14,14 @@ struct promise {
     lsn_t shown;        /* under always: what it tells of */
     lsn_t acknowledged; /* the write that it acknowledges; 0: none */
     bool is_message;    /* caused by a command that still runs */
-    lsn_t durable;      /* what it says is durable, whatever the policy (WAITAOF) */
+    int gone_count;     /* keys that it shows as gone because their time had passed */
+    struct {
+        int database;
+        int key;
+        int64_t expire_ms;
+        lsn_t version;
+    } gone[COMMAND_KEYS_MAX];
+    lsn_t durable; /* what it says is durable, whatever the policy (WAITAOF) */
     enum sync_policy policy;
     uint64_t policy_epoch;
 };

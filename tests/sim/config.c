@@ -76,6 +76,7 @@ void sim_config_draw(struct sim_config *config, struct random *random)
     config->changes_policy = random_below(random, 3) == 0;
     config->notify = random_below(random, 2) ? notify_classes("KEAmn") : 0;
     config->frees_beside = random_below(random, 10) == 0;
+    config->follows = random_below(random, 3) == 0;
     config->fork_fails = (unsigned)PICK(random, 0, 0, 0, 10000);
     draw_journal(config, random);
     /* When a thread lets go of a value and so of its file, a seed cannot decide. */

@@ -54,6 +54,7 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                           .notify = config->notify,
                           .maxmemory = config->maxmemory,
                           .evict_policy = config->evict_policy,
+                          .clock_follows = config->follows && random_below(random, 2),
                           .evict_samples = 5,
                           .evict_tenacity = 10,
                           .evict_lazy = config->frees_beside,
@@ -248,6 +249,9 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
                  (unsigned long long)journal_durable(world->journal));
     if (!life->may_leave)
         sim_check_folder(sim, life->disk, world->journal);
+    world_refresh_time(world);
+    if (!life->is_harmed)
+        sim_check_gone(sim, world, life->after_power);
     sim->counts->recoveries++;
 }
 
@@ -261,6 +265,30 @@ void sim_check_record(struct sim *sim, lsn_t lsn)
                  "at rest, it is durable to LSN %llu, but only LSN %llu is on record: damage could pass for "
                  "a torn tail",
                  (unsigned long long)lsn, (unsigned long long)named);
+}
+
+void sim_check_gone(struct sim *sim, struct world *world, bool after_power)
+{
+    int database;
+    int key;
+    int64_t shown_ms = after_power ? sim->model.time_power_ms : sim->model.time_ms;
+    if (model_finds_again(&sim->model, world->store, world->now_ms, after_power, &database, &key))
+        sim_fail(sim, "key %d of database %d was shown as gone, and at %lld ms it is there again", key,
+                 database, (long long)world->now_ms);
+    /* Where time may follow a clock that was set back, what was gone stays so all the same. */
+    if (!sim->config.follows && world->now_ms < shown_ms)
+        sim_fail(sim, "time as commands see it is %lld ms, but a client was shown that it was %lld ms",
+                 (long long)world->now_ms, (long long)shown_ms);
+}
+
+void sim_turn_clock(struct sim *sim, struct random *random)
+{
+    static const int64_t scales_ms[] = {10, 1000, 10000, 10000, 200000000, INT64_C(31536000000)};
+    int64_t ms = (int64_t)random_below(random, (uint64_t)scales_ms[random_below(random, 6)]);
+    if (random_below(random, 2))
+        ms = -ms;
+    sim->clock.wall_us += ms * 1000;
+    trace_line(&sim->trace, "clock: jumps by %lld ms", (long long)ms);
 }
 
 lsn_t sim_must_survive(struct sim *sim, enum crash_kind kind)
@@ -344,7 +372,10 @@ void sim_begin(struct sim *sim, struct sim_disk *disk, enum crash_kind kind)
         uint64_t reasons = disk->faults_injected + disk->full_hits;
         enum life_result result = sim_life_begin(sim, &life, disk, &sim->child);
         life.may_leave = disk->faults_injected + disk->full_hits > reasons;
+        life.after_power = sim->lost_power;
         if (result == LIFE_BEGUN) {
+            if (sim->lost_power)
+                model_forget_gone(&sim->model);
             sim_life_check(sim, &life, sim_must_survive(sim, CRASH_PROCESS));
             if (sim->closed_well && life.progress.torn_bytes > 0)
                 sim_fail(sim, "after a clean end, %llu bytes were taken for a torn tail",
@@ -384,8 +415,8 @@ static void down_time(struct sim *sim)
     int64_t ms = (int64_t)random_below(&sim->random, random_below(&sim->random, 4) ? 100 : 20000);
     sim->clock.monotonic_us += ms * 1000;
     sim->clock.wall_us += ms * 1000;
-    if (random_below(&sim->random, 8) == 0)
-        sim->clock.wall_us -= (int64_t)random_below(&sim->random, 3000000);
+    if (random_below(&sim->random, 4) == 0)
+        sim_turn_clock(sim, &sim->random);
 }
 
 void sim_crash(struct sim *sim, enum crash_kind kind)

@@ -129,12 +129,13 @@ static void report(const char *title, const struct sim_counts *counts, double se
            " recoveries judged (%.0f a second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64
            " replies judged, %" PRIu64 " rewrites, %" PRIu64 " files harmed (%" PRIu64 " refused), %" PRIu64
            " disk errors, %" PRIu64 " writes refused for space, %" PRIu64 " keys evicted, %" PRIu64
-           " messages judged, %" PRIu64 " slow calls, at most %" PRIu64 " bytes unused\n",
+           " messages judged, %" PRIu64 " keys shown as gone, %" PRIu64 " slow calls, at most %" PRIu64
+           " bytes unused\n",
            title, counts->runs, counts->crash_points,
            (uint64_t)((double)counts->crash_points * 60.0 / seconds), counts->recoveries,
            (double)counts->recoveries / seconds, counts->commands, counts->units, counts->replies,
            counts->rewrites, counts->rots, counts->rots_refused, counts->disk_errors, counts->refused,
-           counts->evicted, counts->messages, counts->slow_calls, counts->most_unused);
+           counts->evicted, counts->messages, counts->gone, counts->slow_calls, counts->most_unused);
     fflush(stdout);
 }
 

@@ -108,6 +108,7 @@ void model_unit(struct model *model, const struct sim_disk *disk, struct store *
                 continue;
             model->key_digest[db][key] = look.digest[db][key];
             model->key_lsn[db][key] = lsn;
+            model->gone[db][key] = (struct model_gone){0};
         }
     }
     states_add(model, lsn, look_digest(&look));
@@ -144,6 +145,51 @@ lsn_t model_last_change(const struct model *model, int database, int key)
         if (model->key_lsn[database][i] > last)
             last = model->key_lsn[database][i];
     return last;
+}
+
+/* --- what is gone -----------------------------------------------------------------------------------------
+ */
+
+void model_show_gone(struct model *model, int database, int key, const struct model_gone *gone)
+{
+    struct model_gone *known = &model->gone[database][key];
+    /* It may have been written to before the reply was read. */
+    if (model->key_lsn[database][key] == gone->version) {
+        bool lasts = gone->lasts || (known->lasts && known->expire_ms == gone->expire_ms);
+        *known = *gone;
+        known->lasts = lasts;
+    }
+    if (gone->expire_ms > model->time_ms)
+        model->time_ms = gone->expire_ms;
+    if (gone->lasts && gone->expire_ms > model->time_power_ms)
+        model->time_power_ms = gone->expire_ms;
+}
+
+bool model_finds_again(const struct model *model, struct store *store, int64_t now_ms, bool after_power,
+                       int *database, int *key)
+{
+    for (*database = 0; *database < MODEL_DATABASES; ++*database) {
+        struct database *db = store_database(store, *database);
+        for (*key = 0; *key < MODEL_KEYS_MAX; ++*key) {
+            const struct model_gone *gone = &model->gone[*database][*key];
+            if (gone->expire_ms == 0 || gone->expire_ms <= now_ms || (after_power && !gone->lasts))
+                continue;
+            struct slice name = model_key_name(*key);
+            struct entry *entry = database_find(db, name, store_hash(store, name));
+            if (entry && entry_expire_ms(entry) == gone->expire_ms)
+                return true;
+        }
+    }
+    return false;
+}
+
+void model_forget_gone(struct model *model)
+{
+    model->time_ms = model->time_power_ms;
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int key = 0; key < MODEL_KEYS_MAX; key++)
+            if (!model->gone[db][key].lasts)
+                model->gone[db][key] = (struct model_gone){0};
 }
 
 /* --- promises ---------------------------------------------------------------------------------------------
@@ -206,6 +252,10 @@ void model_recovered(struct model *model, const struct sim_disk *disk, struct st
     model->state_count = (size_t)(state - model->states) + 1;
     struct look look;
     look_at_store(&look, disk, store);
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int key = 0; key < MODEL_KEYS_MAX; key++)
+            if (look.digest[db][key] != model->key_digest[db][key])
+                model->gone[db][key] = (struct model_gone){0};
     memcpy(model->key_digest, look.digest, sizeof(look.digest));
     for (int db = 0; db < MODEL_DATABASES; db++)
         for (int key = 0; key < MODEL_KEYS_MAX; key++)

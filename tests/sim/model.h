@@ -25,12 +25,23 @@ struct model_acknowledged {
     lsn_t lsn;
 };
 
+/* A key that a client was shown as gone because its time had passed. */
+struct model_gone {
+    int64_t expire_ms; /* 0: none */
+    lsn_t version;     /* the unit that had changed the key last */
+    bool lasts;        /* a power failure, too */
+};
+
 struct model {
     struct model_state *states; /* by rising LSN; the first is where the stream began, empty */
     size_t state_count;
     size_t state_capacity;
     uint64_t key_digest[MODEL_DATABASES][MODEL_KEYS_MAX]; /* 0: not there */
     lsn_t key_lsn[MODEL_DATABASES][MODEL_KEYS_MAX];       /* of the unit that changed it last */
+
+    struct model_gone gone[MODEL_DATABASES][MODEL_KEYS_MAX];
+    int64_t time_power_ms; /* time as commands see it was shown to have come so far; what lasts, */
+    int64_t time_ms;       /* and in this life */
 
     lsn_t must_survive_power;   /* what was promised to survive a power failure */
     lsn_t must_survive_process; /* and the end of the process alone */
@@ -54,6 +65,15 @@ bool model_state_at(const struct model *model, lsn_t lsn, uint64_t *digest);
 uint64_t model_digest(const struct sim_disk *disk, struct store *store);
 /* The last change of one key, or of any key of a database (key below 0). */
 lsn_t model_last_change(const struct model *model, int database, int key);
+
+/* A client was shown that a key is gone, as of the unit that had changed it last. */
+void model_show_gone(struct model *model, int database, int key, const struct model_gone *gone);
+/* Finds a key that is there in the store at this time though it was shown as gone; false when there is none.
+ * after_power: the power failed since it was shown. */
+bool model_finds_again(const struct model *model, struct store *store, int64_t now_ms, bool after_power,
+                       int *database, int *key);
+/* The power failed: what only had to last within the life of the machine is forgotten. */
+void model_forget_gone(struct model *model);
 
 /* A client was told what lasts only if everything to lsn lasts. */
 void model_promise_power(struct model *model, lsn_t lsn);

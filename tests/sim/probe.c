@@ -10,6 +10,7 @@ struct probe {
     struct sim_disk *disk;
     struct sim_child child;
     lsn_t must_survive;
+    bool after_power;
 };
 
 static void probe_crash(struct probe *probe, enum crash_kind kind)
@@ -20,6 +21,7 @@ static void probe_crash(struct probe *probe, enum crash_kind kind)
         probe->must_survive = sim->model.must_survive_power;
     sim_disk_free(probe->disk);
     probe->disk = after;
+    probe->after_power |= kind == CRASH_POWER;
     sim->counts->crash_points++;
 }
 
@@ -43,6 +45,7 @@ static void probe_begin(struct probe *probe, struct sim_life *life, bool may_cra
             sim_fail(sim, "in a probe: an undamaged folder was refused: %s", life->error.text);
         probe_crash(probe, some_crash(sim));
     }
+    life->after_power = probe->after_power;
     sim_life_check(sim, life, probe->must_survive);
 }
 
@@ -62,6 +65,7 @@ static void probe_again(struct probe *probe, struct sim_life *life)
     probe->disk = after;
     probe->sim->counts->crash_points++;
     probe->must_survive = lsn;
+    probe->after_power = true;
     probe_begin(probe, life, false);
     if (life->lsn != lsn)
         sim_fail(probe->sim, "recovered to LSN %llu, then, though nothing was written, to LSN %llu",
@@ -94,11 +98,30 @@ static void probe_second_server(struct probe *probe)
         sim_fail(sim, "a second server got the folder");
 }
 
+/* Time goes on, and where it may follow a clock that was set back, it does. */
+static void probe_time(struct probe *probe, struct sim_life *life)
+{
+    struct sim *sim = probe->sim;
+    for (int i = 0; i < 20; i++) {
+        engine_begin_round(life->engine);
+        sim_check_gone(sim, engine_world(life->engine), probe->after_power);
+        engine_tick(life->engine);
+        engine_end_round(life->engine, false);
+        while (journal_work(engine_world(life->engine)->journal))
+            ;
+        sim->clock.wall_us += 10000;
+        sim->clock.monotonic_us += 10000;
+    }
+}
+
 void sim_probe(struct sim *sim)
 {
     /* A file system that gave up is not usable before it is mounted again. */
     enum crash_kind kind = sim->disk->read_only ? CRASH_POWER : some_crash(sim);
-    struct probe probe = {.sim = sim, .must_survive = sim_must_survive(sim, kind)};
+    struct probe probe = {.sim = sim,
+                          .must_survive = sim_must_survive(sim, kind),
+                          .after_power = sim->lost_power || kind == CRASH_POWER};
+    struct sim_clock clock = sim->clock;
     sim->trace.muted++;
     trace_line(&sim->trace, "probe: %s, must survive: %llu",
                kind == CRASH_POWER ? "power failure" : "process", (unsigned long long)probe.must_survive);
@@ -109,6 +132,8 @@ void sim_probe(struct sim *sim)
     if (random_below(&sim->probe_random, 4) == 0)
         sim_rot_probe(sim, probe.disk);
     struct sim_life life;
+    if (random_below(&sim->probe_random, 2))
+        sim_turn_clock(sim, &sim->probe_random);
     probe_begin(&probe, &life, true);
     switch (random_below(&sim->probe_random, 6)) {
     case 0:
@@ -118,7 +143,10 @@ void sim_probe(struct sim *sim)
     default: break;
     }
     lsn_t lsn = life.lsn;
+    if (random_below(&sim->probe_random, 4) == 0)
+        probe_time(&probe, &life);
     probe_abandon(&probe, &life);
+    sim->clock = clock;
     sim_disk_free(probe.disk);
     sim_child_free(&probe.child);
     sim->trace.muted--;

@@ -204,6 +204,7 @@ static void expect(struct sim *sim, struct sim_disk *disk, const char *name, con
         if (life.lsn != verdict.lsn)
             sim_fail(sim, "%s: %s, behind all that was promised: recovered to LSN %llu, not %llu", name, harm,
                      (unsigned long long)life.lsn, (unsigned long long)verdict.lsn);
+        life.is_harmed = true;
         sim_life_check(sim, &life, 0);
         engine_abandon(life.engine);
         sim_disk_process_ended(disk);
@@ -323,6 +324,7 @@ static bool rot_value(struct sim *sim, const struct sim_disk *disk)
             sim_fail(sim, "%s: %s; it is not named by: %s", harm.name, harm.text, life.error.text);
     } else {
         struct world *world = engine_world(life.engine);
+        life.is_harmed = true;
         if (!need.is_in_use)
             sim_life_check(sim, &life, 0);
         if (!values_read_but(world->store, world->journal, need.is_in_use ? harm.name : ""))

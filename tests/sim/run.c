@@ -54,6 +54,7 @@ lsn_t __wrap_journal_unit_end(struct journal *journal)
 void sim_round_begin(struct sim *sim)
 {
     engine_begin_round(sim->engine);
+    sim_check_gone(sim, sim->world, false);
 }
 
 /* Nothing may be acknowledged once the journal has failed; and it may fail only if the disk did. */
@@ -264,15 +265,6 @@ static void some_time(struct sim *sim)
     time_passes(sim, (int64_t)random_below(&sim->random, (uint64_t)scales_us[random_below(&sim->random, 6)]));
 }
 
-static void turn_clock(struct sim *sim)
-{
-    int64_t ms = (int64_t)random_below(&sim->random, random_below(&sim->random, 2) ? 10000 : 200000000);
-    if (random_below(&sim->random, 3) == 0)
-        ms = -(ms % 3000);
-    sim->clock.wall_us += ms * 1000;
-    trace_line(&sim->trace, "clock: jumps by %lld ms", (long long)ms);
-}
-
 static void change_policy(struct sim *sim)
 {
     enum sync_policy policy = (enum sync_policy)random_below(&sim->random, 3);
@@ -305,6 +297,7 @@ static void change_limits(struct sim *sim)
         sim->config.has_values |= drawn.value_threshold > 0;
     }
     engine_set_active_expire(sim->engine, random_below(&sim->random, 4) > 0);
+    sim->world->settings.clock_follows = sim->config.follows && random_below(&sim->random, 2);
     sim->woken = true;
 }
 
@@ -588,7 +581,7 @@ static void act(struct sim *sim, enum action action)
     case ACTION_TICK: tick(sim); break;
     case ACTION_CHILD: run_child(sim); break;
     case ACTION_TIME: some_time(sim); break;
-    case ACTION_CLOCK: turn_clock(sim); break;
+    case ACTION_CLOCK: sim_turn_clock(sim, &sim->random); break;
     case ACTION_POLICY: change_policy(sim); break;
     case ACTION_LIMITS: change_limits(sim); break;
     case ACTION_REWRITE: begin_rewrite(sim); break;

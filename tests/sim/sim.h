@@ -50,6 +50,7 @@ struct sim_config {
     enum evict_policy evict_policy;
     uint64_t capacity;         /* when it fills */
     unsigned fork_fails;       /* in 65536ths */
+    bool follows;              /* clock-set-back follow, at times */
     bool frees_beside;         /* what is flushed is freed by a thread */
     unsigned char weights[16]; /* of actions */
 };
@@ -72,6 +73,7 @@ struct sim_counts {
     uint64_t full_disks;
     uint64_t refused; /* writes, for want of space */
     uint64_t evicted; /* keys */
+    uint64_t gone;    /* shown as gone while they were still in memory */
     uint64_t slow_calls;
     uint64_t most_unused; /* bytes */
 };
@@ -154,7 +156,9 @@ struct sim_life {
     bool reads_values; /* before it has begun */
     struct journal_error error;
     struct recover_progress progress;
-    lsn_t lsn; /* recovered to here */
+    lsn_t lsn;        /* recovered to here */
+    bool is_harmed;   /* the folder was: promises may be lost, as long as nothing else is */
+    bool after_power; /* the power failed since the last promise was made */
 };
 enum life_result { LIFE_BEGUN, LIFE_REFUSED, LIFE_CRASHED };
 /* Opens, recovers and starts an engine on a disk. Unless LIFE_BEGUN nothing is left open. */
@@ -172,6 +176,10 @@ void sim_crash(struct sim *sim, enum crash_kind kind);
 void sim_close(struct sim *sim);
 /* When everything to an LSN was first told to be written. */
 int64_t sim_written_us(const struct sim *sim, lsn_t lsn);
+/* Checks that nothing that was shown as gone is there again, at the time that commands see. */
+void sim_check_gone(struct sim *sim, struct world *world, bool after_power);
+/* Lets the wall clock jump: forward or back, a little or far. */
+void sim_turn_clock(struct sim *sim, struct random *random);
 /* Checks that a folder holds what its MANIFEST names and what its journal is about to remove, and nothing
  * that somebody would have to clean up. */
 void sim_check_folder(struct sim *sim, const struct sim_disk *disk, struct journal *journal);

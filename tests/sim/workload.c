@@ -319,7 +319,7 @@ static void say_placeholder(struct words *words, struct sim_command *command, ch
         int key = (int)below(words, (uint64_t)words->workload->keys);
         buffer_append_slice(text, model_key_name(key));
         ASSERT(command->scope_count < COMMAND_KEYS_MAX);
-        command->scopes[command->scope_count++] = (struct command_scope){-1, (int8_t)key};
+        command->scopes[command->scope_count++] = (struct command_scope){-1, (int8_t)key, false};
         break;
     }
     case 'D': {
@@ -328,7 +328,8 @@ static void say_placeholder(struct words *words, struct sim_command *command, ch
         command->select = database;
         /* COPY and MOVE look at the last key there. */
         if (last && command->scope_count < COMMAND_KEYS_MAX)
-            command->scopes[command->scope_count++] = (struct command_scope){(int8_t)database, last->key};
+            command->scopes[command->scope_count++] =
+                (struct command_scope){(int8_t)database, last->key, false};
         break;
     }
     case 'V': say_value(words); break;
@@ -430,7 +431,20 @@ static void look_at_whole_databases(struct sim_command *command, const char *wor
     static const char *const telling[] = {"dbsize", "keys ", "scan ", "randomkey"};
     for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++)
         if (strncmp(words, telling[i], strlen(telling[i])) == 0)
-            command->scopes[command->scope_count++] = (struct command_scope){-1, -1};
+            command->scopes[command->scope_count++] = (struct command_scope){-1, -1, false};
+}
+
+/* Its reply cannot but tell of each key of its scopes that it is not there. (Others may find a reason to look
+ * at the first alone.) */
+static bool shows_each(const char *words)
+{
+    static const char *const names[] = {"get ",  "mget ", "exists ", "strlen ", "getrange ", "expiretime ",
+                                        "type ", "ttl ",  "pttl ",   "touch ",  "getbit ",   "pexpiretime ",
+                                        "keys ", "scan ", "dump ",   "object ", "bitcount "};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(words, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
 }
 
 void workload_say(const char *line, enum command_kind kind, struct buffer *out, struct sim_command *command)
@@ -468,6 +482,8 @@ void workload_command(struct workload *workload, int64_t now_ms, bool only_reads
     look_at_whole_databases(command, lines[line].words + 1);
     if (command->kind == COMMAND_TELLS_NOTHING || strncmp(lines[line].words, ">swapdb", 7) == 0)
         command->scope_count = 0;
+    for (int i = 0; i < command->scope_count && shows_each(lines[line].words + 1); i++)
+        command->scopes[i].shows = true;
     bool is_inline = below(&words, INLINE_CHANCE) == 0 && can_be_inline(&words);
     words_send(&words, is_inline, out);
     describe(&words, command);

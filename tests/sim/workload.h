@@ -26,6 +26,7 @@ enum command_kind {
 struct command_scope {
     int8_t database; /* -1: the session's */
     int8_t key;      /* -1: all of them */
+    bool shows;      /* whether they are there, whatever else the reply says */
 };
 
 struct sim_command {

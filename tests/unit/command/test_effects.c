@@ -77,6 +77,24 @@ bool journal_has_values(const struct journal *journal)
     return false;
 }
 
+bool journal_note_fits(const struct journal *journal)
+{
+    (void)journal;
+    return true;
+}
+
+enum admit_result journal_admit_note(struct journal *journal)
+{
+    (void)journal;
+    return ADMIT_YES;
+}
+
+void journal_set_time(struct journal *journal, int64_t now_ms)
+{
+    (void)journal;
+    (void)now_ms;
+}
+
 struct buffer *journal_unit_begin(struct journal *journal, int database)
 {
     (void)database;
@@ -352,7 +370,8 @@ static void test_no_effect(void **state)
 }
 
 /* An expired key that is written to is deleted by an effect of its own first, in the same unit. SET without
- * options needs none, as it replaces whatever is there. Reads delete nothing. */
+ * options needs none, as it replaces whatever is there. Reads delete nothing; the first that hides something
+ * puts the time on record, by a unit that changes nothing. */
 static void test_expired_first(void **state)
 {
     (void)state;
@@ -366,6 +385,7 @@ static void test_expired_first(void **state)
         {"pexpire f 10", NULL},
         {"pexpire g 10", NULL},
         {"@+10", NULL},
+        {"mget a b c d e f g", "SELECT 0"},
         {"mget a b c d e f g", ""},
         {"getdel a", ""},
         {"getex a persist", ""},

@@ -311,7 +311,7 @@ static void what_expired_stays_expired(void **state)
     fixture->clock.now_us -= 190000;
     crash_and_recover(fixture);
     assert_string_equal(ask(fixture, "get a"), "$-1\r\n");
-    assert_string_equal(ask(fixture, "pttl b"), ":4990\r\n");
+    assert_string_equal(ask(fixture, "pttl b"), ":4800\r\n");
     fixture->clock.now_us += 6000000;
     crash_and_recover(fixture);
     assert_string_equal(ask(fixture, "get b"), "$-1\r\n");

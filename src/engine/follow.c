@@ -1,0 +1,43 @@
+/* Time as commands see it, set back to a wall clock that was set back (clock-set-back follow).
+ *
+ * That time was wrong costs nothing once nothing is left that it made expire: then no key can come back. So
+ * time is held, all that has expired by it is deleted, and when the deletions are written, time follows the
+ * clock. The next frame then says the lower time, behind the deletions: recovery takes the last frame's time,
+ * so it has either both or neither. */
+#include "engine/private.h"
+
+static bool is_written(const struct engine *engine)
+{
+    const struct journal *journal = engine->world->journal;
+    return !journal || journal_written(journal) >= engine->follow_lsn;
+}
+
+bool follow_begin(struct engine *engine, bool expires)
+{
+    struct world *world = engine->world;
+    if (!expires || !world->settings.clock_follows || world_time_ahead_us(world) == 0) {
+        world_time_go_on(world);
+        engine->follow_settled = false;
+        return false;
+    }
+    if (engine->follow_settled && is_written(engine)) {
+        engine->follow_settled = false;
+        world_time_follow(world);
+        effect_time(world);
+        return false;
+    }
+    if (!engine->follow_settled)
+        world_time_hold(world, EXPIRY_TICK_MS);
+    return !engine->follow_settled;
+}
+
+void follow_end(struct engine *engine, bool all_found)
+{
+    struct world *world = engine->world;
+    if (!world->time.is_held || engine->follow_settled)
+        return;
+    engine->follow_settled = all_found;
+    engine->follow_lsn = world->journal ? journal_executed(world->journal) : 0;
+    if (!all_found)
+        world_time_go_on(world);
+}

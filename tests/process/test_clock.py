@@ -1,0 +1,226 @@
+"""The wall clock is set while the server runs, and between two runs. What was shown as gone stays gone (D9)."""
+
+import time
+
+import pytest
+from harness.resp import wait_until
+from set_clock import ClockServer, build_set_clock
+
+pytestmark = pytest.mark.dkv("redis-server shows again what had expired")
+
+YEAR = 365 * 24 * 3600
+COUNT = 1000
+KEYS = [f"key:{i}" for i in range(COUNT)]
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    return build_set_clock(tmp_path_factory.mktemp("set_clock"))
+
+
+@pytest.fixture
+def clock_server(clock_library, server_binary):
+    made = []
+
+    def make(**directives):
+        made.append(ClockServer(clock_library, server_binary, **directives))
+        return made[-1].start()
+
+    yield make
+    for server in made:
+        server.remove()
+
+
+def field(connection, name):
+    text = connection.call("INFO", "server").decode()
+    return next(int(line.split(":")[1]) for line in text.splitlines() if line.startswith(name + ":"))
+
+
+def lazily(connection):
+    """The timing wheel would delete what has expired within a tenth of a second: only what was shown is to count."""
+    assert connection.call("DEBUG", "SET-ACTIVE-EXPIRE", 0) == b"OK"
+
+
+def fill(connection, seconds, keys=KEYS):
+    lazily(connection)
+    replies = connection.pipeline([("SET", key, "v", "PX", int(seconds * 1000)) for key in keys])
+    assert set(replies) == {b"OK"}
+
+
+def seen(connection, keys=KEYS):
+    return sum(connection.pipeline([("EXISTS", key) for key in keys]))
+
+
+SHOWS = {
+    "get": lambda c: [c.pipeline([("GET", key) for key in KEYS])] == [[None] * COUNT],
+    "mget": lambda c: c.call("MGET", *KEYS) == [None] * COUNT,
+    "keys": lambda c: c.call("KEYS", "*") == [],
+    "scan": lambda c: c.call("SCAN", 0, "COUNT", 100000)[1] == [],
+    "randomkey": lambda c: c.call("RANDOMKEY") is None,
+    "exists": lambda c: c.call("EXISTS", *KEYS) == 0,
+    "ttl": lambda c: c.pipeline([("TTL", key) for key in KEYS]) == [-2] * COUNT,
+    "type": lambda c: set(c.pipeline([("TYPE", key) for key in KEYS])) == {b"none"},
+    "dump": lambda c: c.pipeline([("DUMP", key) for key in KEYS]) == [None] * COUNT,
+    "exec": lambda c: c.pipeline([("MULTI",), ("MGET", *KEYS), ("EXEC",)])[2] == [[None] * COUNT],
+    "copy": lambda c: c.pipeline([("COPY", key, "to:" + key) for key in KEYS]) == [0] * COUNT,
+    "digest": lambda c: c.call("DEBUG", "DIGEST") == b"0" * 40,
+}
+
+
+# All commands under one policy and one distance; two of them under all.
+WAYS = [(what, "always", 10) for what in sorted(SHOWS)]
+WAYS += [(what, "always", YEAR) for what in ("get", "keys")]
+WAYS += [(what, policy, back) for what in ("get", "keys") for policy in ("everysec", "no") for back in (10, YEAR)]
+
+
+@pytest.mark.parametrize("what, policy, back", WAYS)
+def test_shown_as_gone_stays_gone(clock_server, what, policy, back):
+    """By whichever command and under every policy: 1,000 of 1,000 keys stay gone when the clock is set back while the
+    server runs, and after a kill and a start with that clock."""
+    server = clock_server(appendfsync=policy)
+    with server.connect() as connection:
+        fill(connection, 1000)
+        assert seen(connection) == COUNT
+        server.set_clock(1001)
+        wait_until(lambda: SHOWS[what](connection))
+        server.set_clock(1001 - back)
+        assert SHOWS[what](connection)
+        assert seen(connection) == 0
+    server.kill()
+    server.start()
+    with server.connect() as connection:
+        lazily(connection)
+        assert seen(connection) == 0
+        assert SHOWS[what](connection)
+
+
+def test_a_failed_transaction_shows_it(clock_server):
+    """EXEC that fails because a watched key's time has passed tells so."""
+    server = clock_server()
+    with server.connect() as connection:
+        fill(connection, 1000, KEYS[:1])
+        assert connection.call("WATCH", KEYS[0]) == b"OK"
+        server.set_clock(1001)
+        wait_until(lambda: field(connection, "dkv_clock_steps_forward") == 1)
+        connection.call("MULTI")
+        connection.call("PING")
+        assert connection.call("EXEC") is None
+    server.kill()
+    server.set_clock(0)
+    server.start()
+    with server.connect() as connection:
+        assert seen(connection, KEYS[:1]) == 0
+
+
+def test_what_ended_earlier_is_gone_too(clock_server):
+    """One key is seen as gone; one whose time had ended before it was not looked at. It is gone all the same."""
+    server = clock_server()
+    with server.connect() as connection:
+        fill(connection, 900, ["earlier"])
+        fill(connection, 1000, ["later"])
+        server.set_clock(1001)
+        wait_until(lambda: connection.call("GET", "later") is None)
+        server.set_clock(0)
+        assert connection.call("GET", "earlier") is None
+    server.kill()
+    server.start()
+    with server.connect() as connection:
+        assert connection.call("GET", "earlier") is None
+
+
+def test_reading_costs_one_unit(clock_server):
+    """Once the time is on record, hiding the same keys again writes nothing."""
+    server = clock_server()
+    with server.connect() as connection:
+        fill(connection, 1000)
+        server.set_clock(1001)
+        wait_until(lambda: connection.call("MGET", *KEYS) == [None] * COUNT)
+        lsn = connection.call("INFO", "persistence").decode().split("dkv_lsn_executed:")[1].split()[0]
+        for _ in range(20):
+            assert SHOWS["get"](connection) and SHOWS["keys"](connection)
+        assert f"dkv_lsn_executed:{lsn}\r\n" in connection.call("INFO", "persistence").decode()
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_times_to_live_go_on(clock_server, restart):
+    """Under slow, a time to live that was told never grows, and keys expire though the clock is a year behind."""
+    server = clock_server()
+    with server.connect() as connection:
+        connection.call("SET", "long", "v", "PX", 1_000_000)
+        told = connection.call("PTTL", "long")
+        connection.call("SET", "written", "after that")
+    if restart:
+        server.kill()
+    server.set_clock(-YEAR)
+    if restart:
+        server.start()
+    with server.connect() as connection:
+        assert connection.call("PTTL", "long") <= told
+        connection.call("SET", "short", "v", "PX", 100)
+        wait_until(lambda: connection.call("GET", "short") is None)
+        now, micros = map(int, connection.call("TIME"))
+        assert now > time.time() - YEAR / 2
+        assert field(connection, "dkv_clock_ahead_ms") > 1000 * YEAR / 2
+
+
+def test_the_clock_catches_up(clock_server):
+    """A step back is caught up with; then time is the clock's again."""
+    server = clock_server()
+    with server.connect() as connection:
+        server.set_clock(-30)
+        wait_until(lambda: field(connection, "dkv_clock_ahead_ms") > 0)
+        assert field(connection, "dkv_clock_steps_back") == 1
+        server.set_clock(0)
+        wait_until(lambda: field(connection, "dkv_clock_ahead_ms") == 0)
+        assert abs(int(connection.call("TIME")[0]) - time.time()) < 60
+    assert "the clock was set back by 30.0 s" in server.log()
+
+
+@pytest.mark.parametrize("at", ["running", "at the start"])
+def test_way_out_of_a_false_future(clock_server, at):
+    """The clock was a year ahead by mistake. clock-set-back follow brings time back to it; what had expired by the
+    wrong time stays gone, also after a crash, and what is written since is not touched by it."""
+    server = clock_server()
+    with server.connect() as connection:
+        assert seen(connection) == 0
+        connection.pipeline([("SET", key, "v", "EX", 1000) for key in KEYS])
+        connection.call("SET", "ever", "v")
+        connection.call("SET", "ages", "v", "EX", 2 * YEAR)
+        server.set_clock(YEAR)
+        wait_until(lambda: seen(connection) == 0)
+        connection.call("SET", "wrong", "v", "EX", 1000)
+        server.set_clock(0)
+        wait_until(lambda: field(connection, "dkv_clock_ahead_ms") > 0)
+        if at == "running":
+            connection.call("CONFIG", "SET", "clock-set-back", "follow")
+    if at != "running":
+        server.kill()
+        server.start(clock_set_back="follow")
+    with server.connect() as connection:
+        wait_until(lambda: field(connection, "dkv_clock_ahead_ms") == 0)
+        assert seen(connection) == 0
+        assert connection.call("TTL", "ages") > 1.5 * YEAR
+        assert connection.call("TTL", "wrong") > YEAR / 2
+        assert connection.call("SET", "right", "v", "EXAT", int(time.time()) + 1000) == b"OK"
+        assert 0 < connection.call("TTL", "right") <= 1000
+        assert connection.call("SET", "short", "v", "PX", 100) == b"OK"
+        wait_until(lambda: connection.call("GET", "short") is None)
+    server.kill()
+    server.start()
+    with server.connect() as connection:
+        assert field(connection, "dkv_clock_ahead_ms") == 0
+        assert 0 < connection.call("TTL", "right") <= 1000
+        assert seen(connection) == 0
+        assert connection.call("EXISTS", "ever", "ages", "wrong") == 3
+
+
+def test_idle_times_do_not_jump(clock_server):
+    """How long a key, or a client, was idle is told by time that passed: a clock that is set makes nobody look old."""
+    server = clock_server()
+    with server.connect() as connection:
+        connection.call("SET", "k", "v")
+        for jump in (YEAR, -YEAR):
+            server.set_clock(jump)
+            assert connection.call("OBJECT", "IDLETIME", "k") < 1000
+            described = dict(word.split("=", 1) for word in connection.call("CLIENT", "INFO").decode().split())
+            assert 0 <= int(described["age"]) < 1000 and 0 <= int(described["idle"]) < 1000
