@@ -96,6 +96,7 @@ static void journal_free(struct journal *journal)
     mem_free(journal->folder);
     for (int i = 0; i < FULL_REASONS; i++)
         mem_free(journal->full_texts[i]);
+    buffer_free(&journal->leftovers);
     mem_free(journal);
 }
 
@@ -169,7 +170,7 @@ static uint64_t bytes_to_read(struct journal *journal)
 struct journal *journal_open(const struct journal_options *options, struct journal_error *error)
 {
     struct journal *journal = journal_new(options);
-    if (!take_folder(journal, error) || !read_manifest(journal, error) || !leftovers_remove(journal, error)) {
+    if (!take_folder(journal, error) || !read_manifest(journal, error) || !leftovers_find(journal, error)) {
         journal_free(journal);
         return NULL;
     }
@@ -358,6 +359,7 @@ bool journal_start(struct journal *journal, struct journal_error *error)
     ASSERT(journal->recovered && !journal->started);
     struct committer *committer = &journal->committer;
     struct journal_error why;
+    leftovers_remove(journal);
     enum io_result result = journal->is_fresh ? start_fresh(journal, &why) : start_existing(journal, &why);
     /* A full disk is no reason not to start: reads can be served, and it is tried again as soon as somebody
      * writes. */

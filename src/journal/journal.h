@@ -64,8 +64,8 @@ struct journal_error {
     int code; /* the negative errno that it comes from; 0: of no call to the disk */
 };
 
-/* Takes the folder (LOCK), reads MANIFEST, removes leftovers that no manifest names; creates nothing yet in
- * an empty folder. NULL on failure, with the reason in error. */
+/* Takes the folder (LOCK), reads MANIFEST, finds leftovers that no manifest names, which go at the start;
+ * changes nothing yet but the LOCK. NULL on failure, with the reason in error. */
 struct journal *journal_open(const struct journal_options *options, struct journal_error *error);
 
 /* --- recovery ----------------------------------------------------------------------------------------- */

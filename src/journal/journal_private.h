@@ -194,6 +194,7 @@ struct journal {
     struct values *values; /* with a lock of its own */
     char *folder;
     char *full_texts[FULL_REASONS]; /* what journal_full says */
+    struct buffer leftovers; /* names of files that go when recovery has succeeded, each ended by a NUL */
     bool threaded;
     void (*wake)(void *context);
     void *wake_context;
@@ -429,8 +430,10 @@ bool values_load_due(const struct journal *journal);
 
 /* --- leftovers.c -------------------------------------------------------------------------------------- */
 
-/* Removes the files of ours that no manifest names, and finds the spares. Refuses to remove what holds data
- * that the manifest ought to know. */
-bool leftovers_remove(struct journal *journal, struct journal_error *error);
+/* Finds the files of ours that no manifest names, and the spares. Refuses where one of them holds data that
+ * the manifest ought to know. */
+bool leftovers_find(struct journal *journal, struct journal_error *error);
+/* Removes them: when recovery has succeeded. */
+void leftovers_remove(struct journal *journal);
 
 #endif

@@ -3,7 +3,11 @@
  * Frames are only written to a segment that a durable MANIFEST names, and files are only let go after a
  * durable MANIFEST names them no more. So a file of ours that MANIFEST does not name holds nothing that
  * counts, and is removed. Where one does hold something, MANIFEST is not the one it should be (lost, or an
- * older one put in its place), and nothing is touched. */
+ * older one put in its place), and nothing is touched.
+ *
+ * They go once recovery has succeeded. With an older MANIFEST, what looks like the leftover of a rewrite may
+ * be the only base there is, while what MANIFEST names is gone: a start that refuses leaves the folder as it
+ * was. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -45,7 +49,8 @@ static bool may_remove_without_manifest(struct journal *journal, const char *nam
     return false;
 }
 
-/* Whether the file says of itself that it is the segment of that LSN. False when it cannot be read. */
+/* Whether the file says of itself that it is the segment or the base of that LSN. False when it cannot be
+ * read. */
 static bool has_header_of(struct journal *journal, const char *name, lsn_t lsn, bool *is_ours,
                           struct journal_error *error)
 {
@@ -146,9 +151,7 @@ static bool may_remove(struct journal *journal, const char *name, bool *keep, st
     }
 }
 
-/* First everything is looked at, then removed: a refusal leaves the folder as it is. */
-static bool look_at_all(struct journal *journal, struct buffer *names, struct buffer *removals,
-                        struct journal_error *error)
+static bool look_at_all(struct journal *journal, struct buffer *names, struct journal_error *error)
 {
     for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1) {
         const char *name = names->data + at;
@@ -156,7 +159,7 @@ static bool look_at_all(struct journal *journal, struct buffer *names, struct bu
         if (!may_remove(journal, name, &keep, error))
             return false;
         if (!keep)
-            buffer_append(removals, name, strlen(name) + 1);
+            buffer_append(&journal->leftovers, name, strlen(name) + 1);
     }
     return true;
 }
@@ -177,10 +180,9 @@ static void remove_leftover(struct journal *journal, const char *name)
         remover_detach(journal, name);
 }
 
-bool leftovers_remove(struct journal *journal, struct journal_error *error)
+bool leftovers_find(struct journal *journal, struct journal_error *error)
 {
     struct buffer names = {0};
-    struct buffer removals = {0};
     /* The MANIFEST that was read may not be durable yet: its folder was perhaps not synced when the process
      * died. What only an older one names must not go before it is. */
     int rc = journal->is_fresh ? 0 : disk_sync_folder(journal->disk);
@@ -188,12 +190,17 @@ bool leftovers_remove(struct journal *journal, struct journal_error *error)
         rc = disk_list(journal->disk, name_collect, &names);
     if (rc < 0)
         io_final_error(error, rc, "sync and list", journal->folder);
-    bool ok = rc == 0 && look_at_all(journal, &names, &removals, error);
-    for (size_t at = 0; ok && at < removals.size; at += strlen(removals.data + at) + 1) {
-        diag(DIAG_VERBOSE, "removing %s, which something interrupted left", removals.data + at);
-        remove_leftover(journal, removals.data + at);
-    }
+    bool ok = rc == 0 && look_at_all(journal, &names, error);
     buffer_free(&names);
-    buffer_free(&removals);
     return ok;
+}
+
+void leftovers_remove(struct journal *journal)
+{
+    const struct buffer *names = &journal->leftovers;
+    for (size_t at = 0; at < names->size; at += strlen(names->data + at) + 1) {
+        diag(DIAG_VERBOSE, "removing %s, which something interrupted left", names->data + at);
+        remove_leftover(journal, names->data + at);
+    }
+    buffer_free(&journal->leftovers);
 }

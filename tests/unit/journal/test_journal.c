@@ -317,6 +317,32 @@ static void an_older_manifest_is_refused(void **state)
     fixture_free(&f);
 }
 
+/* With an older MANIFEST, what looks like the leftover of a rewrite may be the only state there is. A start
+ * that refuses, as what MANIFEST names is gone, leaves it. */
+static void a_start_that_refuses_removes_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct buffer manifest = {0};
+    fixture_init(&f);
+    fixture_start(&f);
+    fixture_append(&f, 3, 30);
+    fixture_work(&f);
+    copy_file(&f, "MANIFEST", &manifest);
+    fixture_rewrite(&f);
+    fixture_work(&f);
+    journal_abandon(f.journal);
+    f.journal = NULL;
+    memory_disk_remove(f.memory, "log-00000000000000000000.dkv");
+    memory_disk_put(f.memory, "MANIFEST", buffer_slice(&manifest));
+    int files = fixture_count_files(&f, "");
+    assert_int_equal(fixture_count_files(&f, "base-"), 1);
+    assert_false(fixture_recover(&f));
+    assert_int_equal(fixture_count_files(&f, ""), files);
+    buffer_free(&manifest);
+    fixture_free(&f);
+}
+
 /* Without MANIFEST nothing that holds data is touched; the trace of an interrupted first start is no data. */
 static void a_missing_manifest_is_refused_where_there_is_data(void **state)
 {
@@ -354,6 +380,7 @@ int main(void)
         cmocka_unit_test(only_leftovers_are_removed),
         cmocka_unit_test(a_leftover_that_stays_is_replaced),
         cmocka_unit_test(an_older_manifest_is_refused),
+        cmocka_unit_test(a_start_that_refuses_removes_nothing),
         cmocka_unit_test(a_missing_manifest_is_refused_where_there_is_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
