@@ -20,9 +20,16 @@ static const struct log_command commands[] = {
     {.name = "verify",
      .arguments = "[--json] DIR",
      .summary = "read every frame of every file; exit status 1 when something is damaged",
-     .help = "Names each damage with file, offset, LSN and what is at stake. A torn tail, which was never "
-             "promised to\n"
-             "anybody, is no damage. May be used while a server is using the folder.\n",
+     .help =
+         "Names each damage with file, offset, LSN and what is at stake. A torn tail, which was never "
+         "promised to\n"
+         "anybody, is no damage. May be used while a server is using the folder.\n\n"
+         "Exit status: 0, all that is there is whole (with \"all is well\", the end of the log is on record "
+         "as well);\n"
+         "1, something is damaged; 3, something could not be looked at. What a server that was killed wrote "
+         "last is on\n"
+         "record nowhere but in the log itself: then a note says that an end that was cut off could not be "
+         "seen.\n",
      .options = " json ",
      .run = verify_run},
     {.name = "repair",
@@ -31,8 +38,20 @@ static const struct log_command commands[] = {
      .help =
          "The result is the state of the longest prefix of the stream that can be had. Damaged files stay "
          "beside,\n"
-         "under other names. Without --yes nothing is changed. Refuses while a server is using the folder.\n",
-     .options = " yes ",
+         "under other names. Without --yes nothing is changed. Refuses while a server is using the folder, "
+         "and where a\n"
+         "file may not be read.\n\n"
+         "The line \"lost:\" says one of these:\n"
+         "  nothing                         all that was ever written is there afterwards\n"
+         "  nothing that can be seen        the same, but no server closed the log, or MANIFEST is gone: if "
+         "an end was\n"
+         "                                  cut off as well, nothing tells\n"
+         "  all that followed LSN n         the end of the log cannot be read: how much that was, nobody can "
+         "know\n"
+         "  LSN n to m                      this is given up, with what of it can be read, and when it was "
+         "written\n"
+         "In the last two cases --yes alone changes nothing: --accept-loss has to be said, too.\n",
+     .options = " yes accept-loss ",
      .run = repair_run},
     {.name = "restore",
      .arguments = "DIR [--to TIME|LSN --into DIR2]",
@@ -137,6 +156,9 @@ static const struct option {
     {"skip-damaged", NULL, NULL, "go on behind what is damaged, leaving a hole",
      offsetof(struct options, skip_damaged), 0, NULL},
     {"yes", NULL, NULL, "do it", offsetof(struct options, yes), 0, NULL},
+    {"accept-loss", NULL, NULL,
+     "do it also where that gives up data, or where nobody can know whether it does",
+     offsetof(struct options, accept_loss), 0, NULL},
     {"quick", NULL, NULL, "do not find out how much is live", offsetof(struct options, quick), 0, NULL},
 };
 
@@ -256,7 +278,9 @@ static void help_on_all(FILE *out)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         fprintf(out, "  dkv-log %-8s%-32s  %s\n", commands[i].name, commands[i].arguments,
                 commands[i].summary);
-    fputs("\ndkv-log COMMAND --help says more. Exit status: 0 fine, 1 a problem, 2 not understood.\n", out);
+    fputs("\ndkv-log COMMAND --help says more. Exit status: 0 fine, 1 a problem, 2 not understood,\n"
+          "3 something could not be checked.\n",
+          out);
 }
 
 void command_line_help(FILE *out, const struct log_command *command)

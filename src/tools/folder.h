@@ -11,7 +11,7 @@ enum manifest_state {
     MANIFEST_GOOD,
     MANIFEST_MISSING,
     MANIFEST_DAMAGED,
-    MANIFEST_OLD /* there are later segments with data that it does not name */
+    MANIFEST_OLD /* there are later files with data that it does not name */
 };
 
 struct found_file {
@@ -29,6 +29,7 @@ struct folder {
     struct journal_error manifest_error; /* what is wrong unless it is good */
     uint64_t sequence;                   /* of MANIFEST as it was read; 0 without a good one */
     struct manifest manifest;            /* made from the files unless the state is good */
+    lsn_t claimed;                       /* unless the state is good: the highest LSN that MANIFEST names */
     struct found_file *files;            /* all of them, ours or not, by name */
     size_t file_count;
 };
@@ -38,6 +39,20 @@ bool folder_load(struct folder *folder, struct tool *tool, struct journal_error 
 void folder_free(struct folder *folder);
 /* Whether MANIFEST was replaced since it was read: then files that it named may be gone, or others. */
 bool folder_changed(const struct folder *folder);
+/* For what reads a folder as a whole and fails because a server replaces files meanwhile. */
+struct folder_watch {
+    struct disk *disk;
+    bool in_use;
+    uint64_t sequence; /* of MANIFEST before the last try */
+    int still;         /* tries during which it did not change */
+};
+void folder_watch_begin(struct folder_watch *watch, struct disk *disk, bool in_use);
+/* Whether what failed is worth another try: MANIFEST was replaced since the last one, or the server may have
+ * been seen in the middle of writing. Waits for a moment in the second case, and not for ever. */
+bool folder_watch_again(struct folder_watch *watch);
+
+/* Whether there is nothing but what an interrupted first start leaves: a server begins anew here. */
+bool folder_is_fresh(const struct folder *folder);
 /* Whether MANIFEST is damaged, too old, or missing where there are others to be named. */
 bool folder_manifest_is_bad(const struct folder *folder);
 

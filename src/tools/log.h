@@ -11,7 +11,8 @@
 #include "journal/disk.h"
 #include "journal/frame.h"
 
-enum { STATUS_FINE = 0, STATUS_PROBLEM = 1, STATUS_USAGE = 2 };
+/* Unsure: nothing is known to be wrong, but something could not be looked at. */
+enum { STATUS_FINE = 0, STATUS_PROBLEM = 1, STATUS_USAGE = 2, STATUS_UNSURE = 3 };
 
 /* A moment of the stream to go back to. */
 enum target_kind { TARGET_NONE, TARGET_LSN, TARGET_TIME };
@@ -31,6 +32,7 @@ struct options {
     bool base;         /* show what the base holds, too */
     bool skip_damaged; /* go on behind what cannot be read */
     bool yes;
+    bool accept_loss; /* repair: also where data are given up, or may be */
     bool quick;
     bool has_from;
     lsn_t from;

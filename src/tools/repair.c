@@ -28,26 +28,52 @@ static void print_way_to_see(FILE *out, const struct repair_plan *plan)
                 plan->end, plan->survey->folder->path);
 }
 
-static void print_loss(FILE *out, const struct repair_plan *plan)
+static void print_readable(FILE *out, const struct repair_plan *plan)
 {
     char from[TIME_TEXT_SIZE];
     char to[TIME_TEXT_SIZE];
-    if (plan->end >= plan->end_now) {
-        fputs("lost: nothing\n", out);
-        return;
-    }
-    fprintf(out, "lost: LSN %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes of the stream\n", plan->end,
-            plan->end_now, plan->end_now - plan->end);
     if (plan->lost_frames == 0) {
         fputs("  none of it can be read\n", out);
-        return;
+    } else {
+        fprintf(out,
+                "  of these, %" PRIu64 " bytes can be read: %" PRIu64 " unit%s with %" PRIu64
+                " command%s on %" PRIu64 " key%s, written from %s to %s\n",
+                plan->lost_bytes, plan->lost_units, plural(plan->lost_units), plan->lost_commands,
+                plural(plan->lost_commands), plan->lost_keys, plural(plan->lost_keys),
+                time_text(from, plan->lost_first_ms), time_text(to, plan->lost_last_ms));
     }
-    fprintf(out,
-            "  of these, %" PRIu64 " bytes can be read: %" PRIu64 " unit%s with %" PRIu64
-            " command%s, written from %s to %s\n",
-            plan->lost_bytes, plan->lost_units, plural(plan->lost_units), plan->lost_commands,
-            plural(plan->lost_commands), time_text(from, plan->lost_first_ms),
-            time_text(to, plan->lost_last_ms));
+    fprintf(out, "  all that was written after %s is gone then\n", time_text(from, plan->kept_last_ms));
+}
+
+static void print_loss(FILE *out, const struct repair_plan *plan)
+{
+    switch (plan->loss) {
+    case LOSS_NONE: fputs("lost: nothing\n", out); return;
+    case LOSS_UNSEEN:
+        fprintf(out,
+                "lost: nothing that can be seen. But %s: if the log had gone on behind LSN %" PRIu64
+                ", nothing would tell\n",
+                plan->survey->folder->state == MANIFEST_GOOD ? "no server closed this log"
+                                                             : "MANIFEST does not tell where the log ended",
+                plan->end);
+        return;
+    case LOSS_POSSIBLE:
+        fprintf(out,
+                "lost: all that followed LSN %" PRIu64
+                ". How much that was cannot be known: the end of the log cannot be read\n",
+                plan->end);
+        break;
+    case LOSS_CERTAIN:
+        fprintf(out, "lost: LSN %" PRIu64 " to %" PRIu64 ", %" PRIu64 " bytes of the stream\n", plan->end,
+                plan->end_now, plan->end_now - plan->end);
+        if (plan->is_claimed)
+            fputs("  that is what MANIFEST names, which is not whole or not up to date itself\n", out);
+        if (plan->is_open || !plan->survey->is_closed)
+            fprintf(out, "  at least that: whether more followed cannot be known, as %s\n",
+                    plan->is_open ? "the end of the log cannot be read" : "no server closed this log");
+        break;
+    }
+    print_readable(out, plan);
 }
 
 static void print_state(FILE *out, const struct repair_plan *plan)
@@ -105,8 +131,8 @@ static void print_damages(FILE *out, const struct survey *survey)
     if (survey->folder->state != MANIFEST_GOOD)
         fprintf(out, "damage: %s\n", survey->folder->manifest_error.text);
     for (size_t i = 0; i < survey->damage_count; i++)
-        fprintf(out, "damage: %s at offset %" PRIu64 ": %s\n", survey->damages[i].name,
-                survey->damages[i].offset, survey->damages[i].what);
+        fprintf(out, "%s: %s at offset %" PRIu64 ": %s\n", survey->damages[i].denied ? "not read" : "damage",
+                survey->damages[i].name, survey->damages[i].offset, survey->damages[i].what);
 }
 
 /* --- files -------------------------------------------------------------------------------------------- */
@@ -338,32 +364,68 @@ static int repair(struct tool *tool, const struct repair_plan *plan)
 struct value_teller {
     FILE *out;
     size_t history; /* damaged values that only earlier states need */
+    size_t denied;
 };
 
 static void print_value_damage(void *context, const struct value_damage *damage)
 {
     struct value_teller *teller = context;
-    fprintf(teller->out, "damage: %s\n", damage->what);
+    fprintf(teller->out, "%s: %s\n", damage->denied ? "not read" : "damage", damage->what);
     teller->history += damage->is_history;
+    teller->denied += damage->denied;
 }
 
 /* What is left to tell where the log is whole. */
 static int tell_of_values(struct tool *tool, const struct survey *survey, const char *if_fine)
 {
     struct value_teller teller = {.out = tool->out};
-    if (values_check(survey->folder, tool->clock, &survey->values, print_value_damage, &teller))
+    const char *path = survey->folder->path;
+    struct value_verdict verdict =
+        values_check(survey->folder, tool->clock, &survey->values, print_value_damage, &teller);
+    if (teller.denied > 0)
+        return tool_fail(tool, "what may not be read is not judged: make it readable, and try again");
+    if (verdict.lost > 0)
         return tool_fail(
             tool,
             "the log is whole, and a repair of it does not bring a value back. Put its file back "
             "from a copy, or: dkv-log export --skip-damaged %s > FILE, then dkv-log import FILE "
             "--into NEWFOLDER",
-            survey->folder->path);
+            path);
+    if (verdict.unclear > 0)
+        return tool_fail(tool,
+                         "%zu file%s of large values %s missing, and whether the state needs them cannot be "
+                         "told: what is in the log cannot be replayed. To look: dkv-log verify %s",
+                         verdict.unclear, plural(verdict.unclear), verdict.unclear == 1 ? "is" : "are", path);
     if (teller.history > 0)
         return tool_fail(
             tool, "a server starts from this and loses nothing; but earlier states that need such a value "
                   "cannot be restored, unless its file is put back from a copy");
     fputs(if_fine, tool->out);
+    if (*if_fine && !survey->is_closed)
+        fprintf(tool->out,
+                "note: no server closed this log at LSN %" PRIu64
+                ": if its end was cut off behind what is known durable, nothing here tells\n",
+                survey->log.end);
     return STATUS_FINE;
+}
+
+static void count_value(void *context, const struct value_damage *damage)
+{
+    (void)damage;
+    ++*(size_t *)context;
+}
+
+/* Before a repair: which state there will be is not known yet, nor which values it needs. */
+static void print_values(FILE *out, struct tool *tool, const struct survey *survey)
+{
+    size_t damaged = 0;
+    struct value_verdict verdict =
+        values_check(survey->folder, tool->clock, &survey->values, count_value, &damaged);
+    if (damaged + verdict.unclear > 0)
+        fprintf(out,
+                "values: %zu file%s of large values %s damaged, %zu missing. A repair does not bring them "
+                "back; which of them the state needs is told once it is done\n",
+                damaged, plural(damaged), damaged == 1 ? "is" : "are", verdict.unclear);
 }
 
 /* The state that the log leads to is another one now, and so are the values that it needs. */
@@ -380,37 +442,76 @@ static int look_again(struct tool *tool)
     return status;
 }
 
+static int refuse_unread(struct tool *tool, const struct survey *survey)
+{
+    for (size_t i = 0; i < survey->damage_count; i++)
+        if (survey->damages[i].denied)
+            return tool_fail(tool,
+                             "%s: %s. That says nothing of what is in it, so nothing is changed: make it "
+                             "readable for who runs this, and a file again if it is none",
+                             survey->damages[i].name, survey->damages[i].what);
+    return STATUS_FINE;
+}
+
+static int refuse_loss(struct tool *tool, const char *path)
+{
+    return tool_fail(
+        tool,
+        "nothing was changed: this gives up data, as said above. To keep a copy of all first: cp -a "
+        "%s %s.copy; to accept the loss: dkv-log repair --yes --accept-loss %s",
+        path, path, path);
+}
+
+static void print_ways(FILE *out, const struct repair_plan *plan)
+{
+    const char *path = plan->survey->folder->path;
+    print_way_to_see(out, plan);
+    fprintf(out,
+            "nothing was changed. To keep a copy of all first: cp -a %s %s.copy\n"
+            "to do it%s: dkv-log repair --yes %s%s\n",
+            path, path, plan->loss >= LOSS_POSSIBLE ? ", and accept the loss" : "",
+            plan->loss >= LOSS_POSSIBLE ? "--accept-loss " : "", path);
+}
+
+/* Something is to be done, and can be. */
+static int carry_out(struct tool *tool, const struct repair_plan *plan)
+{
+    bool refuses = tool->options->yes && plan->loss >= LOSS_POSSIBLE && !tool->options->accept_loss;
+    print_state(tool->out, plan);
+    print_values(tool->out, tool, plan->survey);
+    if (!tool->options->yes || refuses)
+        fputs("what would be done:\n", tool->out);
+    print_steps(tool->out, plan);
+    if (refuses) {
+        print_way_to_see(tool->out, plan);
+        return refuse_loss(tool, plan->survey->folder->path);
+    }
+    if (!tool->options->yes) {
+        print_ways(tool->out, plan);
+        return STATUS_FINE;
+    }
+    int status = repair(tool, plan);
+    return status == STATUS_FINE ? look_again(tool) : status;
+}
+
 static int decide(struct tool *tool, const struct survey *survey)
 {
     struct repair_plan plan;
-    const char *path = survey->folder->path;
-    int status = STATUS_FINE;
     repair_plan_make(&plan, survey);
     print_damages(tool->out, survey);
-    if (!plan.changes) {
+    int status = refuse_unread(tool, survey);
+    if (status != STATUS_FINE)
+        ;
+    else if (!plan.changes)
         status = tell_of_values(tool, survey, "nothing to repair\n");
-    } else if (!plan.possible) {
+    else if (!plan.possible)
         status = tool_fail(
             tool,
             "no base is whole, so no earlier state can be had. What can still be read: dkv-log export "
             "--skip-damaged %s > FILE, then dkv-log import FILE --into NEWFOLDER",
-            path);
-    } else if (tool->options->yes) {
-        print_state(tool->out, &plan);
-        print_steps(tool->out, &plan);
-        status = repair(tool, &plan);
-        if (status == STATUS_FINE)
-            status = look_again(tool);
-    } else {
-        print_state(tool->out, &plan);
-        fputs("what would be done:\n", tool->out);
-        print_steps(tool->out, &plan);
-        print_way_to_see(tool->out, &plan);
-        fprintf(tool->out,
-                "nothing was changed. To keep a copy of all first: cp -a %s %s.copy\n"
-                "to do it: dkv-log repair --yes %s\n",
-                path, path, path);
-    }
+            survey->folder->path);
+    else
+        status = carry_out(tool, &plan);
     repair_plan_free(&plan);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "tools/repair_plan.h"
 
 #include "base/memory.h"
+#include "tools/filter.h"
 #include "tools/payload.h"
 
 static const struct manifest *manifest_of(const struct repair_plan *plan)
@@ -89,13 +90,16 @@ static void decide_segments(struct repair_plan *plan)
 struct counter {
     struct repair_plan *plan;
     struct payload_reader payload;
+    struct key_set keys;
 };
 
 static bool count_command(void *context, const struct stream_command *command)
 {
-    struct repair_plan *plan = context;
-    plan->lost_commands += command->kind == COMMAND_EFFECT;
-    plan->lost_units += command->ends_unit && command->kind != COMMAND_SELECT;
+    struct counter *counter = context;
+    counter->plan->lost_commands += command->kind == COMMAND_EFFECT;
+    counter->plan->lost_units += command->ends_unit && command->kind != COMMAND_SELECT;
+    if (command->kind == COMMAND_EFFECT)
+        key_set_add(&counter->keys, command->database, command->request);
     return true;
 }
 
@@ -105,9 +109,13 @@ static bool count_frame(void *context, const char *name, uint64_t offset, const 
     struct repair_plan *plan = counter->plan;
     (void)name;
     (void)offset;
-    if (frame->lsn < plan->end || !frame_has_units(frame))
+    if (!frame_has_units(frame))
         return true;
-    payload_each(&counter->payload, frame, count_command, plan);
+    if (frame->lsn < plan->end) {
+        plan->kept_last_ms = frame->time_ms;
+        return true;
+    }
+    payload_each(&counter->payload, frame, count_command, counter);
     if (plan->lost_frames++ == 0)
         plan->lost_first_ms = frame->time_ms;
     plan->lost_last_ms = frame->time_ms;
@@ -122,16 +130,50 @@ static void count_lost(struct repair_plan *plan)
     const struct scan_visitor visitor = {.context = &counter, .frame = count_frame};
     struct scan_log log = {0};
     payload_reader_open(&counter.payload);
+    key_set_open(&counter.keys);
     for (size_t i = plan->last; i < folder->manifest.segment_count; i++)
         scan_segment(folder, i, &visitor, &log);
+    plan->lost_keys = key_set_count(&counter.keys);
+    key_set_close(&counter.keys);
     payload_reader_close(&counter.payload);
+}
+
+/* The last time that is known before the last segment kept, of which the frames tell more. */
+static int64_t last_time_before(const struct repair_plan *plan)
+{
+    const struct manifest *manifest = manifest_of(plan);
+    const struct manifest_base *base = &manifest->bases[plan->base];
+    for (size_t i = plan->last; i-- > 0 && manifest->segments[i].lsn >= base->lsn;)
+        if (plan->survey->segments[i].payload > 0)
+            return plan->survey->segments[i].last_ms;
+    return base->time_ms;
+}
+
+/* A MANIFEST that is not the one it should be may name an LSN that was never reached, if that is what is
+ * damaged in it; it is told all the same. */
+static void judge_loss(struct repair_plan *plan)
+{
+    const struct survey *survey = plan->survey;
+    const struct folder *folder = survey->folder;
+    lsn_t known = survey->log.end > survey->log.promised ? survey->log.end : survey->log.promised;
+    plan->end_now = known;
+    if (folder->state != MANIFEST_GOOD && folder->claimed > known)
+        plan->end_now = folder->claimed;
+    plan->is_claimed = plan->end_now > known && plan->end >= known;
+    plan->is_open = !survey->log.has_end;
+    plan->kept_last_ms = last_time_before(plan);
+    if (plan->end < plan->end_now)
+        plan->loss = LOSS_CERTAIN;
+    else if (plan->is_open)
+        plan->loss = LOSS_POSSIBLE;
+    else
+        plan->loss = survey->is_closed ? LOSS_NONE : LOSS_UNSEEN;
 }
 
 bool repair_plan_puts_aside(const struct repair_plan *plan, const struct found_file *file)
 {
-    const struct folder *folder = plan->survey->folder;
-    return folder->state != MANIFEST_GOOD && (file->kind == NAME_LOG || file->kind == NAME_BASE) &&
-           !folder_names(folder, file->kind, file->number);
+    return (file->kind == NAME_LOG || file->kind == NAME_BASE) &&
+           !folder_names(plan->survey->folder, file->kind, file->number);
 }
 
 /* --- the plan ----------------------------------------------------------------------------------------- */
@@ -143,7 +185,6 @@ void repair_plan_make(struct repair_plan *plan, const struct survey *survey)
     bool is_good = survey->folder->state == MANIFEST_GOOD;
     plan->bases = mem_alloc_zero(manifest->base_count * sizeof(*plan->bases));
     plan->segments = mem_alloc_zero(manifest->segment_count * sizeof(*plan->segments));
-    plan->end_now = survey->log.end > survey->log.promised ? survey->log.end : survey->log.promised;
     plan->changes = survey->damage_count > 0 || !is_good;
     choose_base(plan);
     if (!plan->possible || !plan->changes)
@@ -157,7 +198,8 @@ void repair_plan_make(struct repair_plan *plan, const struct survey *survey)
     plan->changes_manifest = !is_good || plan->manifest.base_count != manifest->base_count ||
                              plan->manifest.segment_count != manifest->segment_count ||
                              plan->manifest.durable_lsn != manifest->durable_lsn;
-    if (plan->end < plan->end_now)
+    judge_loss(plan);
+    if (plan->loss >= LOSS_POSSIBLE)
         count_lost(plan);
 }
 

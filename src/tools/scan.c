@@ -23,7 +23,9 @@ struct scan {
     struct segment_reader reader;
     enum journal_source source;
     size_t index;
-    bool is_last;  /* the segment being appended to */
+    bool is_last; /* the segment being appended to */
+    bool is_odd;  /* the header is wrong, and no frame was found yet that shows that the rest is right */
+    bool denied;
     lsn_t lsn_end; /* at which the next segment begins; UINT64_MAX in the last one and in a base */
     bool stopped;
 };
@@ -51,7 +53,8 @@ static bool tell(struct scan *scan, enum damage_kind kind, uint64_t end, lsn_t l
                             .offset = kind == DAMAGE_HEADER ? 0 : scan->reader.offset,
                             .end = end,
                             .lsn = scan->reader.lsn,
-                            .lsn_end = lsn_end};
+                            .lsn_end = lsn_end,
+                            .denied = scan->denied};
     memcpy(damage.name, scan->reader.name, sizeof(damage.name));
     text_cut(damage.what, sizeof(damage.what), what);
     if (scan->visitor->damage && !scan->visitor->damage(scan->visitor->context, &damage))
@@ -164,27 +167,54 @@ static const char *judge_header(struct scan *scan, char *scratch, size_t scratch
     return wrong ? wrong : file_header_compare(&header, &scan->reader.header);
 }
 
+bool scan_is_denied(int rc)
+{
+    switch (-rc) {
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+    case EISDIR:
+    case ENOTDIR:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return true;
+    default: return false;
+    }
+}
+
+static bool tell_missing(struct scan *scan, int rc)
+{
+    char scratch[128];
+    snprintf(scratch, sizeof(scratch), rc == -ENOENT ? "the file is missing" : "it cannot be read: %s",
+             strerror(-rc));
+    scan->reader.offset = 0;
+    scan->denied = scan_is_denied(rc);
+    tell(scan, DAMAGE_MISSING, 0, lost_until(scan), scratch);
+    return false;
+}
+
 /* Opens and looks at the header. False when there is nothing to read on. */
 static bool begin(struct scan *scan, const char *name, struct file_header *header)
 {
     char scratch[128];
+    char byte;
     memcpy(header->stream_id, scan->folder->manifest.stream_id, STREAM_ID_SIZE);
     int rc = open_file(scan, name, header);
-    if (rc < 0) {
-        snprintf(scratch, sizeof(scratch), rc == -ENOENT ? "the file is missing" : "it cannot be opened: %s",
-                 strerror(-rc));
-        scan->reader.offset = 0;
-        tell(scan, DAMAGE_MISSING, 0, lost_until(scan), scratch);
-        return false;
-    }
+    /* A folder can be opened, too, and is not told from a file before it is read. */
+    if (rc == 0 && disk_read(scan->reader.file, &byte, 1, 0) == -EISDIR)
+        rc = -EISDIR;
+    if (rc < 0)
+        return tell_missing(scan, rc);
     const char *wrong = judge_header(scan, scratch, sizeof(scratch));
     if (wrong && !tell(scan, DAMAGE_HEADER, FILE_HEADER_SIZE, scan->reader.lsn, wrong))
         return false;
+    scan->is_odd = wrong != NULL;
     if (scan->reader.size >= FILE_HEADER_SIZE)
         return true;
+    /* Every file that MANIFEST names was written with its header, so this one was cut, and nobody knows how
+     * much it held. */
     scan->reader.offset = scan->reader.size;
-    if (lost_until(scan) > scan->reader.lsn || scan->source == SOURCE_BASE)
-        tell_rest(scan, "the file ends");
+    tell_rest(scan, "the file ends");
     return false;
 }
 
@@ -227,12 +257,15 @@ static enum segment_read settle(struct scan *scan, struct frame *frame, char *wh
     return read;
 }
 
-/* Whether nothing from here on was ever promised. */
+/* Whether nothing from here on was ever promised. Of a file without its header and without a single frame
+ * nobody can say that: it may be another file, or be overwritten as a whole. */
 static bool is_torn_tail(struct scan *scan)
 {
     struct segment_rest rest;
     struct journal_error ignored;
     struct scan_log *log = scan->log;
+    if (scan->is_odd)
+        return false;
     if (!segment_reader_look_beyond(&scan->reader, &rest, &ignored))
         return false;
     if (rest.durable_lsn > log->promised)
@@ -242,6 +275,7 @@ static bool is_torn_tail(struct scan *scan)
     log->tail_offset = scan->reader.offset;
     log->torn_frames = rest.frames;
     log->torn_bytes = rest.end_offset - scan->reader.offset;
+    log->has_end = true;
     return true;
 }
 
@@ -275,15 +309,19 @@ static bool next_frame(struct scan *scan, struct frame *frame)
     char what[128];
     for (;;) {
         enum segment_read read = read_frame(scan, frame, what, sizeof(what));
-        if (read == SEGMENT_FRAME)
+        if (read == SEGMENT_FRAME) {
+            scan->is_odd = false;
             return true;
+        }
         if (scan->is_last && read == SEGMENT_NO_FRAME && is_torn_tail(scan)) {
             if (!looks_again(scan))
                 return false;
             continue;
         }
-        if (scan->folder->in_use && settle(scan, frame, what, sizeof(what)) == SEGMENT_FRAME)
+        if (scan->folder->in_use && settle(scan, frame, what, sizeof(what)) == SEGMENT_FRAME) {
+            scan->is_odd = false;
             return true;
+        }
         if (!pass_damage(scan, what))
             return false;
     }
@@ -332,6 +370,7 @@ static void read_segment(struct scan *scan)
             log->promised = frame.durable_lsn;
         if (scan->reader.lsn > log->end)
             log->end = scan->reader.lsn;
+        log->is_closed = scan->is_last && frame.kind == FRAME_CLOSE && frame.durable_lsn == frame.lsn;
         if (!visit_frame(scan, offset, &frame))
             return;
     }

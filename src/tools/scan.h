@@ -12,7 +12,7 @@
 
 enum damage_kind {
     DAMAGE_MISSING, /* the file is not there */
-    DAMAGE_HEADER,  /* of the file; MANIFEST knows what should be in it, so nothing is lost */
+    DAMAGE_HEADER,  /* of the file; MANIFEST knows what should be in it, so nothing is lost by that alone */
     DAMAGE_FRAMES,  /* one or more frames */
     DAMAGE_PAYLOAD  /* a valid frame holds what is no stream of commands: written so, not damaged later */
 };
@@ -27,6 +27,7 @@ struct damage {
     lsn_t
         lsn; /* of the stream, from here to lsn_end it cannot be read; in a base, the same two of its bytes */
     lsn_t lsn_end;
+    bool denied; /* the file was not read at all, for a reason that says nothing of what is in it */
     char what[128];
 };
 
@@ -50,10 +51,18 @@ struct scan_log {
     uint64_t tail_offset;
     uint64_t torn_frames;
     uint64_t torn_bytes;
+    /* The last frame of the last segment is a closing one, which says that all before it is durable. */
+    bool is_closed;
+    /* The last segment could be read up to an end; what follows a damage that reaches to the end of the file
+     * is not known. */
+    bool has_end;
     /* Set by a visitor that sees what a server did by now: what was read ahead may be older than that, so the
      * end of the last segment is read anew before it counts as the end. */
     bool again;
 };
+
+/* Whether an errno tells that a file was not read for want of leave or of means, not that it is damaged. */
+bool scan_is_denied(int rc);
 
 /* index: of manifest.bases; one without a file has no frames. False when the visitor ended it. */
 bool scan_base(const struct folder *folder, size_t index, const struct scan_visitor *visitor);

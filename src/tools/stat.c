@@ -237,6 +237,16 @@ static void print_json(struct tool *tool, const struct statistics *statistics)
     json_end(&json);
 }
 
+static void find_state(struct tool *tool, struct statistics *statistics)
+{
+    struct folder_watch watch;
+    folder_watch_begin(&watch, tool->disk, tool->in_use);
+    do
+        statistics->has_state = replay_folder(tool->disk, tool->options->folder, tool->clock,
+                                              REPLAY_DATABASES, &statistics->state, &statistics->why_not);
+    while (!statistics->has_state && folder_watch_again(&watch));
+}
+
 int stat_run(struct tool *tool)
 {
     struct statistics statistics = {0};
@@ -245,13 +255,13 @@ int stat_run(struct tool *tool)
         return json_fail(tool, error.text);
     add_up(&statistics);
     if (!tool->options->quick)
-        statistics.has_state = replay_folder(tool->disk, tool->options->folder, tool->clock, REPLAY_DATABASES,
-                                             &statistics.state, &statistics.why_not);
+        find_state(tool, &statistics);
     if (tool->options->json)
         print_json(tool, &statistics);
     else
         print_text(tool, &statistics);
+    bool is_fine = statistics.damages == 0 && (tool->options->quick || statistics.has_state);
     survey_free(&statistics.survey);
     folder_free(&statistics.folder);
-    return STATUS_FINE;
+    return is_fine ? STATUS_FINE : STATUS_PROBLEM;
 }

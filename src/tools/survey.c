@@ -5,9 +5,6 @@
 #include "base/memory.h"
 #include "tools/payload.h"
 
-/* How often a folder that changes under our hands is read anew. */
-#define RELOAD_TRIES 5
-
 struct surveyor {
     struct survey *survey;
     struct file_report *file;
@@ -133,6 +130,26 @@ static void survey_files(struct surveyor *surveyor)
     }
 }
 
+/* Where MANIFEST says that the stream ended, as far as it says so. */
+static bool is_closed(const struct survey *survey)
+{
+    const struct folder *folder = survey->folder;
+    lsn_t stated = folder->state == MANIFEST_GOOD ? manifest_durable(&folder->manifest) : folder->claimed;
+    return survey->log.is_closed && survey->log.has_end && survey->log.end == stated &&
+           folder->state != MANIFEST_MISSING;
+}
+
+static size_t count_late_values(const struct survey *survey)
+{
+    const struct folder *folder = survey->folder;
+    size_t count = 0;
+    lsn_t lsn;
+    uint32_t number;
+    for (size_t i = 0; i < folder->file_count; i++)
+        count += value_name_parse(folder->files[i].name, &lsn, &number) && lsn >= survey->log.end;
+    return count;
+}
+
 void survey_take(struct survey *survey, struct tool *tool, const struct folder *folder)
 {
     struct surveyor surveyor = {.survey = survey};
@@ -142,6 +159,8 @@ void survey_take(struct survey *survey, struct tool *tool, const struct folder *
     progress_begin(&surveyor.progress, tool, folder_bytes(folder));
     survey_files(&surveyor);
     value_list_sort(&survey->values);
+    survey->is_closed = is_closed(survey);
+    survey->late_values = count_late_values(survey);
     progress_end(&surveyor.progress);
     payload_reader_close(&surveyor.payload);
 }
@@ -155,19 +174,92 @@ void survey_free(struct survey *survey)
     mem_free(survey->value_damages);
 }
 
+static bool is_among(const struct damage *damage, const struct damage *others, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (others[i].offset == damage->offset && strcmp(others[i].name, damage->name) == 0)
+            return true;
+    return false;
+}
+
+/* Leaves those damages that were seen before, too. Returns whether there are any. */
+static bool keep_seen_twice(struct survey *survey, const struct damage *before, size_t before_count)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < survey->damage_count; i++)
+        seen += is_among(&survey->damages[i], before, before_count);
+    if (seen == 0)
+        return false;
+    size_t kept = 0;
+    for (size_t i = 0; i < survey->damage_count; i++)
+        if (is_among(&survey->damages[i], before, before_count))
+            survey->damages[kept++] = survey->damages[i];
+    survey->damage_count = kept;
+    return true;
+}
+
+/* With a server at work, what was read is worth something if MANIFEST is the same afterwards, or if the same
+ * damage is there in what MANIFEST names by then. Each further round was brought about by a rotation or a
+ * rewrite, so there are as many as the server makes. */
 bool survey_load(struct survey *survey, struct folder *folder, struct tool *tool, struct journal_error *error)
 {
-    for (int i = 0;; i++) {
-        if (!folder_load(folder, tool, error)) {
+    struct damage *before = NULL;
+    size_t before_count = 0;
+    bool loaded;
+    for (;;) {
+        loaded = folder_load(folder, tool, error);
+        if (!loaded) {
             folder_free(folder);
-            return false;
+            break;
         }
         survey_take(survey, tool, folder);
-        if (survey->damage_count == 0 || !folder->in_use || !folder_changed(folder) || i == RELOAD_TRIES)
-            return true;
+        if (!folder->in_use || survey->damage_count == 0 || !folder_changed(folder) ||
+            keep_seen_twice(survey, before, before_count))
+            break;
+        mem_free(before);
+        before = survey->damages;
+        before_count = survey->damage_count;
+        survey->damages = NULL;
         survey_free(survey);
         folder_free(folder);
     }
+    mem_free(before);
+    return loaded;
+}
+
+/* --- values ------------------------------------------------------------------------------------------- */
+
+static void add_value_damage(void *context, const struct value_damage *damage)
+{
+    struct survey *survey = context;
+    size_t count = survey->value_damage_count + 1;
+    survey->value_damages = mem_realloc(survey->value_damages, count * sizeof(*survey->value_damages));
+    survey->value_damages[survey->value_damage_count++] = *damage;
+}
+
+void survey_check_values(struct survey *survey, struct clock *clock)
+{
+    survey->value_verdict = values_check(survey->folder, clock, &survey->values, add_value_damage, survey);
+}
+
+size_t survey_damages(const struct survey *survey)
+{
+    size_t count = folder_manifest_is_bad(survey->folder) ? 1 : 0;
+    for (size_t i = 0; i < survey->damage_count; i++)
+        count += !survey->damages[i].denied;
+    for (size_t i = 0; i < survey->value_damage_count; i++)
+        count += !survey->value_damages[i].denied;
+    return count;
+}
+
+size_t survey_unchecked(const struct survey *survey)
+{
+    size_t count = folder_is_fresh(survey->folder) ? 1 : 0;
+    for (size_t i = 0; i < survey->damage_count; i++)
+        count += survey->damages[i].denied;
+    for (size_t i = 0; i < survey->value_damage_count; i++)
+        count += survey->value_damages[i].denied;
+    return count + survey->value_verdict.unclear;
 }
 
 /* --- judging ------------------------------------------------------------------------------------------ */
@@ -233,6 +325,14 @@ static void describe_log(const struct survey *survey, const struct damage *damag
 {
     uint64_t lost = damage->lsn_end - damage->lsn;
     const struct file_report *file = &survey->segments[damage->index];
+    bool is_open = damage->index + 1 == survey->folder->manifest.segment_count && damage->end >= file->size &&
+                   !survey->log.has_end;
+    if (is_open && lost == 0) {
+        buffer_append_format(
+            out, "all that followed LSN %" PRIu64 " of the stream; how much that was is not known",
+            damage->lsn);
+        return;
+    }
     buffer_append_format(out, "LSN %" PRIu64 " to %" PRIu64 " of the stream (%" PRIu64 " byte%s)",
                          damage->lsn, damage->lsn_end, lost, plural(lost));
     if (file->is_history)
@@ -240,13 +340,17 @@ static void describe_log(const struct survey *survey, const struct damage *damag
     else if (survey->log.end > damage->lsn_end)
         buffer_append_format(out, ", and with it what follows, of which %" PRIu64 " bytes can be read",
                              survey->log.end - damage->lsn_end);
+    else if (is_open)
+        buffer_append_text(out, " at least: how much followed behind that is not known");
 }
 
 void damage_describe(const struct survey *survey, const struct damage *damage, struct buffer *out)
 {
     const struct file_report *files = damage->source == SOURCE_BASE ? survey->bases : survey->segments;
-    if (damage->kind == DAMAGE_HEADER)
-        buffer_append_format(out, "nothing%s: MANIFEST knows what the header should say",
+    if (damage->denied)
+        buffer_append_text(out, "not known: whoever may read the file has to look");
+    else if (damage->kind == DAMAGE_HEADER)
+        buffer_append_format(out, "nothing%s by itself: MANIFEST knows what the header should say",
                              files[damage->index].is_history ? "" : " but the start of a server");
     else if (damage->source == SOURCE_BASE)
         describe_base(survey, damage, out);

@@ -32,7 +32,12 @@ struct survey {
     struct value_list values; /* that frames refer to */
     struct value_damage *value_damages;
     size_t value_damage_count;
+    struct value_verdict value_verdict;
     struct scan_log log;
+    /* The end is on record: the log is closed where MANIFEST says that it ended, as a server that is stopped
+     * in order leaves it. Otherwise its end could be cut off between two frames, and nothing would tell. */
+    bool is_closed;
+    size_t late_values; /* files of values that belong behind the end */
     struct chart chart; /* of the log's data frames */
 };
 
@@ -40,8 +45,9 @@ struct survey {
 void survey_take(struct survey *survey, struct tool *tool, const struct folder *folder);
 void survey_free(struct survey *survey);
 
-/* Loads the folder and surveys it, once more where a server replaced files in between. False when there is
- * nothing to survey; then neither needs to be freed. */
+/* Loads the folder and surveys it, again for as long as a server replaces files in between: what seemed
+ * damaged and is so no more, or no longer belongs to the folder, is not told. False when there is nothing to
+ * survey; then neither needs to be freed. */
 bool survey_load(struct survey *survey, struct folder *folder, struct tool *tool,
                  struct journal_error *error);
 
@@ -51,6 +57,13 @@ lsn_t survey_reach(const struct survey *survey, size_t from, size_t *segment);
 bool survey_base_is_whole(const struct survey *survey, size_t index);
 /* Whether a damage loses anything: that of a header does not. */
 bool damage_loses(const struct damage *damage);
+/* Looks at the files of large values; what is wrong is in value_damages and value_verdict then. */
+void survey_check_values(struct survey *survey, struct clock *clock);
+/* Damages that were seen, those of MANIFEST and of values included. */
+size_t survey_damages(const struct survey *survey);
+/* What could not be looked at: files that may not be read, values of which nobody can say whether they count.
+ * Those are among the damages of the log, too. */
+size_t survey_unchecked(const struct survey *survey);
 /* What cannot be read because of it, and what that means: one sentence. */
 void damage_describe(const struct survey *survey, const struct damage *damage, struct buffer *out);
 

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "tools/replay.h"
+#include "tools/scan.h"
 
 /* --- which files -------------------------------------------------------------------------------------- */
 
@@ -66,10 +67,16 @@ static void sort_names(struct value_needs *needs)
         qsort(needs->sorted, needs->count, sizeof(*needs->sorted), compare_names);
 }
 
+/* A server that replaces files meanwhile has it begun anew, as often as it does so. */
 static void find_needs(struct value_needs *needs, const struct folder *folder, struct clock *clock)
 {
     struct journal_error ignored;
-    needs->is_known = replay_values(folder->disk, folder->path, clock, &needs->names, &ignored);
+    struct folder_watch watch;
+    folder_watch_begin(&watch, folder->disk, folder->in_use);
+    do {
+        buffer_clear(&needs->names);
+        needs->is_known = replay_values(folder->disk, folder->path, clock, &needs->names, &ignored);
+    } while (!needs->is_known && folder_watch_again(&watch));
     needs->is_asked = true;
     sort_names(needs);
 }
@@ -102,33 +109,46 @@ static size_t find_bad(const struct folder *folder, const struct value_list *lis
         bad[count].lsn = list->values[i].lsn;
         value_name(bad[count].name, list->values[i].lsn, list->values[i].number);
         snprintf(bad[count].what, sizeof(bad[count].what), "%.255s", error.text);
+        uint64_t size;
+        bad[count].denied = scan_is_denied(disk_size_of(folder->disk, bad[count].name, &size));
         count++;
     }
     buffer_free(&bytes);
     return count;
 }
 
-size_t values_check(const struct folder *folder, struct clock *clock, const struct value_list *list,
-                    value_damage_visit *visit, void *context)
+static bool is_there(const struct folder *folder, const char *name)
 {
+    uint64_t size;
+    return disk_size_of(folder->disk, name, &size) != -ENOENT;
+}
+
+struct value_verdict values_check(const struct folder *folder, struct clock *clock,
+                                  const struct value_list *list, value_damage_visit *visit, void *context)
+{
+    struct value_verdict verdict = {0};
     if (list->count == 0)
-        return 0;
+        return verdict;
     struct value_damage *bad = mem_alloc_zero(list->count * sizeof(*bad));
     size_t count = find_bad(folder, list, bad);
     struct value_needs needs = {0};
-    size_t told = 0;
     for (size_t i = 0; i < count; i++) {
-        bool is_there = folder_has_file(folder, bad[i].name);
-        bool counts = value_needs_have(&needs, folder, clock, bad[i].name) && (needs.is_known || is_there);
+        bool counts = value_needs_have(&needs, folder, clock, bad[i].name);
+        bool there = is_there(folder, bad[i].name);
         /* One that is gone may have gone because nothing needs it any more. */
-        bad[i].is_history = !counts && is_there && folder->manifest.base_count > 1;
+        if (!there && (!counts || !needs.is_known)) {
+            verdict.unclear += counts;
+            verdict.gone += !counts && folder->manifest.base_count > 1;
+            continue;
+        }
+        bad[i].is_history = !counts && folder->manifest.base_count > 1;
         if (counts || bad[i].is_history)
             visit(context, &bad[i]);
-        told += counts;
+        verdict.lost += counts;
     }
     value_needs_free(&needs);
     mem_free(bad);
-    return told;
+    return verdict;
 }
 
 /* --- their bytes -------------------------------------------------------------------------------------- */

@@ -35,16 +35,24 @@ void value_needs_free(struct value_needs *needs);
 /* A value that is needed and cannot be had. */
 struct value_damage {
     bool is_history; /* the state does not need it; earlier ones that are kept do */
+    bool denied;     /* it may not be read: nothing is known of what is in it */
     lsn_t lsn;       /* at which it was set */
     char name[FILE_NAME_SIZE];
     char what[256];
 };
+struct value_verdict {
+    size_t lost;    /* needed and not to be had */
+    size_t unclear; /* missing, and whether the state needs them cannot be told */
+    size_t gone;    /* missing, and of no use but for earlier states that are kept */
+};
 /* Looks at the files of a sorted list. Calls visit for each that is missing or damaged and that the state
- * needs; if that cannot be told, as the log is damaged, for each that is damaged. Returns how many. Besides,
- * where earlier states are kept, calls visit for each that is damaged and that only those can need. */
+ * needs; if that cannot be told, as the log is damaged, for each that is damaged. Besides, where earlier
+ * states are kept, calls visit for each that is damaged and that only those can need. A server may be using
+ * the folder: it removes no file before the log tells that the value was replaced, so one that was bad before
+ * the state was recovered, and that the state needs, is bad. */
 typedef void value_damage_visit(void *context, const struct value_damage *damage);
-size_t values_check(const struct folder *folder, struct clock *clock, const struct value_list *list,
-                    value_damage_visit *visit, void *context);
+struct value_verdict values_check(const struct folder *folder, struct clock *clock,
+                                  const struct value_list *list, value_damage_visit *visit, void *context);
 
 /* The bytes of a value, appended to out. False, with the reason, when its file is gone or damaged; then
  * nothing is appended. */

@@ -67,7 +67,7 @@ static void print_others(FILE *out, const struct folder *folder)
 
 static void print_place(FILE *out, const struct damage *damage)
 {
-    fprintf(out, "damage: %s", damage->name);
+    fprintf(out, "%s: %s", damage->denied ? "not read" : "damage", damage->name);
     if (damage->kind != DAMAGE_MISSING)
         fprintf(out, " at offset %" PRIu64 " (up to %" PRIu64 ")", damage->offset, damage->end);
     if (damage->source == SOURCE_LOG)
@@ -100,9 +100,48 @@ static void print_tail(FILE *out, const struct survey *survey)
             survey->folder->in_use ? "; a server is writing here" : ": a server drops them by itself");
 }
 
-static void print_verdict(FILE *out, const struct survey *survey, size_t damages)
+/* What can be seen of the end says no more than this. */
+static void print_unseen(FILE *out, const struct survey *survey)
 {
     const struct folder *folder = survey->folder;
+    if (survey->late_values > 0)
+        fprintf(out,
+                "note: %zu file%s of large values belong%s behind LSN %" PRIu64
+                ", where the log ends: left by writes that were under way, or the log has lost its end\n",
+                survey->late_values, plural(survey->late_values), survey->late_values == 1 ? "s" : "",
+                survey->log.end);
+    if (survey->value_verdict.gone > 0)
+        fprintf(out, "note: %zu file%s of large values that only earlier states can need %s gone\n",
+                survey->value_verdict.gone, plural(survey->value_verdict.gone),
+                survey->value_verdict.gone == 1 ? "is" : "are");
+    if (!survey->is_closed && !folder->in_use)
+        fprintf(out,
+                "note: no server closed this log at LSN %" PRIu64
+                " (the last one was killed, or the end is gone): if its end was cut off behind what is known "
+                "durable, nothing here tells\n",
+                survey->log.end);
+}
+
+static void print_unchecked(FILE *out, const struct survey *survey)
+{
+    size_t unclear = survey->value_verdict.unclear;
+    if (folder_is_fresh(survey->folder))
+        fprintf(out,
+                "not known: %s and no data, as an interrupted first start leaves it: a server begins anew "
+                "here. If one has run here before, its files are gone\n",
+                survey->folder->manifest_error.text);
+    if (unclear > 0)
+        fprintf(out,
+                "not known: %zu file%s of large values %s missing; whether the state needs %s cannot be told "
+                "while the log cannot be read\n",
+                unclear, plural(unclear), unclear == 1 ? "is" : "are", unclear == 1 ? "it" : "them");
+}
+
+static void print_verdict(FILE *out, const struct survey *survey)
+{
+    const struct folder *folder = survey->folder;
+    size_t damages = survey_damages(survey);
+    size_t unchecked = survey_unchecked(survey);
     uint64_t frames = 0;
     uint64_t commands = 0;
     for (size_t i = 0; i < folder->manifest.base_count; i++) {
@@ -117,17 +156,20 @@ static void print_verdict(FILE *out, const struct survey *survey, size_t damages
             "%" PRIu64 " frame%s and %" PRIu64 " command%s read; the stream ends at LSN %" PRIu64
             ", known durable to %" PRIu64 "\n",
             frames, plural(frames), commands, plural(commands), survey->log.end, survey->log.promised);
-    if (damages == 0)
-        fputs("all is well\n", out);
-    else if (folder->in_use)
+    if (unchecked > 0)
+        fprintf(out, "%zu thing%s could not be checked: nothing is said of %s\n", unchecked,
+                plural(unchecked), unchecked == 1 ? "it" : "them");
+    if (damages == 0 && unchecked == 0)
+        fputs(survey->is_closed && !folder->in_use ? "all is well\n" : "no damage is to be seen\n", out);
+    else if (damages > 0 && folder->in_use)
         fprintf(out, "%zu damage%s. Stop the server, then: dkv-log repair %s\n", damages, plural(damages),
                 folder->path);
-    else
+    else if (damages > 0)
         fprintf(out, "%zu damage%s. To see what can be done: dkv-log repair %s\n", damages, plural(damages),
                 folder->path);
 }
 
-static void print_text(struct tool *tool, const struct survey *survey, size_t damages)
+static void print_text(struct tool *tool, const struct survey *survey)
 {
     const struct folder *folder = survey->folder;
     FILE *out = tool->out;
@@ -146,16 +188,21 @@ static void print_text(struct tool *tool, const struct survey *survey, size_t da
     print_values(out, folder);
     print_others(out, folder);
     if (folder_manifest_is_bad(folder))
-        fprintf(
-            out,
-            "damage: %s\n  at stake: which files hold the state. Above is what the files themselves say\n",
-            folder->manifest_error.text);
+        fprintf(out,
+                "damage: %s\n  at stake: which files hold the state. Above is what the files themselves say; "
+                "whether there were others cannot be known\n",
+                folder->manifest_error.text);
+    if (folder_manifest_is_bad(folder) && folder->claimed > survey->log.end)
+        fprintf(out, "  it names LSN %" PRIu64 ", which is behind all that can be read\n", folder->claimed);
     print_damages(out, survey);
     for (size_t i = 0; i < survey->value_damage_count; i++)
-        fprintf(out, "damage: %s\n  at stake: %s, set at LSN %" PRIu64 "\n", survey->value_damages[i].what,
+        fprintf(out, "%s: %s\n  at stake: %s, set at LSN %" PRIu64 "\n",
+                survey->value_damages[i].denied ? "not read" : "damage", survey->value_damages[i].what,
                 value_at_stake(&survey->value_damages[i]), survey->value_damages[i].lsn);
     print_tail(out, survey);
-    print_verdict(out, survey, damages);
+    print_unchecked(out, survey);
+    print_unseen(out, survey);
+    print_verdict(out, survey);
 }
 
 /* --- for programs ------------------------------------------------------------------------------------- */
@@ -195,6 +242,7 @@ static void write_damage(struct json *json, const struct survey *survey, const s
         json_uint(json, "lsn", damage->lsn);
         json_uint(json, "lsn_end", damage->lsn_end);
     }
+    json_bool(json, "read", !damage->denied);
     json_text(json, "what", damage->what);
     json_bytes(json, "at_stake", buffer_slice(&stake));
     json_object_end(json);
@@ -256,13 +304,16 @@ static void write_tail(struct json *json, const struct survey *survey)
     json_object_end(json);
 }
 
-static void print_json(struct tool *tool, const struct survey *survey, size_t damages)
+static void print_json(struct tool *tool, const struct survey *survey)
 {
     struct json json = {.out = tool->out};
     const struct folder *folder = survey->folder;
     json_object(&json, NULL);
     json_text(&json, "folder", folder->path);
-    json_bool(&json, "ok", damages == 0);
+    json_bool(&json, "ok", survey_damages(survey) + survey_unchecked(survey) == 0);
+    json_uint(&json, "unchecked", survey_unchecked(survey));
+    json_bool(&json, "closed", survey->is_closed);
+    json_uint(&json, "late_values", survey->late_values);
     json_bool(&json, "in_use", tool->in_use);
     if (tool->in_use)
         json_int(&json, "holder", tool->holder);
@@ -282,19 +333,11 @@ static void print_json(struct tool *tool, const struct survey *survey, size_t da
     json_end(&json);
 }
 
-static void add_value_damage(void *context, const struct value_damage *damage)
+static int status_of(const struct survey *survey)
 {
-    struct survey *survey = context;
-    size_t count = survey->value_damage_count + 1;
-    survey->value_damages = mem_realloc(survey->value_damages, count * sizeof(*survey->value_damages));
-    survey->value_damages[survey->value_damage_count++] = *damage;
-}
-
-/* A server that uses the folder removes files while we look. */
-static void check_values(struct tool *tool, struct survey *survey)
-{
-    if (!tool->in_use)
-        values_check(survey->folder, tool->clock, &survey->values, add_value_damage, survey);
+    if (survey_damages(survey) > 0)
+        return STATUS_PROBLEM;
+    return survey_unchecked(survey) > 0 ? STATUS_UNSURE : STATUS_FINE;
 }
 
 int verify_run(struct tool *tool)
@@ -304,14 +347,13 @@ int verify_run(struct tool *tool)
     struct journal_error error;
     if (!survey_load(&survey, &folder, tool, &error))
         return json_fail(tool, error.text);
-    check_values(tool, &survey);
-    size_t damages =
-        survey.damage_count + survey.value_damage_count + (folder_manifest_is_bad(&folder) ? 1 : 0);
+    survey_check_values(&survey, tool->clock);
     if (tool->options->json)
-        print_json(tool, &survey, damages);
+        print_json(tool, &survey);
     else
-        print_text(tool, &survey, damages);
+        print_text(tool, &survey);
+    int status = status_of(&survey);
     survey_free(&survey);
     folder_free(&folder);
-    return damages == 0 ? STATUS_FINE : STATUS_PROBLEM;
+    return status;
 }

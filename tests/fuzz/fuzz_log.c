@@ -1,7 +1,8 @@
 /* Fuzzes dkv-log: a folder on a disk in memory is made of what the fuzzer gives, and every command is run on
  * it. Whatever is in the folder, no command may crash, what repair and restore leave must be whole, and what
- * could be recovered before a repair can be recovered after it.
- * make fuzz runs it, with log.dict.
+ * could be recovered before a repair can be recovered after it. And none may say better than it is: where
+ * verify finds that all is well, or repair that nothing is lost, the state is the one from before the damage,
+ * with every value. make fuzz runs it, with log.dict.
  *
  * The first byte chooses how the folder is made. Either files are taken as they come: a byte for the name,
  * two for the size, and the contents. Or a folder is written as a journal would write it (bases, segments,
@@ -235,7 +236,8 @@ static void harm_file(struct memory_disk *disk, struct input *input)
         disk_unlink(&disk->disk, file->name);
 }
 
-static void make_sealed_folder(struct memory_disk *disk, struct input *input)
+/* Returns what it was before it was harmed. */
+static struct memory_disk *make_sealed_folder(struct memory_disk *disk, struct input *input)
 {
     struct writer writer = {.disk = disk, .input = input, .time_ms = 1700000000000};
     struct buffer manifest = {0};
@@ -244,12 +246,18 @@ static void make_sealed_folder(struct memory_disk *disk, struct input *input)
         last = writer.lsn;
         write_segment(&writer);
     }
+    /* As a clean stop leaves it, or not. */
+    uint8_t harms = take_byte(input);
+    if (harms & 4)
+        writer.manifest.durable_lsn = writer.lsn;
     manifest_format(&writer.manifest, &manifest);
     memory_disk_put(disk, MANIFEST_NAME, buffer_slice(&manifest));
-    for (int i = take_byte(input) % 4; i > 0 && disk->live.count > 0; i--)
-        harm_file(disk, input);
     buffer_free(&manifest);
     manifest_free(&writer.manifest);
+    struct memory_disk *whole = memory_disk_clone(disk);
+    for (int i = harms % 4; i > 0 && disk->live.count > 0; i--)
+        harm_file(disk, input);
+    return whole;
 }
 
 /* --- commands ----------------------------------------------------------------------------------------- */
@@ -266,6 +274,24 @@ static int run(int (*command)(struct tool *tool), const struct options *options,
                         .into = into ? &into->disk : NULL,
                         .clock = clock_system()};
     return command(&tool);
+}
+
+/* Whether a command says a line, and ends well. */
+static bool says(int (*command)(struct tool *tool), const struct options *options, struct memory_disk *disk,
+                 const char *line)
+{
+    char *text;
+    size_t size;
+    struct tool tool = {.options = options,
+                        .out = open_memstream(&text, &size),
+                        .error = nowhere,
+                        .disk = &disk->disk,
+                        .clock = clock_system()};
+    int status = command(&tool);
+    fclose(tool.out);
+    bool found = status == STATUS_FINE && strstr(text, line);
+    free(text);
+    return found;
 }
 
 static void run_reading(struct memory_disk *disk, struct input *input, uint8_t mode)
@@ -315,11 +341,39 @@ static bool recovers(struct memory_disk *disk)
     return replay_folder(&disk->disk, "memory", clock_system(), 16, &result, &error);
 }
 
+/* Another base and more of the log may lead to the same state, so what led there is not compared. */
+static bool is_same_state(struct memory_disk *a, struct memory_disk *b)
+{
+    struct replay_result x;
+    struct replay_result y;
+    struct journal_error error;
+    return replay_folder(&a->disk, "memory", clock_system(), 16, &x, &error) &&
+           replay_folder(&b->disk, "memory", clock_system(), 16, &y, &error) && x.keys == y.keys &&
+           x.live_bytes == y.live_bytes && x.databases == y.databases;
+}
+
+/* Of a folder that all was well with, and what was made of it. */
+static void check_claims(struct memory_disk *whole, struct memory_disk *harmed)
+{
+    const struct options plain = {.folder = "memory"};
+    const struct options yes = {.folder = "memory", .yes = true};
+    if (!says(verify_run, &plain, whole, "all is well\n"))
+        return;
+    if (says(verify_run, &plain, harmed, "all is well\n")) {
+        ASSERT(is_same_state(whole, harmed));
+        ASSERT(run(export_run, &plain, harmed, NULL) == STATUS_FINE);
+    }
+    struct memory_disk *repaired = memory_disk_clone(harmed);
+    if (says(repair_run, &yes, repaired, "\nlost: nothing\n"))
+        ASSERT(is_same_state(whole, repaired));
+    disk_free(&repaired->disk);
+}
+
 static void run_repairing(struct memory_disk *disk)
 {
     bool recovered = recovers(disk);
     const struct options plain = {.folder = "memory"};
-    const struct options yes = {.folder = "memory", .yes = true};
+    const struct options yes = {.folder = "memory", .yes = true, .accept_loss = true};
     int before = run(verify_run, &plain, disk, NULL);
     int repaired = run(repair_run, &yes, disk, NULL);
     int after = run(verify_run, &plain, disk, NULL);
@@ -359,10 +413,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     uint8_t options = take_byte(&input);
     struct memory_disk *disk = memory_disk_new();
+    struct memory_disk *whole = NULL;
     if (mode % 8 == 6)
         make_raw_folder(disk, &input);
     else
-        make_sealed_folder(disk, &input);
+        whole = make_sealed_folder(disk, &input);
+    if (whole) {
+        check_claims(whole, disk);
+        disk_free(&whole->disk);
+    }
     run_reading(disk, &input, options);
     run_restoring(disk, &input, mode);
     run_repairing(disk);

@@ -154,7 +154,10 @@ def test_a_lost_end_is_named_and_accepted_when_told(counted, log_tool, share):
     for expected in [log.name, f"(LSN {damage['lsn']})", f"{end - damage['lsn']} bytes", "dkv-log repair"]:
         assert expected in str(refusal.value)
     assert f"lost: LSN {damage['lsn']} to {end}" in log_tool("repair", server.data)
-    log_tool("repair", "--yes", server.data)
+    before = snapshot(server.data)
+    assert "--accept-loss" in log_tool("repair", "--yes", server.data, status=1)
+    assert snapshot(server.data) == before
+    log_tool("repair", "--yes", "--accept-loss", server.data)
     assert log_tool.verify(server.data)["ok"]
     server.start()
     kept = prefix_of(server)
@@ -168,7 +171,7 @@ def test_a_damaged_manifest_is_named(counted, log_tool):
     flip(server.data / "MANIFEST", 30)
     report = log_tool.verify(server.data)
     assert [damage["file"] for damage in report["damage"]] == ["MANIFEST"]
-    assert json.loads(log_tool("stat", "--json", "--quick", server.data))["damages"] == 1
+    assert json.loads(log_tool.run("stat", "--json", "--quick", server.data).stdout)["damages"] == 1
     (server.data / "MANIFEST").unlink()
     (server.data / "MANIFEST").mkdir()
     assert f"{server.data}: cannot read MANIFEST" in log_tool("verify", server.data, status=1)
@@ -227,7 +230,7 @@ def test_repair_tells_of_values_too(new_server, log_tool):
     (value,) = server.data.glob("value-*.dkv")
     flip(value, 50_000)
     damage_log(server, log_tool)
-    text = log_tool("repair", "--yes", server.data, status=1)
+    text = log_tool("repair", "--yes", "--accept-loss", server.data, status=1)
     assert "repaired: " in text and value.name in text and "export --skip-damaged" in text
     flip(value, 50_000)
     assert "nothing to repair" in log_tool("repair", "--yes", server.data)
@@ -304,7 +307,10 @@ def test_repair_gives_a_prefix(counted, log_tool):
     before = snapshot(server.data)
     with pytest.raises(StartError):
         server.start()
-    assert "dkv-log show" not in log_tool("repair", "--yes", server.data), "there is nothing to be seen any more"
+    assert "dkv-log show" in log_tool("repair", "--yes", server.data, status=1)
+    assert snapshot(server.data) == before
+    text = log_tool("repair", "--yes", "--accept-loss", server.data)
+    assert "dkv-log show" not in text, "there is nothing to be seen any more"
     assert log_tool.verify(server.data)["ok"]
     after = snapshot(server.data).values()
     assert all(data in after for name, data in before.items() if name != "MANIFEST"), "something was not kept"
@@ -376,15 +382,15 @@ def test_repair_killed_again_and_again(counted, log_tool, seed):
     lsn = damage_log(server, log_tool)
     flip(server.data / "MANIFEST", 40)
     begin = [file["lsn"] for file in log_tool.verify(server.data)["files"] if not file["history"]][0]
-    kept = 1000 + len(log_tool.commands(server.data, "--from", begin, "--to", lsn))
+    kept = 1000 + len(log_tool.commands(server.data, "--skip-damaged", "--from", begin, "--to", lsn))
     for _ in range(25):
         process = subprocess.Popen(
-            [log_tool.binary, "repair", "--yes", server.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [log_tool.binary, "repair", "--yes", "--accept-loss", server.data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         time.sleep(rng.uniform(0, 0.012))
         process.kill()
         process.wait()
-    log_tool("repair", "--yes", server.data)
+    log_tool("repair", "--yes", "--accept-loss", server.data)
     assert log_tool.verify(server.data)["ok"]
     server.start()
     assert prefix_of(server) == kept

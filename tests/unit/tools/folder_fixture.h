@@ -222,6 +222,16 @@ static inline uint64_t fixture_keys_at(const struct fixture *fixture, lsn_t lsn)
     return 0;
 }
 
+/* Whether there is a MANIFEST that is whole. */
+static inline bool fixture_has_manifest(struct memory_disk *disk)
+{
+    struct manifest manifest;
+    struct journal_error ignored;
+    bool has_one = manifest_load(&disk->disk, &manifest, &ignored) == 0;
+    manifest_free(&manifest);
+    return has_one;
+}
+
 /* What recovery makes of a disk: the number of keys, or -1 when it refuses. */
 static inline int64_t fixture_recover(struct fixture *fixture, struct memory_disk *disk)
 {
