@@ -3,7 +3,9 @@
  *
  * What is written is a stream of its own (another stream id: what follows will differ), in which LSNs mean
  * what they meant in the old one. */
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "tools/new_folder.h"
 #include "tools/payload.h"
@@ -68,6 +70,9 @@ static int tell_ranges(struct tool *tool, FILE *out, int status)
     struct journal_error error;
     if (!survey_load(&survey, &folder, tool, &error))
         return tool_fail(tool, "%s", error.text);
+    if (folder_manifest_is_bad(&folder))
+        fprintf(out, "%s: whether there were other files than these cannot be known\n",
+                folder.manifest_error.text);
     print_ranges(&survey, out);
     survey_free(&survey);
     folder_free(&folder);
@@ -272,12 +277,11 @@ static int restore(struct copier *copier)
                   tried ? "no base from before the target is whole" : "nothing is kept from so early");
 }
 
-int restore_run(struct tool *tool)
+/* Loads the folder and tries once. */
+static int attempt(struct tool *tool, bool *changed)
 {
     struct folder folder;
     struct journal_error error;
-    if (tool->options->target.kind == TARGET_NONE)
-        return tell_ranges(tool, tool->out, STATUS_FINE);
     if (!folder_load(&folder, tool, &error)) {
         folder_free(&folder);
         return tool_fail(tool, "%s", error.text);
@@ -285,9 +289,54 @@ int restore_run(struct tool *tool)
     struct copier copier = {.tool = tool, .folder = &folder, .target = tool->options->target};
     payload_reader_open(&copier.payload);
     int status = restore(&copier);
-    if (status != STATUS_FINE && folder_changed(&folder))
-        tool_note(tool, "a server replaced files meanwhile: try again");
+    if (status == STATUS_FINE && folder.state != MANIFEST_GOOD)
+        tool_note(tool,
+                  "%s: restored is what the files themselves say; whether there were others cannot be known",
+                  folder.manifest_error.text);
+    *changed = folder_changed(&folder);
     payload_reader_close(&copier.payload);
     folder_free(&folder);
     return status;
+}
+
+static bool is_same_line(const char *a, const char *b)
+{
+    size_t size = strcspn(a, "\n");
+    return size == strcspn(b, "\n") && memcmp(a, b, size) == 0;
+}
+
+/* With a server at work, what fails is tried anew while files are replaced: until the same is found once
+ * more. */
+static int restore_in_use(struct tool *tool)
+{
+    char *said = NULL;
+    char *said_before = NULL;
+    size_t said_size;
+    int status;
+    for (;;) {
+        struct tool one = *tool;
+        bool changed = false;
+        one.error = open_memstream(&said, &said_size);
+        if (!one.error)
+            return tool_fail(tool, "%s", strerror(errno));
+        status = attempt(&one, &changed);
+        fclose(one.error);
+        if (status == STATUS_FINE || !changed || (said_before && is_same_line(said, said_before)))
+            break;
+        free(said_before);
+        said_before = said;
+        said = NULL;
+    }
+    fwrite(said, 1, said_size, tool->error);
+    free(said);
+    free(said_before);
+    return status;
+}
+
+int restore_run(struct tool *tool)
+{
+    bool changed;
+    if (tool->options->target.kind == TARGET_NONE)
+        return tell_ranges(tool, tool->out, STATUS_FINE);
+    return tool->in_use ? restore_in_use(tool) : attempt(tool, &changed);
 }

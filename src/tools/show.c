@@ -2,7 +2,11 @@
  * redis-server take.
  *
  * A unit is shown whole or not at all: it was executed so. So a payload is gone through twice: first to find
- * the units that are wanted, then to write them. */
+ * the units that are wanted, then to write them.
+ *
+ * A server may replace files meanwhile. Then it goes on from the LSN reached in what MANIFEST names by then;
+ * where that does not reach back so far, it begins anew, and takes back what was written. As often as the
+ * server does so: each further round follows a rotation or a rewrite. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -12,6 +16,7 @@
 #include "resp/request.h"
 #include "tools/filter.h"
 #include "tools/json.h"
+#include "tools/outlet.h"
 #include "tools/payload.h"
 #include "tools/scan.h"
 #include "tools/text.h"
@@ -41,8 +46,15 @@ struct viewer {
     int database; /* selected at the end of what was written as RESP; -1: none yet */
     int status;
     struct buffer scratch;
+    struct outlet out;
+    bool has_written; /* anything that could be seen */
     struct value_needs needs;
-    size_t replaced; /* values left empty, as a later command replaces them */
+    struct buffer gone; /* names of values' files that were left empty, as a later command replaces them */
+    bool saw_gone;      /* one of them in this round */
+    bool has_reached;   /* the log is shown up to there */
+    lsn_t reached;
+    bool is_stale;       /* this round ended at what may be none but the server's doing */
+    struct damage doubt; /* which is that */
 
     /* The frame being shown. */
     const struct frame *frame;
@@ -120,7 +132,7 @@ static void append_file_name(struct viewer *viewer, const struct stream_command 
 }
 
 /* Whether a value's file is gone because a later command replaces it. A server that uses the folder removes
- * files while we look, but none that it needs. */
+ * files while we look, but none that it needs; that somebody else did not, is looked at in the end. */
 static bool is_replaced(struct viewer *viewer, const char *name)
 {
     uint64_t size;
@@ -130,7 +142,8 @@ static bool is_replaced(struct viewer *viewer, const char *name)
         viewer->log.again = true; /* the later command is in the log by now */
     else if (value_needs_have(&viewer->needs, viewer->folder, viewer->tool->clock, name))
         return false;
-    viewer->replaced++;
+    viewer->saw_gone = true;
+    buffer_append(&viewer->gone, name, strlen(name) + 1);
     return true;
 }
 
@@ -187,7 +200,7 @@ static void write_text(struct viewer *viewer, const struct stream_command *comma
             buffer_append_quoted(&viewer->scratch, request->argv[i]);
     }
     buffer_append_char(&viewer->scratch, '\n');
-    fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->tool->out);
+    fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->out.file);
 }
 
 static void write_file_json(struct json *json, struct viewer *viewer, const struct stream_command *command,
@@ -204,7 +217,7 @@ static void write_file_json(struct json *json, struct viewer *viewer, const stru
 
 static void write_json(struct viewer *viewer, const struct stream_command *command)
 {
-    struct json json = {.out = viewer->tool->out};
+    struct json json = {.out = viewer->out.file};
     const struct request *request = command->request;
     if (command->kind != COMMAND_EFFECT)
         return; /* "unit" and "db" say it */
@@ -245,7 +258,7 @@ static void write_resp(struct viewer *viewer, const struct stream_command *comma
             append_value(viewer, command, i);
         else
             request_append_argument(&viewer->scratch, command->request->argv[i]);
-    fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->tool->out);
+    fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->out.file);
 }
 
 static bool write_command(void *context, const struct stream_command *command)
@@ -257,8 +270,10 @@ static bool write_command(void *context, const struct stream_command *command)
         viewer->next++;
     if (viewer->next == viewer->wanted_count)
         return false;
-    if (command->lsn >= viewer->wanted[viewer->next].begin)
-        writers[viewer->form](viewer, command);
+    if (command->lsn < viewer->wanted[viewer->next].begin)
+        return true;
+    viewer->has_written = true;
+    writers[viewer->form](viewer, command);
     return true;
 }
 
@@ -270,6 +285,12 @@ static bool show_frame(void *context, const char *name, uint64_t offset, const s
     const struct options *options = viewer->options;
     if (!viewer->in_base && options->has_to && frame->lsn >= options->to)
         return false;
+    if (!viewer->in_base && viewer->has_reached && frame->lsn < viewer->reached)
+        return true;
+    if (!viewer->in_base) {
+        viewer->has_reached = true;
+        viewer->reached = frame->lsn + frame_stream_size(frame);
+    }
     if (!viewer->in_base && options->has_from && frame->lsn + frame_stream_size(frame) <= options->from)
         return true;
     if (options->has_since && frame->time_ms < options->since_ms && !viewer->in_base)
@@ -287,7 +308,20 @@ static bool show_frame(void *context, const char *name, uint64_t offset, const s
         viewer->status =
             tool_fail(viewer->tool, "%s at offset %" PRIu64 ": %s; --skip-damaged goes on behind it", name,
                       offset, wrong);
-    return viewer->status == STATUS_FINE && !ferror(viewer->tool->out);
+    return viewer->status == STATUS_FINE && !ferror(viewer->out.file);
+}
+
+/* What seems damaged may have been replaced since MANIFEST was read. If the same is seen again, it is
+ * damaged. */
+static bool may_be_stale(struct viewer *viewer, const struct damage *damage)
+{
+    const struct damage *doubt = &viewer->doubt;
+    if (!viewer->folder->in_use || !folder_changed(viewer->folder) ||
+        (doubt->offset == damage->offset && strcmp(doubt->name, damage->name) == 0))
+        return false;
+    viewer->doubt = *damage;
+    viewer->is_stale = true;
+    return true;
 }
 
 /* Damage that loses nothing, or that is to be passed, is told and no more. */
@@ -298,7 +332,7 @@ static bool show_damage(void *context, const struct damage *damage)
     char place[DAMAGE_PLACE_SIZE];
     bool is_before = options->has_from && damage->lsn_end <= options->from && !viewer->in_base;
     bool is_behind = options->has_to && damage->lsn >= options->to && !viewer->in_base;
-    if (is_behind)
+    if (is_behind || may_be_stale(viewer, damage))
         return false;
     if (damage->kind == DAMAGE_HEADER || is_before || options->skip_damaged) {
         tool_note(viewer->tool, "%s: %s", damage_place(place, damage), damage->what);
@@ -310,6 +344,14 @@ static bool show_damage(void *context, const struct damage *damage)
     return false;
 }
 
+/* The last segment that begins at an LSN or before it. */
+static size_t segment_of(const struct manifest *manifest, size_t from, lsn_t lsn)
+{
+    while (from + 1 < manifest->segment_count && manifest->segments[from + 1].lsn <= lsn)
+        from++;
+    return from;
+}
+
 static void show_stream(struct viewer *viewer, const struct folder *folder)
 {
     const struct scan_visitor visitor = {viewer, show_frame, show_damage};
@@ -317,55 +359,120 @@ static void show_stream(struct viewer *viewer, const struct folder *folder)
     const struct options *options = viewer->options;
     size_t segment = 0;
     bool goes_on = true;
-    if (options->base) {
+    if (options->base && !viewer->has_reached) {
         viewer->in_base = true;
         viewer->base_lsn = manifest_base_in_use(manifest)->lsn;
         goes_on = scan_base(folder, manifest->base_count - 1, &visitor);
         viewer->in_base = false;
+        viewer->has_reached = goes_on;
+        viewer->reached = viewer->base_lsn;
         segment = manifest_find_segment(manifest, viewer->base_lsn);
     }
     if (options->has_from)
-        while (segment + 1 < manifest->segment_count && manifest->segments[segment + 1].lsn <= options->from)
-            segment++;
+        segment = segment_of(manifest, segment, options->from);
+    if (viewer->has_reached)
+        segment = segment_of(manifest, segment, viewer->reached);
     for (; goes_on && segment < manifest->segment_count; segment++)
         goes_on = scan_segment(folder, segment, &visitor, &viewer->log);
 }
 
-static void tell_end(struct viewer *viewer)
+/* --- rounds ------------------------------------------------------------------------------------------- */
+
+/* Makes ready for showing what MANIFEST names by now: from the place reached on, or from the beginning. False
+ * when neither can be had. */
+static bool take_up(struct viewer *viewer, const struct folder *folder)
+{
+    lsn_t first = folder->manifest.segments[0].lsn;
+    payload_reader_forget(&viewer->payload);
+    viewer->log = (struct scan_log){0};
+    viewer->is_stale = viewer->saw_gone = false;
+    if (viewer->has_reached && viewer->reached >= first)
+        return true;
+    if (viewer->has_written && !outlet_take_back(&viewer->out)) {
+        viewer->status = tool_fail(
+            viewer->tool,
+            "the stream up to LSN %" PRIu64 " went with a rewrite while it was shown: try again", first);
+        return false;
+    }
+    viewer->has_reached = viewer->has_written = false;
+    viewer->database = -1;
+    buffer_clear(&viewer->gone);
+    return true;
+}
+
+/* Whether there has to be another. */
+static bool show_round(struct viewer *viewer)
+{
+    struct folder folder;
+    struct journal_error error;
+    bool again = false;
+    if (!folder_load(&folder, viewer->tool, &error)) {
+        viewer->status = tool_fail(viewer->tool, "%s", error.text);
+    } else if (take_up(viewer, &folder)) {
+        viewer->folder = &folder;
+        show_stream(viewer, &folder);
+        /* What replaced a value may be in a file that was not there when we began. */
+        again = viewer->status == STATUS_FINE && !ferror(viewer->out.file) &&
+                (viewer->is_stale || (folder.in_use && viewer->saw_gone && folder_changed(&folder)));
+        if (!again && folder_manifest_is_bad(&folder) && !viewer->options->skip_damaged)
+            viewer->status = tool_fail(viewer->tool,
+                                       "%s: shown is what the files themselves say, and whether that is all "
+                                       "cannot be known; --skip-damaged takes it for all",
+                                       folder.manifest_error.text);
+        else if (!again && folder.state != MANIFEST_GOOD)
+            tool_note(viewer->tool, "%s: shown is what the files themselves say", folder.manifest_error.text);
+    }
+    folder_free(&folder);
+    viewer->folder = NULL;
+    return again;
+}
+
+/* A file that is gone while a server is at work, and that the state needs all the same, was not removed by
+ * it. */
+static void check_gone(struct viewer *viewer)
 {
     struct tool *tool = viewer->tool;
-    if (viewer->replaced > 0)
+    struct folder folder = {.disk = tool->disk, .path = tool->options->folder, .in_use = tool->in_use};
+    const struct buffer *gone = &viewer->gone;
+    size_t count = 0;
+    for (size_t at = 0; at < gone->size; at += strlen(gone->data + at) + 1) {
+        const char *name = gone->data + at;
+        count++;
+        if (!tool->in_use || !value_needs_have(&viewer->needs, &folder, tool->clock, name))
+            continue;
+        if (viewer->options->skip_damaged)
+            tool_note(tool, "a value is left empty: %s is missing", name);
+        else
+            viewer->status = tool_fail(tool,
+                                       viewer->needs.is_known
+                                           ? "%s is missing, and the state needs it; --skip-damaged leaves "
+                                             "the value empty"
+                                           : "%s is missing, and whether the state needs it cannot be told; "
+                                             "--skip-damaged leaves the value empty",
+                                       name);
+    }
+    if (count > 0 && viewer->status == STATUS_FINE)
         tool_note(tool, "%zu value%s left empty: a later command replaces %s, and the file%s gone since then",
-                  viewer->replaced, viewer->replaced == 1 ? " is" : "s are",
-                  viewer->replaced == 1 ? "it" : "each", viewer->replaced == 1 ? " is" : "s are");
-    /* What replaced a value may be in a file that was not there when we began. */
-    if ((viewer->status != STATUS_FINE || (viewer->folder->in_use && viewer->replaced > 0)) &&
-        folder_changed(viewer->folder))
-        viewer->status = tool_fail(tool, "a server replaced files meanwhile: try again");
+                  count, count == 1 ? " is" : "s are", count == 1 ? "it" : "each",
+                  count == 1 ? " is" : "s are");
 }
 
 static int show(struct tool *tool, const struct options *options, enum form form)
 {
-    struct folder folder;
-    struct journal_error error;
     struct viewer viewer = {.tool = tool, .form = form, .options = options, .database = -1};
     if (!key_filter_open(&viewer.filter, options->key))
         return tool_fail(tool, "%s", GLOB_TOO_COMPLEX + strlen("ERR "));
-    bool loaded = folder_load(&folder, tool, &error);
-    if (loaded) {
-        if (folder.state != MANIFEST_GOOD)
-            tool_note(tool, "%s: shown is what the files themselves say", folder.manifest_error.text);
-        viewer.folder = &folder;
-        payload_reader_open(&viewer.payload);
-        show_stream(&viewer, &folder);
-        payload_reader_close(&viewer.payload);
-        tell_end(&viewer);
-    } else {
-        viewer.status = tool_fail(tool, "%s", error.text);
-    }
+    payload_reader_open(&viewer.payload);
+    outlet_open(&viewer.out, tool->out, tool->in_use);
+    while (show_round(&viewer))
+        ;
+    check_gone(&viewer);
+    if (!outlet_close(&viewer.out) && viewer.status == STATUS_FINE)
+        viewer.status = tool_fail(tool, "cannot write the output");
+    payload_reader_close(&viewer.payload);
     key_filter_close(&viewer.filter);
-    folder_free(&folder);
     buffer_free(&viewer.scratch);
+    buffer_free(&viewer.gone);
     value_needs_free(&viewer.needs);
     mem_free(viewer.wanted);
     return viewer.status;

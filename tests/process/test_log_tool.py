@@ -207,6 +207,100 @@ def test_reading_while_a_server_writes(new_server, log_tool, new_load, seed):
     figure(rounds, "folders verified under load")
 
 
+# Replaces values as fast as it can: what is in the way of reading.
+REWRITTEN = {**SMALL, "history_bases": 0, "value_file_threshold": "16kb"}
+PAIRS = 300
+
+
+class Rewriting:
+    """A server that rewrites without end, while a client sets pairs of keys to the same number, always higher ones."""
+
+    def __init__(self, server):
+        self.server = server
+        self.done = threading.Event()
+        self.acknowledged = 0
+        self.threads = [threading.Thread(target=target) for target in (self.rewrite, self.write)]
+
+    def rewrite(self):
+        with self.server.connect() as connection:
+            while not self.done.is_set():
+                connection.call("BGREWRITEAOF")
+                wait_for_rewrite(connection)
+
+    def write(self):
+        with self.server.connect() as connection:
+            number = 0
+            while not self.done.is_set():
+                number += 1
+                large = b"%d " % number * 10000
+                connection.pipeline([("MSET", f"a:{i}", number, f"b:{i}", number) for i in range(PAIRS)])
+                connection.call("SET", "large", large)
+                self.acknowledged = number
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        while self.acknowledged < 2:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exception):
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def replay(exported):
+    """What the commands of an append-only file leave: strings only."""
+    state = {}
+    words = []
+    at = 0
+    while at < len(exported):
+        assert exported[at : at + 1] == b"*", exported[at : at + 40]
+        end = exported.index(b"\r\n", at)
+        count, at, words = int(exported[at + 1 : end]), end + 2, []
+        for _ in range(count):
+            end = exported.index(b"\r\n", at)
+            size = int(exported[at + 1 : end])
+            words.append(exported[end + 2 : end + 2 + size])
+            at = end + 4 + size
+        if words[0].upper() in (b"SET", b"MSET"):
+            state.update(zip(words[1::2], words[2::2], strict=True))
+    return state
+
+
+@pytest.mark.parametrize("way", ["pipe", "file"])
+def test_a_folder_that_is_rewritten_all_the_time(way, new_server, log_tool, tmp_path, pytestconfig):
+    """export, show, stat and verify come to an end, however often files are replaced under them, and what they give is a
+    state that was: nothing is left over from a try that was given up."""
+    server = new_server(**REWRITTEN).start()
+    rounds = 60 if pytestconfig.getoption("--full") else 8
+    with Rewriting(server) as rewriting:
+        for _ in range(rounds):
+            before = rewriting.acknowledged
+            if way == "pipe":
+                exported = log_tool.bytes("export", server.data)
+            else:
+                (tmp_path / "exported").write_bytes(b"")
+                with open(tmp_path / "exported", "ab") as file:
+                    done = log_tool.run("export", server.data, capture_output=False, stdout=file)
+                assert done.returncode == 0
+                exported = (tmp_path / "exported").read_bytes()
+            state = replay(exported)
+            assert len(state) == 2 * PAIRS + 1
+            assert all(state[b"a:%d" % i] == state[b"b:%d" % i] for i in range(PAIRS))
+            assert min(int(state[b"a:%d" % i]) for i in range(PAIRS)) >= before
+            number = int(state[b"large"].split()[0])
+            assert number >= before and state[b"large"] == b"%d " % number * 10000
+            lsns = [command["lsn"] for command in log_tool.commands(server.data)]
+            assert lsns == sorted(lsns)
+            log_tool("verify", server.data)
+            log_tool("stat", server.data)
+        last = rewriting.acknowledged
+    figure(4 * rounds, "readings of a folder that is rewritten all the time")
+    assert last > 2
+
+
 # --- repair -----------------------------------------------------------------------------------------------------------
 
 

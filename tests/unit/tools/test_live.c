@@ -120,11 +120,11 @@ static struct blob *large;
 static void set_large(void *context)
 {
     struct fixture *fixture = context;
-    struct blob *blob = blob_new(3000);
-    memset(blob->data, 'v', 3000);
-    blob->size = 3000;
+    struct blob *blob = blob_new(40000);
+    memset(blob->data, 'v', 40000);
+    blob->size = 40000;
     struct buffer *unit = journal_unit_begin(fixture->journal, 0);
-    buffer_append_text(unit, "*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$3000\r\n");
+    buffer_append_text(unit, "*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$40000\r\n");
     journal_unit_value(fixture->journal, blob, slice_of("large"));
     buffer_append_text(unit, "\r\n");
     journal_unit_end(fixture->journal);
@@ -170,9 +170,9 @@ static bool export_meanwhile(struct fixture *fixture, uint64_t look, void (*mean
 /* Whether the last command is the one that sets the value to what it is. */
 static bool ends_with_value(const struct buffer *out)
 {
-    char expected[3000 + 2];
-    memset(expected, 'v', 3000);
-    memcpy(expected + 3000, "\r\n", 2);
+    char expected[40000 + 2];
+    memset(expected, 'v', 40000);
+    memcpy(expected + 40000, "\r\n", 2);
     return out->size >= sizeof(expected) &&
            memcmp(out->data + out->size - sizeof(expected), expected, sizeof(expected)) == 0;
 }
