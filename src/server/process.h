@@ -65,8 +65,8 @@ int process_stop_signal(void);
 void process_signals_reset(void);
 
 /* On SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT: writes a report with a backtrace to the log, then dies of
- * the signal. what names the program and its versions; it is not copied. The program's main has to begin with
- * process_describes_parent: it is started once more to find the names of functions. */
+ * the signal. what names the program and its versions; it is not copied. Where the program's
+ * main begins with process_describes_parent, it is started once more to find the names of functions. */
 void process_crash_reports(const char *what);
 /* Whether this process was started to describe where its parent crashed. Then it has done so, on standard
  * output, and has nothing else to do. */

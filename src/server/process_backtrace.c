@@ -19,11 +19,17 @@
 #define DESCRIBE_SECONDS_MAX 60
 #define ADDRESS_TEXT_MAX     24
 
+/* Whether this program, started with OPTION, looks up instead of doing what it usually does. One whose main
+ * does not would crash again, and again. */
+static bool can_describe;
+
 /* --- the one that crashed --------------------------------------------------------------------------- */
 
 /* snprintf takes no lock for numbers, and no memory. */
 void process_backtrace_describe(void *const *addresses, int count, const void *exact, int descriptor)
 {
+    if (!can_describe)
+        return;
     static char texts[PROCESS_FRAMES_MAX][ADDRESS_TEXT_MAX];
     char *words[PROCESS_FRAMES_MAX + 3] = {(char *)(uintptr_t) "dkv-server", (char *)(uintptr_t)OPTION};
     for (int i = 0; i < count; i++) {
@@ -98,8 +104,10 @@ static void describe(Dwfl *dwfl, int number, GElf_Addr address)
 
 bool process_describes_parent(int argc, char **argv)
 {
-    if (argc < 3 || strcmp(argv[1], OPTION) != 0)
+    if (argc < 3 || strcmp(argv[1], OPTION) != 0) {
+        can_describe = true;
         return false;
+    }
     Dwfl *dwfl = open_parent();
     if (!dwfl)
         return true; /* the offsets that were written before have to do */
