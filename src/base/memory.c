@@ -3,7 +3,6 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/thread.h"
 
 static _Atomic(int64_t) untouched;
 
@@ -346,17 +346,10 @@ static void *purger_run(void *unused)
 static void purger_start(void)
 {
     pthread_t thread;
-    sigset_t all;
-    sigset_t before;
     sem_init(&purger.wanted, 0, 0);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    purger.runs = pthread_create(&thread, NULL, purger_run, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!purger.runs)
-        return;
-    pthread_setname_np(thread, "dkv-purge");
-    pthread_detach(thread);
+    purger.runs = thread_start(&thread, purger_run, NULL, "dkv-purge");
+    if (purger.runs)
+        pthread_detach(thread);
 }
 
 void memory_background_thread(bool on)

@@ -63,6 +63,8 @@ unsigned process_signals_take(void);
 int process_stop_signal(void);
 /* In a forked child: signals do what they do by default again. */
 void process_signals_reset(void);
+/* For a process that was forked by a thread that blocks signals, as most do (thread_start). */
+void process_signals_unblock(void);
 
 /* On SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT: writes a report with a backtrace to the log, then dies of
  * the signal. what names the program and its versions; it is not copied. Where the program's

@@ -41,6 +41,7 @@ void process_backtrace_describe(void *const *addresses, int count, const void *e
     pid_t child = _Fork(); /* without the handlers of pthread_atfork, which take locks */
     if (child == 0) {
         dup2(descriptor, STDOUT_FILENO);
+        process_signals_unblock();
         alarm(DESCRIBE_SECONDS_MAX);
         execv("/proc/self/exe", words);
         _exit(1);

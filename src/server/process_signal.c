@@ -106,6 +106,13 @@ void process_signals_reset(void)
         catch_signal(caught[i], SIG_DFL);
 }
 
+void process_signals_unblock(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* --- crash reports ---------------------------------------------------------------------------------- */
 
 #define CRASH_STACK_SIZE 65536

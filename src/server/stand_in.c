@@ -5,12 +5,12 @@
 #include "server/stand_in.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 /* A call that is under way at two looks in a row takes long. */
 #define LOOK_NS 1000000
@@ -137,17 +137,8 @@ struct stand_in *stand_in_new(struct loop *loop)
     stand_in->loop = loop;
     pthread_mutex_init(&stand_in->lock, NULL);
     pthread_cond_init(&stand_in->changed, NULL);
-    /* Signals interrupt nobody but the loop's own thread. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&stand_in->thread, NULL, stand_in_run, stand_in);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0) {
-        pthread_setname_np(stand_in->thread, "dkv-stand-in");
+    if (thread_start(&stand_in->thread, stand_in_run, stand_in, "dkv-stand-in"))
         return stand_in;
-    }
     pthread_cond_destroy(&stand_in->changed);
     pthread_mutex_destroy(&stand_in->lock);
     mem_free(stand_in);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/diag.h"
+#include "base/thread.h"
 #include "config_test.h"
 
 /* Runs body in a child; returns how it ended, as waitpid tells. */
@@ -280,7 +281,7 @@ static void second_stop_is_final(void **state)
     folder_remove(folder);
 }
 
-static void crash(const char *folder)
+static void begin_crash(const char *folder)
 {
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
@@ -289,8 +290,29 @@ static void crash(const char *folder)
     struct log_error error;
     log_open(&options, &error);
     process_crash_reports("dkv test");
+}
+
+static __attribute__((noinline)) void crash(const char *folder)
+{
+    begin_crash(folder);
     raise(SIGSEGV);
     _exit(1); /* and no tail call, which would leave no frame */
+}
+
+static void *crash_in_thread(void *argument)
+{
+    (void)argument;
+    raise(SIGSEGV);
+    _exit(1);
+}
+
+static void crash_beside(const char *folder)
+{
+    pthread_t thread;
+    begin_crash(folder);
+    if (thread_start(&thread, crash_in_thread, NULL, "test"))
+        pthread_join(thread, NULL);
+    _exit(1);
 }
 
 /* A crash leaves a report in the log that names functions, static ones too, and lines; and the process still
@@ -310,6 +332,21 @@ static void reports_crashes(void **state)
     assert_non_null(strstr(text, " crash at "));
     assert_non_null(strstr(text, " main at "));
     assert_non_null(strstr(text, "tests/unit/server/test_process.c:"));
+    mem_free(text);
+    folder_remove(folder);
+}
+
+/* So does one in any other thread, though those leave signals to the first. */
+static void reports_crashes_of_threads(void **state)
+{
+    (void)state;
+    char *folder = folder_new();
+    int status = in_child(crash_beside, folder);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+    char *text = file_text(path_in(folder, "log"));
+    assert_non_null(strstr(text, "=== dkv test CRASHED: process "));
+    assert_non_null(strstr(text, " crash_in_thread at "));
     mem_free(text);
     folder_remove(folder);
 }
@@ -366,6 +403,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(signals_become_events),
         cmocka_unit_test(second_stop_is_final),
         cmocka_unit_test(reports_crashes),
+        cmocka_unit_test(reports_crashes_of_threads),
         cmocka_unit_test(sets_its_title),
         cmocka_unit_test(has_a_build_id),
     };
