@@ -5,6 +5,7 @@ when this process dies without a chance to clean up.
 """
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import os
@@ -170,6 +171,14 @@ class Server:
     @property
     def pid(self):
         return self.process.pid
+
+    def children(self):
+        """Process ids of what it has forked, whichever of its threads did: one may stand in for the loop's own."""
+        pids = []
+        for thread in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                pids += map(int, (thread / "children").read_text().split())
+        return pids
 
     def resident_bytes(self, field="VmRSS"):
         """What it takes of memory (VmHWM: took at most); 0 under sanitizers, which keep what was freed."""

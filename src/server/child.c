@@ -81,6 +81,7 @@ static _Noreturn void child_run(struct child *child, pid_t parent,
     prctl(PR_SET_NAME, "dkv-rewrite");
     log_set_role('C');
     process_signals_reset();
+    process_signals_unblock();
     /* A log that nobody reads any more is no reason to end. */
     signal(SIGPIPE, SIG_IGN);
     /* Ctrl-C on a terminal goes to the child too: ending it is the parent's business. */

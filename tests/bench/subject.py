@@ -181,8 +181,7 @@ class Subject:
     def share_bytes(self):
         """Memory of the server and its children, pages that several of them have in common counted once."""
         total = _field_kib(self._proc("smaps_rollup"), "Pss:")
-        children = self._proc(f"task/{self.server.pid}/children").read_text().split()
-        for child in children:
+        for child in self.server.children():
             try:
                 total += _field_kib(self._proc("smaps_rollup", child), "Pss:")
             except (FileNotFoundError, ProcessLookupError):

@@ -16,11 +16,6 @@ from test_fault_running import assert_tidy
 pytestmark = pytest.mark.dkv("its rewrite child")
 
 
-def children(server):
-    with open(f"/proc/{server.pid}/task/{server.pid}/children") as listed:
-        return [int(pid) for pid in listed.read().split()]
-
-
 def state_of(pid):
     """Its letter in /proc, None when it is gone."""
     try:
@@ -45,7 +40,7 @@ def begin_stopped(server, connection):
     """Begins a rewrite whose child stops with its file written. The child's process id."""
     server.faults.add("fdatasync", "stop", process="child", count=1)
     assert b"started" in connection.call("BGREWRITEAOF")
-    pid = wait_until(lambda: children(server))[0]
+    pid = wait_until(lambda: server.children())[0]
     wait_until(lambda: state_of(pid) == "T")
     return pid
 
@@ -211,7 +206,7 @@ def test_ended_child_counts_at_stop(filled):
     """A stop right after the child has ended well, before anybody looked, keeps what it wrote."""
     with filled.connect() as connection:
         begin_stopped(filled, connection)
-        pid = children(filled)[0]
+        pid = filled.children()[0]
         filled.send_signal(signal.SIGSTOP)
         os.kill(pid, signal.SIGCONT)
         wait_until(lambda: state_of(pid) == "Z")
@@ -241,7 +236,7 @@ def test_children_killed_under_load(new_faulty, new_load, seed):
             with server.connect() as connection:
                 connection.call("BGREWRITEAOF")
             time.sleep(rng.uniform(0, 0.01))
-            for pid in children(server):
+            for pid in server.children():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)

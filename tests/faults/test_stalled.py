@@ -101,6 +101,34 @@ def assert_serves_ping(server):
         assert connection.call("PING") == b"PONG"
 
 
+def signals_of(pid, which):
+    """A set of signals in /proc, as its bits."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1], 16) for line in status if line.startswith(which))
+
+
+def test_rewrite_while_the_loop_stalls(new_faulty, quick_folder):
+    """The thread that stands in begins it. Its child can be ended as any other: it blocks no signals, as that thread
+    does."""
+    server = new_faulty(dir=quick_folder).start()
+    with server.connect() as writer, server.connect() as other:
+        for i in range(ROUNDS_ALONE):
+            assert writer.call("SET", "a", i) == b"OK"
+        server.faults.add("fdatasync", "stall", count=1, name=LOG, process="server")
+        server.faults.add("fdatasync", "stall", count=1, process="child")
+        writer.send("SET", "a", "new")
+        wait_until(lambda: server.faults.hits() == 1)
+        assert b"started" in other.call("BGREWRITEAOF")
+        wait_until(lambda: server.faults.hits(1) == 1)
+        (child,) = server.children()
+        assert signals_of(child, "SigBlk:") == 0
+        server.faults.clear()
+        assert writer.read() == b"OK"
+        wait_until(lambda: info(other)["aof_rewrite_in_progress"] == "0")
+        assert info(other)["aof_last_bgrewrite_status"] == "ok"
+    assert server.stop() == 0
+
+
 class Traffic:
     """Clients that make the server use its folder in every way, until the end."""
 
