@@ -603,7 +603,13 @@ bool journal_work_committer(struct journal *journal)
     pthread_mutex_lock(&journal->lock);
     bool worked = committer_step(journal, &due_us);
     pthread_mutex_unlock(&journal->lock);
-    return worked || values_load_one(journal);
+    return worked;
+}
+
+bool journal_work_loader(struct journal *journal)
+{
+    ASSERT(journal->started && !journal->threaded);
+    return values_load_one(journal);
 }
 
 bool journal_work_remover(struct journal *journal)
@@ -614,7 +620,7 @@ bool journal_work_remover(struct journal *journal)
 
 bool journal_work(struct journal *journal)
 {
-    return journal_work_committer(journal) || journal_work_remover(journal);
+    return journal_work_committer(journal) || journal_work_loader(journal) || journal_work_remover(journal);
 }
 
 int64_t journal_work_due_us(const struct journal *journal)

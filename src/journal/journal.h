@@ -205,6 +205,7 @@ bool journal_work(struct journal *journal);
  * makes.
  */
 bool journal_work_committer(struct journal *journal);
+bool journal_work_loader(struct journal *journal);
 bool journal_work_remover(struct journal *journal);
 /* Without options.threaded: monotonic time in us at which journal_work has something to do by itself;
  * INT64_MAX: never. */

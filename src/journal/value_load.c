@@ -304,7 +304,7 @@ bool values_load_due(const struct journal *journal)
 {
     struct values *values = journal->values;
     pthread_mutex_lock(&values->lock);
-    bool due = !list_empty(&values->wanted);
+    bool due = !list_empty(&values->wanted) && !values->is_loading;
     pthread_mutex_unlock(&values->lock);
     return due;
 }
@@ -314,8 +314,10 @@ bool values_load_one(struct journal *journal)
     struct values *values = journal->values;
     pthread_mutex_lock(&values->lock);
     struct value_file *file = take_wanted(values);
+    values->is_loading = file != NULL;
     if (file)
         load(journal, file);
+    values->is_loading = false;
     pthread_mutex_unlock(&values->lock);
     if (file)
         journal->wake(journal->wake_context);

@@ -93,6 +93,7 @@ struct values {
     /* Recovery. */
     bool is_recovering;
     bool is_checked;  /* the files that are needed are there */
+    bool is_loading;  /* without threads: a call to the disk is under way for one */
     lsn_t replay_lsn; /* the end of the frame being applied */
     struct value_file **table;
     size_t table_size; /* a power of two */

@@ -132,6 +132,17 @@ static bool remove_some(struct sim *sim)
     return worked;
 }
 
+/* And another one. */
+static bool load_some(struct sim *sim)
+{
+    if (sim->in_load)
+        return false;
+    sim->in_load = true;
+    bool worked = journal_work_loader(sim->journal);
+    sim->in_load = false;
+    return worked;
+}
+
 static bool commit_some(struct sim *sim)
 {
     struct work before = work_begin(sim);
@@ -145,7 +156,8 @@ static bool work(struct sim *sim)
 {
     sim->starved_us = 0;
     bool removes = random_below(&sim->random, 2) == 0 && remove_some(sim);
-    return commit_some(sim) || removes || remove_some(sim);
+    bool loads = random_below(&sim->random, 2) == 0 && load_some(sim);
+    return commit_some(sim) || removes || loads || remove_some(sim) || load_some(sim);
 }
 
 /* Now and then as if there were one client only. The loop may do some of the committer's work here, unless
@@ -524,7 +536,7 @@ static void some_probe(struct sim *sim)
         sim_probe(sim);
 }
 
-/* The call takes long: all others go on, also the commit thread while it is the remover's call. */
+/* The call takes long: all others go on, also the commit thread while it is another thread's call. */
 static void while_slow(struct sim *sim, int64_t us)
 {
     int64_t until_us = sim->clock.monotonic_us + us;
@@ -548,7 +560,7 @@ static void before_disk_call(void *context, enum sim_op op, const char *name)
     bool changes = op != OP_READ && op != OP_LIST && op != OP_OPEN;
     if (changes)
         some_probe(sim);
-    if ((!sim->in_work && !sim->in_removal) || sim->beside_depth > 0)
+    if ((!sim->in_work && !sim->in_removal && !sim->in_load) || sim->beside_depth > 0)
         return;
     sim->beside_depth++;
     bool is_work = sim->in_work;

@@ -115,6 +115,7 @@ struct sim {
     int client_count;
 
     bool in_work;          /* within the commit thread's work: what runs now runs beside it */
+    bool in_load;          /* the same for the thread that reads values */
     bool in_removal;       /* the same for the thread that removes files */
     bool loop_works;       /* it is the loop that does the committer's work: nothing runs beside it */
     int64_t work_began_us; /* when that call began */
