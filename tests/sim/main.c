@@ -129,8 +129,8 @@ static void report(const char *title, const struct sim_counts *counts, double se
            " recoveries judged (%.0f a second), %" PRIu64 " commands, %" PRIu64 " units, %" PRIu64
            " replies judged, %" PRIu64 " rewrites, %" PRIu64 " files harmed (%" PRIu64 " refused), %" PRIu64
            " disk errors, %" PRIu64 " writes refused for space, %" PRIu64 " keys evicted, %" PRIu64
-           " messages judged, %" PRIu64 " keys shown as gone, %" PRIu64 " slow calls, at most %" PRIu64
-           " bytes unused\n",
+           " messages judged, %" PRIu64 " keys shown as gone, %" PRIu64 " slow calls, %" PRIu64
+           " bytes unused at most\n",
            title, counts->runs, counts->crash_points,
            (uint64_t)((double)counts->crash_points * 60.0 / seconds), counts->recoveries,
            (double)counts->recoveries / seconds, counts->commands, counts->units, counts->replies,
