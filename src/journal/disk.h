@@ -43,6 +43,8 @@ struct disk_operations {
     /* Whether no name leads to the file any more and nobody else has it open, so that nobody misses what is
      * cut off. NULL: it cannot be told. */
     bool (*is_alone)(struct disk_file *file);
+    /* Whether it has more names than one. NULL: it never has. */
+    bool (*has_more_names)(struct disk_file *file);
     /* Makes creations, renames and removals in the folder durable. */
     int (*sync_folder)(struct disk *disk);
     int (*list)(struct disk *disk, disk_list_visit *visit, void *context);
@@ -145,6 +147,11 @@ static inline int disk_unlink(struct disk *disk, const char *name)
 static inline bool disk_is_alone(struct disk_file *file)
 {
     return file->operations->is_alone && file->operations->is_alone(file);
+}
+
+static inline bool disk_has_more_names(struct disk_file *file)
+{
+    return file->operations->has_more_names && file->operations->has_more_names(file);
 }
 
 static inline int disk_sync_folder(struct disk *disk)

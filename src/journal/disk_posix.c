@@ -189,6 +189,12 @@ static bool posix_is_alone(struct disk_file *file)
     return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 }
 
+static bool posix_has_more_names(struct disk_file *file)
+{
+    struct stat status;
+    return fstat(posix_fd(file), &status) < 0 || status.st_nlink > 1;
+}
+
 static int posix_sync_folder(struct disk *disk)
 {
     return result_of(fsync(posix_disk(disk)->folder_fd));
@@ -354,6 +360,7 @@ static const struct disk_operations disk_posix_operations = {
     .rename = posix_rename,
     .unlink = posix_unlink,
     .is_alone = posix_is_alone,
+    .has_more_names = posix_has_more_names,
     .sync_folder = posix_sync_folder,
     .list = posix_list,
     .lock = posix_lock,

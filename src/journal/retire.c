@@ -122,13 +122,24 @@ static void take_retired(struct committer *committer, char name[FILE_NAME_SIZE])
     buffer_consume(&committer->retired, size);
 }
 
-/* Makes a spare of a segment, or has it removed. One that the remover still cuts short must not be written to
- * again. */
+/* Whether a segment may be written to anew. Not one that the remover still cuts short, nor one that somebody
+ * has another name for: a backup may be made of such. */
+static bool may_be_reused(struct journal *journal, const char *name, uint64_t *bytes)
+{
+    struct disk_file *file;
+    if (remover_has(journal, name) || disk_open(journal->disk, name, DISK_READ, &file) < 0)
+        return false;
+    bool may = disk_size(file, bytes) == 0 && !disk_has_more_names(file);
+    disk_close(file);
+    return may;
+}
+
+/* Makes a spare of a segment, or has it removed. */
 static void reuse(struct journal *journal, const char *name)
 {
     uint64_t bytes = 0;
-    bool is_kept = !remover_has(journal, name) && disk_size_of(journal->disk, name, &bytes) == 0 &&
-                   space_wants_spare(journal, bytes) && space_keep_spare(journal, name, bytes);
+    bool is_kept = may_be_reused(journal, name, &bytes) && space_wants_spare(journal, bytes) &&
+                   space_keep_spare(journal, name, bytes);
     if (!is_kept)
         remover_add(journal, name, bytes);
 }
