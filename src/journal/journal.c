@@ -16,8 +16,8 @@ static void full_texts_make(struct journal *journal)
     static const char *const reasons[FULL_REASONS] = {
         [FULL_DISK] = "",
         [FULL_QUOTA] = ", as a disk quota is used up",
-        [FULL_FILE] = ", as a file has reached the limit on its size (ulimit -f, LimitFSIZE=, or the file "
-                      "system's)"};
+        [FULL_FILE] = (", as a file has reached the limit on its size (ulimit -f, LimitFSIZE=, or the file "
+                       "system's)")};
     for (int i = 0; i < FULL_REASONS; i++) {
         struct buffer text = {0};
         buffer_append_format(&text, "no space is left for the log in %s%s", journal->folder, reasons[i]);
