@@ -43,7 +43,7 @@ static void clock_stepped(struct world *world, int64_t step_us)
         diag(
             DIAG_WARNING,
             "the clock was set back by %.1f s. Commands see time that never runs back: it is %.1f s ahead of "
-            "the clock now and goes %s (clock-set-back)",
+            "the clock now and goes %s (clock-set-back follow: at once)",
             -seconds, (double)world_time_ahead_us(world) / 1e6,
             world->settings.clock_follows ? "back to it as soon as what has expired is deleted"
                                           : "more slowly until the clock has caught up");
@@ -110,7 +110,9 @@ int64_t world_time_us(struct world *world)
 int64_t world_time_ahead_us(const struct world *world)
 {
     const struct world_time *time = &world->time;
-    return time->forward.now_us > time->wall_us ? time->forward.now_us - time->wall_us : 0;
+    /* What was told since the last look (TIME) is later than that look was, and not ahead for that. */
+    bool is_ahead = time->forward.is_ahead && time->forward.now_us > time->wall_us;
+    return is_ahead ? time->forward.now_us - time->wall_us : 0;
 }
 
 void world_time_raise(struct world *world, int64_t at_least_ms)

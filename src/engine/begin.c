@@ -107,6 +107,7 @@ bool engine_begin_log(struct engine *engine, const struct journal_options *optio
     struct journal *journal = journal_open(&journal_options, error);
     if (!journal)
         return false;
+    journal_set_time(journal, world->now_ms);
     if (!start_in_empty_folder(journal, options->folder, error)) {
         journal_abandon(journal);
         return false;

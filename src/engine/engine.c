@@ -123,19 +123,20 @@ bool engine_start(struct engine *engine, struct journal_error *error)
     }
     if (!engine->journal)
         return true;
+    struct recover_progress recovered;
+    journal_recover_progress(engine->journal, &recovered);
+    world_time_raise(world, recovered.time_ms);
+    journal_set_time(engine->journal, world->now_ms); /* before any frame is written */
     if (!journal_start(engine->journal, error))
         return false;
     world->stream_database = replay_database(engine->replay);
     /* They were made before this start, but a rewrite leaves them out all the same. Were they not to count, a
      * log that fills the disk would stay: what counts is refused until there is room. */
     world->changes_since_rewrite = replay_log_commands(engine->replay);
-    struct recover_progress recovered;
-    journal_recover_progress(engine->journal, &recovered);
     replay_free(engine->replay);
     engine->replay = NULL;
     world->journal = engine->journal;
     world->loading = false;
-    world_time_raise(world, recovered.time_ms);
     warn_of_time(world);
     warn_of_memory(world);
     struct journal_stats stats;

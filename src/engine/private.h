@@ -77,8 +77,9 @@ struct engine {
     bool no_active_expire;
     bool draining;
     int expire_next_database;
-    bool follow_settled; /* all that had expired is deleted, */
-    lsn_t follow_lsn;    /* by units to here */
+    bool follow_settled;     /* all that had expired is deleted, */
+    lsn_t follow_lsn;        /* by units to here */
+    int64_t follow_again_us; /* monotonic: when time may be held the next time */
     struct write_waits write_waits;
 };
 

@@ -58,13 +58,19 @@ static void begin_file(struct new_folder *folder, enum file_kind kind, lsn_t lsn
     buffer_append(&folder->pending, bytes, sizeof(bytes));
 }
 
+/* What commands saw as time goes on from the last frame's, also where the clock here is behind (D9). */
+static void end_frame(struct new_folder *folder, enum frame_kind kind)
+{
+    int64_t time_ms = folder->last_ms > folder->now_ms ? folder->last_ms : folder->now_ms;
+    new_folder_frame(folder, &(struct frame){.kind = kind, .lsn = folder->lsn, .time_ms = time_ms});
+}
+
 static void end_file(struct new_folder *folder)
 {
     if (!folder->file)
         return;
     if (folder->is_base)
-        new_folder_frame(
-            folder, &(struct frame){.kind = FRAME_BASE_END, .lsn = folder->lsn, .time_ms = folder->now_ms});
+        end_frame(folder, FRAME_BASE_END);
     flush(folder);
     if (!folder->failed)
         check(folder, disk_sync(folder->file), "sync");
@@ -107,14 +113,14 @@ void new_folder_frame(struct new_folder *folder, const struct frame *frame)
     folder->pending.size += size;
     sealed.payload = slice_make(block + FRAME_HEADER_SIZE, frame->payload.size);
     folder->lsn += frame_stream_size(&sealed);
+    folder->last_ms = frame->time_ms;
     if (folder->pending.size >= PENDING_MAX)
         flush(folder);
 }
 
 bool new_folder_finish(struct new_folder *folder)
 {
-    new_folder_frame(folder,
-                     &(struct frame){.kind = FRAME_CLOSE, .lsn = folder->lsn, .time_ms = folder->now_ms});
+    end_frame(folder, FRAME_CLOSE);
     end_file(folder);
     if (!folder->failed)
         check(folder, disk_sync_folder(folder->disk), "sync the folder of");

@@ -13,6 +13,7 @@ struct new_folder {
     struct disk *disk;
     struct manifest manifest;
     int64_t now_ms;
+    int64_t last_ms; /* the last frame's */
     /* The file being written. */
     struct disk_file *file; /* NULL: none */
     char name[FILE_NAME_SIZE];

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from harness.resp import wait_until
+from log_tool import LogTool
 from set_clock import ClockServer, build_set_clock
 
 pytestmark = pytest.mark.dkv("redis-server shows again what had expired")
@@ -19,6 +20,11 @@ def clock_library(tmp_path_factory):
 
 
 @pytest.fixture
+def log_tool(server_binary):
+    return LogTool(server_binary)
+
+
+@pytest.fixture
 def clock_server(clock_library, server_binary):
     made = []
 
@@ -31,8 +37,8 @@ def clock_server(clock_library, server_binary):
         server.remove()
 
 
-def field(connection, name):
-    text = connection.call("INFO", "server").decode()
+def field(connection, name, section="server"):
+    text = connection.call("INFO", section).decode()
     return next(int(line.split(":")[1]) for line in text.splitlines() if line.startswith(name + ":"))
 
 
@@ -212,6 +218,92 @@ def test_way_out_of_a_false_future(clock_server, at):
         assert 0 < connection.call("TTL", "right") <= 1000
         assert seen(connection) == 0
         assert connection.call("EXISTS", "ever", "ages", "wrong") == 3
+
+
+def test_following_costs_nothing(clock_server):
+    """Under follow, with a clock that nobody sets, commands that tell the time leave nothing to follow: no unit in the
+    log, and no line."""
+    server = clock_server(clock_set_back="follow")
+    with server.connect() as connection:
+        before = field(connection, "dkv_lsn_executed", "persistence")
+        for _ in range(50):
+            connection.call("TIME")
+            assert field(connection, "dkv_clock_ahead_ms") == 0
+        assert field(connection, "dkv_lsn_executed", "persistence") == before
+    assert "follows the clock again" not in server.log()
+
+
+def test_stored_with_a_past_time_while_time_follows(clock_server):
+    """What is stored with a time that is past by the wrong clock, and not by the right one, and is shown as gone while
+    time is on its way back, stays gone."""
+    server = clock_server(clock_set_back="follow")
+    with server.connect() as connection:
+        for turn in range(20):
+            server.set_clock(3600)
+            wait_until(lambda: int(connection.call("TIME")[0]) > time.time() + 3000)
+            server.set_clock(0)
+            at = int((time.time() + 1000) * 1000)
+            gone = []
+            while True:
+                key = f"{turn}:{len(gone)}"
+                if connection.pipeline([("SET", key, "v", "PXAT", at), ("GET", key)])[1] is not None:
+                    break
+                gone.append(key)
+            assert seen(connection, gone) == 0
+
+
+def test_the_log_begins_with_time_ahead(clock_server):
+    """A log that is begun while time is ahead of the clock says so from its first frame on."""
+    server = clock_server(appendonly="no")
+    with server.connect() as connection:
+        fill(connection, 1000, KEYS[:1])
+        connection.call("SET", "long", "v", "EX", 2000)
+        server.set_clock(1001)
+        wait_until(lambda: seen(connection, KEYS[:1]) == 0)
+        server.set_clock(0)
+        wait_until(lambda: field(connection, "dkv_clock_ahead_ms") > 0)
+        told = connection.call("PTTL", "long")
+        assert connection.call("CONFIG", "SET", "appendonly", "yes") == b"OK"
+    server.kill()
+    server.start(appendonly="yes")
+    with server.connect() as connection:
+        assert connection.call("PTTL", "long") <= told
+        assert seen(connection, KEYS[:1]) == 0
+
+
+def restored(tool, server):
+    copy = server.folder / "restored"
+    tool("restore", server.data, "--to", f"@{int(time.time()) + 1500}", "--into", copy)
+    server.data.rename(server.folder / "before")
+    copy.rename(server.data)
+
+
+def repaired(tool, server):
+    """The key's last frame is kept, and one behind it is damaged."""
+    log = sorted(server.data.glob("log-*"))[-1]
+    bytes_ = bytearray(log.read_bytes())
+    bytes_[bytes_.rfind(b"x" * 100)] ^= 1
+    log.write_bytes(bytes_)
+    tool("repair", server.data, "--yes", "--accept-loss")
+
+
+@pytest.mark.parametrize("treat", [restored, repaired])
+def test_tools_keep_the_time(clock_server, log_tool, treat):
+    """A folder that dkv-log wrote goes on from the time of what is in it, where the clock is behind, too."""
+    server = clock_server()
+    with server.connect() as connection:
+        fill(connection, 1000, KEYS[:1])
+        server.set_clock(1001)
+        wait_until(lambda: seen(connection, KEYS[:1]) == 0)
+        connection.call("SET", "damaged", "x" * 5000)
+        for i in range(5):
+            connection.call("SET", f"behind:{i}", "v")
+    server.kill()
+    treat(log_tool, server)
+    server.set_clock(0)
+    server.start()
+    with server.connect() as connection:
+        assert seen(connection, KEYS[:1]) == 0
 
 
 def test_idle_times_do_not_jump(clock_server):

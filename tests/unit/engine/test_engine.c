@@ -617,6 +617,41 @@ static void dead_values_are_no_reason_to_rewrite(void **state)
     assert_int_equal(engine_bytes_on_disk(&stats), 123);
 }
 
+/* --- a clock that is set back -----------------------------------------------------------------------------
+ */
+
+#define SET_BACK_US (INT64_C(1000000) * 1000000)
+
+static int64_t wall_set_back(struct clock *clock)
+{
+    return ((struct test_clock *)clock)->now_us - SET_BACK_US;
+}
+
+/* Shows that time does not follow the clock before the deletion of what had expired is written; and that a
+ * key which is given a time that has passed meanwhile is deleted as well: it was shown as gone. */
+static void what_expires_while_time_is_held_stays_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    char line[128];
+    fixture->world->settings.clock_follows = true;
+    ask(fixture, "set a 1 exat 1");
+    fixture->clock.clock.wall_us = wall_set_back;
+    engine_begin_round(fixture->engine);
+    assert_true(world_time_ahead_us(fixture->world) > 0);
+    engine_tick(fixture->engine); /* holds time, and deletes */
+    engine_tick(fixture->engine); /* the deletion is not written yet */
+    assert_true(world_time_ahead_us(fixture->world) > 0);
+    snprintf(line, sizeof(line), "set k v exat %lld", (long long)(fixture->world->now_ms / 1000 - 10));
+    assert_string_equal(ask(fixture, line), "+OK\r\n");
+    assert_string_equal(ask(fixture, "get k"), "$-1\r\n");
+    for (int i = 0; i < 100 && world_time_ahead_us(fixture->world) > 0; i++) {
+        engine_tick(fixture->engine);
+        assert_string_equal(ask(fixture, "get k"), "$-1\r\n");
+    }
+    assert_int_equal(world_time_ahead_us(fixture->world), 0);
+    fixture->clock.clock.wall_us = test_clock_now;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -637,6 +672,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tick_waits_for_what_expires, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_within_a_unit_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(rewrites_follow_each_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_expires_while_time_is_held_stays_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_from_before_the_start_is_rewritten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_fork_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(waitaof_waits_for_the_disk, setup, teardown),
