@@ -321,6 +321,20 @@ def test_daemonize_tells_that_it_failed(server_binary, short_folder):
                 assert not more or word in (short_folder / "log").read_text()
 
 
+def test_daemonize_without_standard_input(server_binary, short_folder):
+    """Who starts a daemon with closed descriptors, as some init scripts do, hears the outcome too."""
+    address = str(short_folder / "socket")
+    words = [server_binary, "--daemonize", "yes", "--port", "0", "--unixsocket", address, "--dir", str(short_folder / "data")]
+    for closed in ("<&-", "<&- >&-", "<&- >&- 2>&-"):
+        done = subprocess.run(["bash", "-c", f'"$@" {closed}', "bash", *words], timeout=60, check=False)
+        assert done.returncode == 0
+        with Connection(address) as connection:
+            assert connection.call("PING") == b"PONG"
+            connection.send("SHUTDOWN", "NOSAVE")
+            assert connection.read_until_closed() == b""
+        wait_until(lambda: not os.path.exists(address))
+
+
 def test_supervised_by_systemd(start, short_folder, monkeypatch):
     """Says READY=1 on the socket of $NOTIFY_SOCKET."""
     path = str(short_folder / "notify")

@@ -22,7 +22,7 @@
 
 const char GLOB_TOO_COMPLEX[] =
     "ERR the pattern is too complex: between two stars it has more than 4096 characters, "
-    "wildcards among them";
+    "wildcards among them, or it has more than 4096 sets or a million characters";
 
 struct set {
     uint64_t bits[BYTES / 64];
@@ -194,10 +194,12 @@ static bool is_too_complex(const struct glob *glob)
 
 struct glob *glob_new(struct slice pattern, bool ignore_case)
 {
+    if (pattern.size > GLOB_SIZE_MAX)
+        return NULL;
     struct glob *glob = mem_alloc_zero(sizeof(*glob));
     glob->ignore_case = ignore_case;
     size_t begin = 0;
-    for (size_t at = 0; at < pattern.size;) {
+    for (size_t at = 0; at < pattern.size && glob->sets.size <= GLOB_SETS_MAX * sizeof(struct set);) {
         if (pattern.data[at] != '*') {
             at = element_read(glob, pattern, at);
             continue;
@@ -208,7 +210,7 @@ struct glob *glob_new(struct slice pattern, bool ignore_case)
             at++;
     }
     piece_end(glob, begin);
-    if (!is_too_complex(glob))
+    if (glob->sets.size <= GLOB_SETS_MAX * sizeof(struct set) && !is_too_complex(glob))
         return glob;
     glob_free(glob);
     return NULL;
@@ -283,29 +285,31 @@ static size_t piece_find_by_bits(const struct glob *glob, const struct piece *pi
     return found ? at : SIZE_MAX;
 }
 
+/* *steps_left: all pieces' together, as each of many could take as many for a text that they share. */
 static size_t piece_find_mixed(const struct glob *glob, const struct piece *piece, struct slice text,
-                               size_t at)
+                               size_t at, size_t *steps_left)
 {
-    size_t steps_left = PATIENCE * (text.size - at + piece->size);
+    *steps_left += PATIENCE * piece->size;
     for (; at + piece->size <= text.size; at++) {
         size_t reach = piece_reach(glob, piece, text, at);
         if (reach == piece->size)
             return at + reach;
-        if (reach + 1 > steps_left)
+        if (reach + 1 > *steps_left)
             return piece_find_by_bits(glob, piece, text, at);
-        steps_left -= reach + 1;
+        *steps_left -= reach + 1;
     }
     return SIZE_MAX;
 }
 
-static size_t piece_find(const struct glob *glob, const struct piece *piece, struct slice text, size_t at)
+static size_t piece_find(const struct glob *glob, const struct piece *piece, struct slice text, size_t at,
+                         size_t *steps_left)
 {
     if (piece->size > text.size - at)
         return SIZE_MAX;
     if (piece->is_any)
         return at + piece->size;
     if (!piece->is_plain)
-        return piece_find_mixed(glob, piece, text, at);
+        return piece_find_mixed(glob, piece, text, at, steps_left);
     const char *found = memmem(text.data + at, text.size - at, glob->text.data + piece->begin, piece->size);
     return found ? (size_t)(found - text.data) + piece->size : SIZE_MAX;
 }
@@ -324,7 +328,8 @@ bool glob_matches(const struct glob *glob, struct slice text)
         return false;
     struct slice inner = slice_make(text.data, end);
     size_t at = first->size;
+    size_t steps_left = PATIENCE * text.size;
     for (size_t i = 1; i + 1 < count && at != SIZE_MAX; i++)
-        at = piece_find(glob, piece_at(glob, i), inner, at);
+        at = piece_find(glob, piece_at(glob, i), inner, at, &steps_left);
     return at != SIZE_MAX;
 }

@@ -11,11 +11,15 @@
 #include "base/bytes.h"
 
 #define GLOB_PIECE_MAX 4096
+/* Limits of the whole, as reading a pattern takes more time and memory than the pattern itself, and a set
+ * ("[...]") hundreds of times what a plain character does. */
+#define GLOB_SETS_MAX 4096
+#define GLOB_SIZE_MAX ((size_t)1024 * 1024)
 
 struct glob;
 
-/* NULL: a piece is longer than GLOB_PIECE_MAX. The pattern need not outlive the call. ignore_case: of ASCII
- * letters. */
+/* NULL: the pattern is beyond one of the limits above. The pattern need not outlive the call. ignore_case: of
+ * ASCII letters. */
 struct glob *glob_new(struct slice pattern, bool ignore_case);
 bool glob_matches(const struct glob *glob, struct slice text);
 /* NULL is nothing to free. */

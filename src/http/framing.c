@@ -325,7 +325,7 @@ static void field_end(struct framing *framing)
     case FIELD_NAME_LENGTH: length_end(framing); break;
     case FIELD_NAME_ENCODING:
         /* Who speaks HTTP/1.0 knows no chunks, or a proxy that does not has passed them on. */
-        if (framing->has_length || framing->is_chunked || framing->is_old ||
+        if (!is_clear || framing->has_length || framing->is_chunked || framing->is_old ||
             !collected_is(framing, "chunked"))
             refuse(framing, &bad_length);
         framing->is_chunked = true;

@@ -152,7 +152,7 @@ static void http_run_daemon(struct http *http)
 
 /* --- accepting ----------------------------------------------------------------------------------------- */
 
-/* Those who have asked are answered, and go; of the others the oldest does. */
+/* Those who have asked wholly are answered, and go; of the others the oldest does. */
 static bool spare_make_room(struct http *http)
 {
     if (http->stats.spare >= HTTP_SPARE_MAX)
@@ -160,7 +160,7 @@ static bool spare_make_room(struct http *http)
     struct list_node *node = list_first(&http->spare);
     for (; node != NULL && http->stats.spare >= HTTP_SPARE_MAX; node = list_next(&http->spare, node)) {
         struct http_connection *connection = LIST_OWNER(node, struct http_connection, spare_node);
-        if (connection->state != REQUEST_NONE)
+        if (connection->state > REQUEST_BODY)
             continue;
         http_connection_close(connection);
         http_run_daemon(http);

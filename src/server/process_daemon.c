@@ -79,6 +79,17 @@ static _Noreturn void wait_for_start(pid_t child, int from)
     _exit(pass_until_started(from) ? 0 : outcome_of(child));
 }
 
+/* A descriptor that is opened has none of the three places then, which are put in place one by one below. */
+static void fill_standard_places(void)
+{
+    int null;
+    do {
+        null = open("/dev/null", O_RDWR);
+    } while (null >= 0 && null < STDERR_FILENO);
+    if (null > STDERR_FILENO)
+        close(null);
+}
+
 static void put_in_place(int descriptor, int place)
 {
     if (descriptor < 0 || descriptor == place)
@@ -91,6 +102,7 @@ static void put_in_place(int descriptor, int place)
 bool process_daemonize(void)
 {
     int ends[2];
+    fill_standard_places();
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
     fflush(NULL);

@@ -116,6 +116,9 @@ void process_signals_unblock(void)
 /* --- crash reports ---------------------------------------------------------------------------------- */
 
 #define CRASH_STACK_SIZE 65536
+/* A log that is a full pipe, or a lock that the crash left behind, must not keep a process that has crashed,
+ * and with it the port and the data folder. Longer than the look-up of names may take. */
+#define CRASH_SECONDS_MAX 90
 
 static const char *crash_what = "";
 
@@ -135,6 +138,8 @@ static void handle_crash(int signal_, siginfo_t *info, void *context)
 {
     int descriptor = log_descriptor();
     char line[512];
+    signal(SIGALRM, SIG_DFL);
+    alarm(CRASH_SECONDS_MAX);
     int size =
         snprintf(line, sizeof(line),
                  "\n=== %s CRASHED: process %d, signal %d (%s), code %d, address %p\n"

@@ -285,6 +285,10 @@ def test_looked_after_at_maxclients(start_web):
     clients = [server.connect() for _ in range(3)]
     assert [client.call("PING") for client in clients] == [b"PONG"] * 3
     idle = [RawWeb(server) for _ in range(50)]
+    for raw in idle[10:30]:
+        raw.send(b"GET /hea")
+    for raw in idle[30:]:
+        raw.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
     for _ in range(20):
         assert [web.ask("GET", path)[0] for path in VITAL] == [200] * 4
         assert [web.ask("GET", path)[0] for path in ("/", "/kv/a", "/kv")] == [503] * 3

@@ -77,6 +77,7 @@ REFUSED = {
     "NUL in a name": (PUT + b"Content-Length\0: 0\r\n\r\n", {400}),
     "NUL in a value": (PUT + b"X: a\0b\r\n\r\n", {400}),
     "NUL in Host": (b"DELETE /kv/kept HTTP/1.1\r\nHost: 127.0.0.1\0.evil.com\r\n\r\n", {400}),
+    "a blank behind chunked": (PUT + b"Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", {400}),
     "NUL behind chunked": (PUT + b"Transfer-Encoding: chunked\0x\r\n\r\n0\r\n\r\n", {400}),
     "NUL behind a length": (PUT + b"Content-Length: 0\0\r\n\r\n", {400}),
     "bare carriage return in a value": (PUT + b"X: a\rContent-Length: 0\r\n\r\n", {400}),

@@ -209,8 +209,8 @@ static struct slice long_text(const char *begin, char fill, const char *end, siz
 static void long_patterns_end(void **state)
 {
     (void)state;
-    enum { SIZE = 4 << 20 };
-    struct slice text = long_text("", 'a', "", 2 * SIZE);
+    enum { SIZE = GLOB_SIZE_MAX };
+    struct slice text = long_text("", 'a', "", (size_t)8 << 20);
     static const struct {
         const char *begin;
         char fill;
@@ -267,12 +267,32 @@ static void long_mixed_pieces_are_refused(void **state)
     mem_free((void *)(uintptr_t)longer.data);
 }
 
+/* The same for patterns that would take much time and memory to read. */
+static void large_patterns_are_refused(void **state)
+{
+    (void)state;
+    char sets[2 * (GLOB_SETS_MAX + 1)];
+    struct slice longer = long_text("", 'a', "", GLOB_SIZE_MAX + 1);
+    for (size_t i = 0; i < sizeof(sets); i++)
+        sets[i] = i % 2 ? ']' : '[';
+    assert_null(glob_new(slice_make(sets, sizeof(sets)), false));
+    assert_false(matches(slice_make(sets, sizeof(sets) - 2), slice_make(sets, GLOB_SETS_MAX), false));
+    assert_null(glob_new(longer, false));
+    assert_true(matches(slice_make(longer.data + 1, GLOB_SIZE_MAX),
+                        slice_make(longer.data + 1, GLOB_SIZE_MAX), false));
+    mem_free((void *)(uintptr_t)longer.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(match_as_in_redis),     cmocka_unit_test(match_as_a_plain_reading_says),
-        cmocka_unit_test(long_pieces_are_found), cmocka_unit_test(long_patterns_end),
-        cmocka_unit_test(many_stars_end),        cmocka_unit_test(long_mixed_pieces_are_refused),
+        cmocka_unit_test(match_as_in_redis),
+        cmocka_unit_test(match_as_a_plain_reading_says),
+        cmocka_unit_test(long_pieces_are_found),
+        cmocka_unit_test(long_patterns_end),
+        cmocka_unit_test(many_stars_end),
+        cmocka_unit_test(long_mixed_pieces_are_refused),
+        cmocka_unit_test(large_patterns_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

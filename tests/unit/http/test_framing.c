@@ -26,6 +26,7 @@ static const struct {
     {CHUNKS "a\r\n\r\n\r\n\r\n\r\n\r\n\r\n0\r\n\r\n" FIRST, CHUNKS "2\r\nhi0\r\n\r\n", 400},
     {CHUNKS "2;a=\"b\"\r\nhi\r\n000\r\nX: y\r\n\r\n" FIRST, CHUNKS "fffffffffffffffff\r\n", 413},
     {FIRST, "DELETE / HTTP/2.0\r\n\r\n", 505},
+    {CHUNKS "0\r\n\r\n", PUT "Transfer-Encoding: chunked \r\n\r\n", 400},
     {FIRST, PUT "Host: a\r\n\r\n", 400},
     {FIRST, PUT "X: a\r\n b\r\n\r\n", 400},
     {FIRST, "PUT / HTTP/1.1\r\n\r\n", 400},
