@@ -61,8 +61,10 @@ static int posix_open(struct disk *disk, const char *name, enum disk_open_mode m
     static const int flags[] = {
         [DISK_READ] = O_RDONLY, [DISK_WRITE] = O_RDWR, [DISK_CREATE] = O_RDWR | O_CREAT | O_EXCL};
     int fd;
+    /* What is no file (a pipe would be waited at) fails when it is read. */
     do
-        fd = openat(posix_disk(disk)->folder_fd, name, flags[mode] | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+        fd = openat(posix_disk(disk)->folder_fd, name, flags[mode] | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW,
+                    FILE_MODE);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return -errno;

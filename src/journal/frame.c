@@ -306,3 +306,8 @@ size_t frame_search(struct slice bytes, size_t from, uint64_t salt)
     }
     return bytes.size;
 }
+
+lsn_t frame_claimed_lsn(const char *header)
+{
+    return get64(header + FRAME_LSN);
+}

@@ -145,5 +145,8 @@ enum frame_verdict frame_decode(struct frame *frame, struct slice bytes, uint64_
 /* The offset, at or after from, at which something that looks like a frame header of this file begins (its
  * magic and fields are plausible; its checksum is not looked at); bytes.size when there is none. */
 size_t frame_search(struct slice bytes, size_t from, uint64_t salt);
+/* The LSN in what may be a frame's header, of FRAME_HEADER_SIZE bytes at least: for a file whose salt is
+ * lost. It proves nothing. */
+lsn_t frame_claimed_lsn(const char *header);
 
 #endif

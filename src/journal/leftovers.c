@@ -49,57 +49,24 @@ static bool may_remove_without_manifest(struct journal *journal, const char *nam
     return false;
 }
 
-/* Whether the file says of itself that it is the segment or the base of that LSN. False when it cannot be
- * read. */
-static bool has_header_of(struct journal *journal, const char *name, lsn_t lsn, bool *is_ours,
-                          struct journal_error *error)
-{
-    char bytes[FILE_HEADER_SIZE];
-    struct file_header header;
-    struct disk_file *file;
-    ssize_t got = 0;
-    int rc = disk_open(journal->disk, name, DISK_READ, &file);
-    if (rc == 0) {
-        got = disk_read(file, bytes, sizeof(bytes), 0);
-        disk_close(file);
-    }
-    if (rc < 0 || got < 0) {
-        io_error(error, rc < 0 ? rc : (int)got, "look at", name);
-        return false;
-    }
-    *is_ours = file_header_decode(&header, slice_make(bytes, (size_t)got)) == NULL &&
-               header.kind == FILE_LOG && header.lsn == lsn &&
-               memcmp(header.stream_id, journal->stream_id, STREAM_ID_SIZE) == 0;
-    return true;
-}
-
 /* A segment behind the last one that MANIFEST names has a header at most. (What looks like an older one of
  * another use is a spare whose new header had not reached the disk.) One that cannot be read may hold more.
  */
 static bool may_remove_segment(struct journal *journal, const char *name, lsn_t lsn,
                                struct journal_error *error)
 {
-    bool is_ours;
+    bool holds;
     if (lsn <= manifest_last_segment(&journal->committer.manifest)->lsn)
         return true;
-    if (!has_header_of(journal, name, lsn, &is_ours, error))
+    if (!segment_file_holds_data(journal->disk, name, lsn, journal->stream_id, &holds, error))
         return false;
-    if (!is_ours)
-        return true;
-    struct segment_reader reader;
-    struct frame frame;
-    const char *why;
-    if (!segment_reader_open(&reader, journal->disk, name, error))
-        return false;
-    enum segment_read read = segment_reader_next(&reader, &frame, &why, error);
-    segment_reader_close(&reader);
-    if (read == SEGMENT_FRAME)
+    if (holds)
         error_set(error,
                   "%s in %s does not name %s, which holds a later part of the stream: an older %s was put in "
                   "its place, or "
                   "the disk lost a change it had confirmed. Nothing is touched; to look: dkv-log verify %s",
                   MANIFEST_NAME, journal->folder, name, MANIFEST_NAME, journal->folder);
-    return read == SEGMENT_NO_FRAME;
+    return !holds;
 }
 
 static bool keep_spare(struct journal *journal, const char *name, uint64_t number)

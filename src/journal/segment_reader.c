@@ -180,3 +180,65 @@ bool segment_reader_look_beyond(struct segment_reader *reader, struct segment_re
     }
     return false;
 }
+
+/* --- a file that MANIFEST does not name --------------------------------------------------------------- */
+
+static bool all_zero(struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.size; i++)
+        if (bytes.data[i] != 0)
+            return false;
+    return true;
+}
+
+/* For a file whose header is damaged. */
+static bool may_hold_data(struct segment_reader *reader, lsn_t lsn, bool *holds, struct journal_error *error)
+{
+    struct slice bytes;
+    if (!window_at(reader, 0, FILE_HEADER_SIZE + FRAME_HEADER_SIZE, &bytes, error))
+        return false;
+    if (bytes.size < FILE_HEADER_SIZE + FRAME_HEADER_SIZE)
+        return true;
+    *holds = frame_claimed_lsn(bytes.data + FILE_HEADER_SIZE) == lsn;
+    if (*holds || !all_zero(slice_make(bytes.data, FILE_HEADER_SIZE)))
+        return true;
+    for (uint64_t at = FILE_HEADER_SIZE; !*holds && at < reader->size; at += bytes.size) {
+        if (!window_at(reader, at, 1, &bytes, error))
+            return false;
+        if (bytes.size == 0)
+            break;
+        *holds = !all_zero(bytes);
+    }
+    return true;
+}
+
+bool segment_file_holds_data(struct disk *disk, const char *name, lsn_t lsn,
+                             const uint8_t stream_id[STREAM_ID_SIZE], bool *holds,
+                             struct journal_error *error)
+{
+    struct segment_reader reader = {0};
+    struct slice bytes;
+    *holds = false;
+    snprintf(reader.name, sizeof(reader.name), "%s", name);
+    int rc = disk_open(disk, name, DISK_READ, &reader.file);
+    if (rc < 0) {
+        io_error(error, rc, "look at", name);
+        return false;
+    }
+    rc = disk_size(reader.file, &reader.size);
+    bool ok =
+        rc == 0 ? window_at(&reader, 0, FILE_HEADER_SIZE, &bytes, error) : read_error(&reader, 0, rc, error);
+    if (ok && reader.size > FILE_HEADER_SIZE) {
+        if (file_header_decode(&reader.header, bytes) != NULL) {
+            ok = may_hold_data(&reader, lsn, holds, error);
+        } else if (reader.header.kind == FILE_LOG && reader.header.lsn == lsn &&
+                   memcmp(reader.header.stream_id, stream_id, STREAM_ID_SIZE) == 0) {
+            struct segment_rest rest;
+            reader.offset = FILE_HEADER_SIZE;
+            ok = segment_reader_look_beyond(&reader, &rest, error);
+            *holds = ok && rest.frames > 0;
+        }
+    }
+    segment_reader_close(&reader);
+    return ok;
+}

@@ -46,4 +46,13 @@ struct segment_rest {
 bool segment_reader_look_beyond(struct segment_reader *reader, struct segment_rest *rest,
                                 struct journal_error *error);
 
+/* Whether a file named as the segment of an LSN holds part of a stream, or may do so: a frame behind its
+ * header, be the first damaged or not; where the header is damaged, something that begins at that LSN, or
+ * anything behind a header of zeros. A file that was being made, or a spare being taken into use, has its
+ * header, an older one or part of both, and behind it zeros or frames of older LSNs. False when it cannot be
+ * read. */
+bool segment_file_holds_data(struct disk *disk, const char *name, lsn_t lsn,
+                             const uint8_t stream_id[STREAM_ID_SIZE], bool *holds,
+                             struct journal_error *error);
+
 #endif

@@ -267,22 +267,16 @@ bool folder_names(const struct folder *folder, enum name_kind kind, uint64_t num
     return false;
 }
 
-/* A segment behind the last that MANIFEST names, with frames in it: MANIFEST named it once. */
+/* A segment behind the last that MANIFEST names, with frames in it, or what may be some: MANIFEST named it
+ * once. */
 static bool is_later_segment(const struct folder *folder, const struct found_file *file)
 {
-    struct segment_reader reader;
     struct journal_error ignored;
-    struct file_header header;
-    struct frame frame;
-    const char *why;
-    if (file->kind != NAME_LOG || file->number <= manifest_last_segment(&folder->manifest)->lsn ||
-        !read_header(folder, file, &header) ||
-        memcmp(header.stream_id, folder->manifest.stream_id, STREAM_ID_SIZE) != 0 ||
-        !segment_reader_open(&reader, folder->disk, file->name, &ignored))
-        return false;
-    bool has_frame = segment_reader_next(&reader, &frame, &why, &ignored) == SEGMENT_FRAME;
-    segment_reader_close(&reader);
-    return has_frame;
+    bool holds;
+    return file->kind == NAME_LOG && file->number > manifest_last_segment(&folder->manifest)->lsn &&
+           segment_file_holds_data(folder->disk, file->name, file->number, folder->manifest.stream_id, &holds,
+                                   &ignored) &&
+           holds;
 }
 
 /* Whether a file is gone that MANIFEST names and that a base of this LSN would stand for. */
@@ -323,6 +317,30 @@ static void check_age(struct folder *folder)
                   "%s does not name %s, which holds a later %s: it is older than the files", MANIFEST_NAME,
                   file->name, file->kind == NAME_BASE ? "state" : "part of the stream");
     }
+}
+
+/* Whether there are files of a server, and none that can be told is of MANIFEST's stream. */
+static bool is_foreign(const struct folder *folder)
+{
+    struct file_header header;
+    bool found = false;
+    for (size_t i = 0; i < folder->file_count; i++) {
+        if (!read_header(folder, &folder->files[i], &header))
+            continue;
+        if (memcmp(header.stream_id, folder->manifest.stream_id, STREAM_ID_SIZE) == 0)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
+static void check_stream(struct folder *folder)
+{
+    if (!is_foreign(folder) || folder_changed(folder))
+        return;
+    folder->state = MANIFEST_FOREIGN;
+    error_set(&folder->manifest_error, "%s belongs to another stream than the files: it is another folder's",
+              MANIFEST_NAME);
 }
 
 /* A first start that was interrupted leaves the first segment's header and nothing else; the next one begins
@@ -394,6 +412,7 @@ bool folder_load(struct folder *folder, struct tool *tool, struct journal_error 
         return false;
     if (rc == 0) {
         folder->sequence = folder->manifest.sequence;
+        check_stream(folder);
         check_age(folder);
     } else {
         folder->state = rc == -ENOENT ? MANIFEST_MISSING : MANIFEST_DAMAGED;

@@ -11,7 +11,8 @@ enum manifest_state {
     MANIFEST_GOOD,
     MANIFEST_MISSING,
     MANIFEST_DAMAGED,
-    MANIFEST_OLD /* there are later files with data that it does not name */
+    MANIFEST_OLD,    /* there are later files with data that it does not name */
+    MANIFEST_FOREIGN /* all files whose headers are whole belong to another stream: it is another folder's */
 };
 
 struct found_file {

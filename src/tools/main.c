@@ -9,6 +9,7 @@
 
 #include "base/diag.h"
 #include "base/version.h"
+#include "journal/manifest.h"
 #include "journal/names.h"
 #include "tools/command_line.h"
 
@@ -49,6 +50,23 @@ static int open_source(struct tool *tool)
     if (rc < 0)
         return tool_fail(tool, "cannot open %s: %s", folder, strerror(-rc));
     look_for_holder(tool, folder);
+    return STATUS_FINE;
+}
+
+/* What a repair makes is to be the server's own, also where root runs it: else the server could not open it.
+ * Whose the server is tells the file that it locks. Root then reads no more than the server can, either. */
+static int become_owner(struct tool *tool, const char *folder)
+{
+    static const char *const names[] = {LOCK_NAME, MANIFEST_NAME, "."};
+    struct stat status;
+    int fd = geteuid() == 0 ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int rc = -1;
+    for (size_t i = 0; fd >= 0 && rc < 0 && i < sizeof(names) / sizeof(names[0]); i++)
+        rc = fstatat(fd, names[i], &status, AT_SYMLINK_NOFOLLOW);
+    if (fd >= 0)
+        close(fd);
+    if (rc == 0 && status.st_uid != 0 && (setegid(status.st_gid) < 0 || seteuid(status.st_uid) < 0))
+        return tool_fail(tool, "cannot act as the owner of %s: %s", folder, strerror(errno));
     return STATUS_FINE;
 }
 
@@ -110,6 +128,8 @@ static int run(const struct log_command *command, const struct options *options)
     bool made = false;
     if (!command->opens_nothing)
         status = open_source(&tool);
+    if (status == STATUS_FINE && command->run == repair_run)
+        status = become_owner(&tool, options->folder);
     if (status == STATUS_FINE && options->into)
         status = open_into(&tool, &made);
     if (status == STATUS_FINE)

@@ -7,6 +7,7 @@
  * is a prefix that no step before touches. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "tools/repair_plan.h"
@@ -272,6 +273,12 @@ static bool keep_copy(struct repairer *repairer, const char *name)
 
 /* --- doing it ----------------------------------------------------------------------------------------- */
 
+/* Of the closing frame: what commands saw as time goes on from it (D9), also where the clock is behind. */
+static int64_t later_of(int64_t now_ms, int64_t last_ms)
+{
+    return last_ms > now_ms ? last_ms : now_ms;
+}
+
 static bool correct_file(struct repairer *repairer, const struct file_report *file, uint64_t salt,
                          int64_t time_ms, bool cut)
 {
@@ -283,7 +290,8 @@ static bool correct_file(struct repairer *repairer, const struct file_report *fi
                                     .end = cut ? plan->cut_offset : file->size,
                                     .closes = cut,
                                     .lsn = plan->end,
-                                    .time_ms = clock_wall_ms(repairer->tool->clock)};
+                                    .time_ms =
+                                        later_of(clock_wall_ms(repairer->tool->clock), plan->kept_last_ms)};
     memcpy(correction.header.stream_id, plan->manifest.stream_id, STREAM_ID_SIZE);
     return keep_copy(repairer, file->name) && make_file(repairer, file->name, file->name, &correction);
 }
@@ -453,24 +461,36 @@ static int refuse_unread(struct tool *tool, const struct survey *survey)
     return STATUS_FINE;
 }
 
+/* To be freed. A link alone is no copy, and the copy of "folder/" would lie in the folder. */
+static char *path_to_copy(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real ? real : strdup(path);
+}
+
 static int refuse_loss(struct tool *tool, const char *path)
 {
-    return tool_fail(
+    char *real = path_to_copy(path);
+    int status = tool_fail(
         tool,
         "nothing was changed: this gives up data, as said above. To keep a copy of all first: cp -a "
         "%s %s.copy; to accept the loss: dkv-log repair --yes --accept-loss %s",
-        path, path, path);
+        real, real, path);
+    free(real);
+    return status;
 }
 
 static void print_ways(FILE *out, const struct repair_plan *plan)
 {
     const char *path = plan->survey->folder->path;
+    char *real = path_to_copy(path);
     print_way_to_see(out, plan);
     fprintf(out,
             "nothing was changed. To keep a copy of all first: cp -a %s %s.copy\n"
             "to do it%s: dkv-log repair --yes %s%s\n",
-            path, path, plan->loss >= LOSS_POSSIBLE ? ", and accept the loss" : "",
+            real, real, plan->loss >= LOSS_POSSIBLE ? ", and accept the loss" : "",
             plan->loss >= LOSS_POSSIBLE ? "--accept-loss " : "", path);
+    free(real);
 }
 
 /* Something is to be done, and can be. */

@@ -170,8 +170,20 @@ static void judge_loss(struct repair_plan *plan)
         plan->loss = survey->is_closed ? LOSS_NONE : LOSS_UNSEEN;
 }
 
+/* Whether a value belongs behind the end: a unit names it by where it begins, a rewrite by the LSN of its
+ * base.
+ */
+static bool is_late_value(const struct repair_plan *plan, const struct found_file *file)
+{
+    return file->kind == NAME_VALUE &&
+           (file->number > plan->end ||
+            (file->number == plan->end && manifest_of(plan)->bases[plan->base].lsn != plan->end));
+}
+
 bool repair_plan_puts_aside(const struct repair_plan *plan, const struct found_file *file)
 {
+    if (is_late_value(plan, file))
+        return true;
     return (file->kind == NAME_LOG || file->kind == NAME_BASE) &&
            !folder_names(plan->survey->folder, file->kind, file->number);
 }

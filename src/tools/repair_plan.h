@@ -51,8 +51,9 @@ struct repair_plan {
     uint64_t lost_frames;
 };
 
-/* Whether a file that MANIFEST will not name, although it is named as those are, has to be put aside: a
- * server would remove it, and in a folder that is damaged it may be worth something to somebody. */
+/* Whether a file that MANIFEST will not name, although it is named as those are, has to be put aside, or that
+ * of a large value that belongs behind the end: a server would remove it, and in a folder that is damaged it
+ * may be worth something to somebody. */
 bool repair_plan_puts_aside(const struct repair_plan *plan, const struct found_file *file);
 
 void repair_plan_make(struct repair_plan *plan, const struct survey *survey);

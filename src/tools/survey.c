@@ -136,7 +136,7 @@ static bool is_closed(const struct survey *survey)
     const struct folder *folder = survey->folder;
     lsn_t stated = folder->state == MANIFEST_GOOD ? manifest_durable(&folder->manifest) : folder->claimed;
     return survey->log.is_closed && survey->log.has_end && survey->log.end == stated &&
-           folder->state != MANIFEST_MISSING;
+           folder->state != MANIFEST_MISSING && folder->state != MANIFEST_FOREIGN;
 }
 
 static size_t count_late_values(const struct survey *survey)

@@ -593,3 +593,85 @@ def test_usage(log_tool, tmp_path):
             assert text.startswith("dkv-log: ") and text.count("\n") == 1
     assert log_tool.verify(tmp_path)["error"] and not log_tool.verify(tmp_path)["ok"]
     assert not (tmp_path / "missing").exists() and not list(tmp_path.iterdir())
+
+
+def older_manifest(new_server):
+    """A killed server's folder and how much was written, with the MANIFEST of one rotation before, and its last segment."""
+    server = new_server(**{**SMALL, "appendfsync": "always"}).start()
+    seen = []
+    written = 0
+    while len(seen) < 3:
+        count_up(server, 200, written)
+        written += 200
+        text = (server.data / "MANIFEST").read_bytes()
+        if text not in seen:
+            seen.append(text)
+    server.kill()
+    (server.data / "MANIFEST").write_bytes(seen[-2])
+    return server, sorted(server.data.glob("log-*"))[-1]
+
+
+@pytest.mark.parametrize("damage", ["none", "frame", "header", "hole"])
+def test_older_manifest_and_a_damaged_beginning(new_server, log_tool, damage):
+    """A MANIFEST that was put back does not name the last segment, which has a damaged beginning besides: what follows in it
+    was promised all the same. Nobody calls such a folder sound, and no start takes the segment away."""
+    server, last = older_manifest(new_server)
+    if damage == "frame":
+        flip(last, 80)
+    elif damage == "header":
+        flip(last, 10)
+    elif damage == "hole":
+        with open(last, "r+b") as file:
+            file.write(bytes(4096))
+    before = snapshot(server.data)
+    assert not log_tool.verify(server.data)["ok"]
+    assert b"nothing to repair" not in log_tool.run("repair", server.data).stdout
+    with pytest.raises(StartError):
+        server.start()
+    assert snapshot(server.data) == before
+
+
+def test_manifest_of_another_folder(new_server, log_tool):
+    """Another folder's MANIFEST says nothing of the files: all that is in them can be had again, and repair says so."""
+    server = new_server(**{**SMALL, "appendfsync": "always"}).start()
+    count_up(server, 1000)
+    server.kill()
+    other = new_server(**SMALL).start()
+    assert other.stop() == 0
+    (server.data / "MANIFEST").write_bytes((other.data / "MANIFEST").read_bytes())
+    assert not log_tool.verify(server.data)["ok"]
+    assert "another folder's" in log_tool("verify", server.data, status=1)
+    log_tool("repair", server.data, "--yes")
+    server.start()
+    assert prefix_of(server) == 1000
+
+
+def test_values_behind_the_end_are_put_aside(new_server, log_tool):
+    """Where repair cuts the log, the large values that belong behind the cut are kept with it, under another name."""
+    server = new_server(**{**SMALL, "appendfsync": "always", "value_file_threshold": "64kb"}).start()
+    count_up(server, 50)
+    with server.connect() as connection:
+        connection.call("SET", "marked", "mark" * 10)
+        connection.call("SET", "large", "x" * 200_000)
+        connection.call("SET", "behind", "y")
+    server.kill()
+    log = sorted(server.data.glob("log-*"))[-1]
+    flip(log, log.read_bytes().rindex(b"markmark"))
+    value = next(server.data.glob("value-*"))
+    log_tool("repair", server.data, "--yes", "--accept-loss")
+    server.start()
+    kept = [path for path in server.data.iterdir() if path.name.startswith(value.name) and path.name != value.name]
+    assert len(kept) == 1 and kept[0].stat().st_size >= 200_000
+
+
+def test_copy_that_repair_names_is_one(new_server, log_tool, tmp_path):
+    """The command that repair prints for a copy names the folder itself, also where it was given a link."""
+    server = new_server(**{**SMALL, "appendfsync": "always"}).start()
+    count_up(server, 50)
+    server.kill()
+    (server.data / "MANIFEST").unlink()
+    link = tmp_path / "link"
+    link.symlink_to(server.data)
+    real = str(server.data.resolve())
+    for name in (link, f"{server.data}/"):
+        assert f"cp -a {real} {real}.copy" in log_tool("repair", name)
