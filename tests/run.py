@@ -125,8 +125,9 @@ def prove_steps(given):
              ["sh", "-c", f"{shlex.join(make('sanitize'))} && {shlex.join(sanitized('tests/process', 'tests/faults', 'redis-tests'))}"],
              1500, ALL),
         Step("sanitized-low", "the same with small values in files of their own, read when they are needed",
-             sanitized("--set=value-file-threshold=16kb", "--set=value-load=first-use",
-                       *[f"redis-tests/test_{name}.py" for name in LOW_THRESHOLD]), 120, ALL),
+             ["sh", "-c", f"{shlex.join(make(f'BUILD={BUILD}/asan', 'SANITIZE=address,undefined', 'all'))} && "
+              + shlex.join(sanitized("--set=value-file-threshold=16kb", "--set=value-load=first-use",
+                                     *[f"redis-tests/test_{name}.py" for name in LOW_THRESHOLD]))], 120, ALL),
         Step("threads", "the threads that write, read values and free, under the thread sanitizer", threads(), 120,
              ["D1", "D3", "D4"]),
         Step("tool", "dkv-log on real folders: damaged in every way and never better told than it is; rewritten all the "
