@@ -104,6 +104,7 @@ def prove_steps(given):
     verdicts = f"{BUILD}/mutations.json"
     process = [f"tests/process/test_{name}.py" for name in ("kill", "stop", "checker")]
     tool = [f"tests/process/test_{name}.py" for name in ("log_tool", "log_tool_redis", "tool_truth")]
+    everything = long(process, ["tests/process", "tests/faults", "redis-tests"])
     units = "tests/unit/journal/test_reader.c tests/unit/tools/test_repair.c"
     return [
         Step("build", "the programs and what tests them", make("all", "load", "sim-build"), 60, quiet=True),
@@ -122,8 +123,8 @@ def prove_steps(given):
              "that explains all replies", pytest(*full, "tests/faults"), long(120, 1500),
              ["D1", "D2", "D5", "D10", "D11", "D12"]),
         Step("sanitized", "the real server under sanitizers: all of the above, and what clients send",
-             ["sh", "-c", f"{shlex.join(make('sanitize'))} && {shlex.join(sanitized('tests/process', 'tests/faults', 'redis-tests'))}"],
-             1500, ALL),
+             ["sh", "-c", f"{shlex.join(make('sanitize'))} && {shlex.join(sanitized(*everything))}"],
+             long(300, 1500), ALL),
         Step("sanitized-low", "the same with small values in files of their own, read when they are needed",
              ["sh", "-c", f"{shlex.join(make(f'BUILD={BUILD}/asan', 'SANITIZE=address,undefined', 'all'))} && "
               + shlex.join(sanitized("--set=value-file-threshold=16kb", "--set=value-load=first-use",
