@@ -25,8 +25,8 @@
 
 #include "base/blob.h"
 #include "base/diag.h"
+#include "base/wheel.h"
 #include "store/store.h"
-#include "store/wheel.h"
 
 enum entry_form { FORM_INLINE, FORM_INT, FORM_BLOCK, FORM_BLOB };
 

@@ -1,4 +1,4 @@
-/* What the store's tests share: a random seed that can be given again, and keys by number. */
+/* What the store's tests share: stores, and keys by number. */
 #ifndef DKV_TESTS_STORE_TEST_H
 #define DKV_TESTS_STORE_TEST_H
 
@@ -11,21 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/random.h"
+#include "../seed.h"
 #include "store/store.h"
-
-/* A new seed each time; TEST_SEED=<number> repeats a run. */
-static inline void test_random(struct random *random, const char *test)
-{
-    uint64_t seed;
-    const char *given = getenv("TEST_SEED");
-    if (given != NULL)
-        seed = strtoull(given, NULL, 10);
-    else
-        random_secure(&seed, sizeof(seed));
-    printf("%s: TEST_SEED=%llu\n", test, (unsigned long long)seed);
-    random_seed(random, seed);
-}
 
 static inline struct store *test_store(int databases, struct random *random)
 {

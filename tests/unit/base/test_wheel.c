@@ -1,8 +1,15 @@
 /* The expiry wheel, held against a plain list of times. */
-#include "store_test.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
+#include <cmocka.h>
+#include <string.h>
+
+#include "../seed.h"
 #include "base/memory.h"
-#include "store/wheel.h"
+#include "base/wheel.h"
 
 #define NODES        2000
 #define PLENTY       1000000

@@ -1,4 +1,4 @@
-#include "store/wheel.h"
+#include "base/wheel.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -22,11 +22,11 @@ struct wheel {
     struct wheel_list pending;
     /* Slots that may hold nodes: a set bit may be out of date, a clear one is not. */
     uint64_t occupied[WHEEL_LEVELS];
-    /* Levels come when they are first used: most databases need three. */
+    /* Levels come when they are first used: most wheels need three. */
     struct wheel_list *levels[WHEEL_LEVELS];
 };
 
-static_assert(sizeof(struct wheel_node) == 24, "the layout of entries counts on it");
+static_assert(sizeof(struct wheel_node) == 24, "layouts that hold one count on it");
 static_assert(WHEEL_SLOTS == 64, "a level's slots fit the bits of a word");
 
 static void list_init(struct wheel_list *list)
@@ -139,7 +139,8 @@ void wheel_change(struct wheel *wheel, struct wheel_node *node, int64_t expire_m
     wheel->expire_sum_ms += (__int128)expire_ms - node->expire_ms;
     node->expire_ms = expire_ms;
     /* A time that moves away needs no new slot: the node is looked at in its old one and put further then. So
-     * a key whose time is prolonged at every use costs one write, not the cache misses of its neighbours. */
+     * something whose time is prolonged at every use costs one write, not the cache misses of its neighbours.
+     */
     if (earlier) {
         list_unlink(&node->links);
         wheel_link(wheel, node);

@@ -2,15 +2,15 @@
  *
  * After G. Varghese and T. Lauck, "Hashed and hierarchical timing wheels", SOSP 1987. Ten levels of 64 slots;
  * a slot of the lowest level is one tick (WHEEL_TICK_MS), a slot of each level above is as long as the whole
- * level below. Nodes are linked through the entries themselves, so that adding and removing one costs O(1)
- * and no memory.
+ * level below. A node lies inside the thing that has the time, so that adding and removing one costs O(1) and
+ * no memory.
  *
  * A node's slot is never later than its time. When the wheel's own time passes a slot, its list is spliced
  * onto the pending list in O(1); the nodes there are handed out or put into a later slot one at a time, as
  * far as the caller's budget goes. What a jump of the clock costs at once is bounded by the number of slots,
  * whatever its length. */
-#ifndef DKV_STORE_WHEEL_H
-#define DKV_STORE_WHEEL_H
+#ifndef DKV_BASE_WHEEL_H
+#define DKV_BASE_WHEEL_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +27,7 @@ struct wheel_list {
     struct wheel_list *previous;
 };
 
-/* What an entry with a time to live carries. */
+/* What something with a time to live carries. */
 struct wheel_node {
     struct wheel_list links;
     int64_t expire_ms;
