@@ -1,8 +1,10 @@
 """Started as test harnesses start a redis-server of their own. npm's redis-memory-server is in test_clients_node.py."""
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -125,6 +127,38 @@ def test_ready_line(server_binary, run, tmp_path):
     """Harnesses read the output until they find this."""
     run(server_binary, "--port", "0", "--unixsocket", tmp_path / "socket", "--dir", tmp_path, "--save", "")
     assert wait_until(lambda: "ready to accept connections" in (tmp_path / "output").read_text().lower())
+
+
+def test_lines_that_redis_own_harness_waits_for(server_binary, run, tmp_path):
+    """Its Tcl suite (tests/support/server.tcl) looks for these in the output, with these very expressions."""
+    port = free_port()
+    config = tmp_path / "redis.conf"
+    config.write_text(f'port {port}\nbind 127.0.0.1\ndir {tmp_path}\nsave ""\nalways-show-logo yes\n')
+    process = run(server_binary, config)
+    connected(("127.0.0.1", port)).close()
+    output = tmp_path / "output"
+    assert wait_until(lambda: "Ready to accept" in output.read_text())
+    text = output.read_text()
+    assert re.search(f" PID: {process.pid}.*Server initialized.*Ready to accept", text, re.S), text
+
+
+def test_a_port_that_is_taken(server_binary, run, tmp_path):
+    """It looks for these words, and starts another server on another port. A socket of another kind is no port."""
+    output = tmp_path / "output"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = run(server_binary, "--port", port, "--bind", "127.0.0.1", "--dir", tmp_path, "--save", "")
+        assert process.wait(30) == 1
+    assert f"Failed listening on port {port}" in output.read_text()
+    assert "Ready to accept" not in output.read_text()
+
+
+@pytest.mark.dkv("redis-server goes on without its unix socket, or speaks of port 0")
+def test_a_unix_socket_that_cannot_be(server_binary, run, tmp_path):
+    output = tmp_path / "output"
+    process = run(server_binary, "--port", "0", "--unixsocket", tmp_path / "none" / "socket", "--dir", tmp_path, "--save", "")
+    assert process.wait(30) == 1
+    assert "Failed opening Unix socket" in output.read_text() and "on port" not in output.read_text()
 
 
 def test_daemon(server_binary, tmp_path):

@@ -382,6 +382,7 @@ static void tcp_failure_format(struct listen_error *error, const char *address, 
     snprintf(error->text, sizeof(error->text), "Could not create server TCP listening socket %s:%d: %s%s%s",
              address, port, failure->step, failure->error != 0 ? ": " : "",
              failure->error != 0 ? strerror(failure->error) : "");
+    error->port = port;
 }
 
 /* Whether a server can live without this address: it is optional and not there, or of a protocol not spoken
@@ -481,6 +482,7 @@ static bool unix_failed(struct listen_error *error, const char *path, const char
 {
     snprintf(error->text, sizeof(error->text), "Failed opening Unix socket %s: %s: %s", path, step,
              strerror(number));
+    error->port = 0;
     return false;
 }
 

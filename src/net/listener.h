@@ -19,6 +19,7 @@ typedef void listener_accept(void *context, int fd, const struct address *peer);
  * already in use". */
 struct listen_error {
     char text[512];
+    int port; /* the TCP port it went wrong with, 0: a unix socket */
 };
 
 struct listeners *listeners_new(struct loop *loop, listener_accept *accept, void *context);

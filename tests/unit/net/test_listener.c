@@ -176,6 +176,7 @@ static void test_address_in_use(void **state)
     snprintf(expected, sizeof(expected),
              "Could not create server TCP listening socket 127.0.0.1:%d: bind: Address already in use", port);
     assert_string_equal(listening.error.text, expected);
+    assert_int_equal(listening.error.port, port);
     assert_int_equal(listeners_count(listening.listeners), 1);
     assert_int_equal(connect_tcp(AF_INET, "127.0.0.3", port), -1);
     int client = connect_tcp(AF_INET, "127.0.0.1", port);
