@@ -2,7 +2,7 @@
 #
 # Every floor of src/ becomes a library; a floor links only floors listed before it (see src/README.md).
 
-FLOORS  := base store journal resp command engine net http server tools
+FLOORS  := base value store journal resp command engine net http server tools
 BUILD   ?= build
 PREFIX  ?= /usr/local
 # Where dkv.conf is installed.
