@@ -1,8 +1,30 @@
 # dkv. `make help` lists the targets.
 #
-# Every floor of src/ becomes a library; a floor links only floors listed before it (see src/README.md).
+# Every floor of src/ becomes a library. What is linked from a floor has that floor and those it uses, nothing else: a call
+# in a wrong direction does not link, and `make floors-check` finds an #include in one.
 
-FLOORS  := base value store journal resp command engine net http server tools
+FLOORS  := base value store journal resp rdb command family engine net http server tools
+# Which floors each may use; what these use comes with them.
+uses_base    :=
+uses_value   := base
+uses_store   := base value
+uses_journal := base
+uses_resp    := base
+uses_rdb     := base value store
+uses_command := base store journal resp
+uses_family  := base value store resp rdb command
+uses_engine  := base store journal resp command family
+uses_net     := base resp command
+uses_http    := base resp command net engine
+uses_server  := base journal resp rdb command family engine net http
+uses_tools   := base journal resp command family engine server
+# Libraries from outside that each needs.
+libs_base    := $(if $(SANITIZE)$(filter libc,$(MALLOC)),,-ljemalloc) -lm
+libs_rdb     := -llzf
+libs_command := -lcrypto
+libs_family  := -llzf
+libs_http    := -lmicrohttpd -ljansson -lcrypto
+libs_server  := -ldw
 BUILD   ?= build
 PREFIX  ?= /usr/local
 # Where dkv.conf is installed.
@@ -32,22 +54,22 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-pr
 WARNINGS += -Wno-missing-field-initializers
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc -D_GNU_SOURCE $(CFLAGS)
-LIBS       := -ldw -llzf -lcrypto -lm -lmicrohttpd -ljansson
 ifneq ($(SANITIZE),)
 ALL_CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -DDKV_SYSTEM_MALLOC
 else ifeq ($(MALLOC),libc)
 ALL_CFLAGS += -DDKV_SYSTEM_MALLOC
-else
-LIBS += -ljemalloc
 endif
 
-sources  = $(wildcard src/$(1)/*.c)
+# The files of a floor and of its rooms.
+sources  = $(wildcard src/$(1)/*.c src/$(1)/*/*.c)
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 library  = $(BUILD)/lib/libdkv-$(1).a
-# A floor's library and those of the floors before it, in link order (users first).
-up_to    = $(if $(filter $(1),$(firstword $(2))),$(firstword $(2)),$(firstword $(2)) $(call up_to,$(1),$(wordlist 2,99,$(2))))
+# A floor and all that it uses, in link order (users first).
+closure  = $(1) $(foreach floor,$(uses_$(1)),$(call closure,$(floor)))
 reverse  = $(if $(1),$(call reverse,$(wordlist 2,99,$(1))) $(firstword $(1)))
-stack    = $(foreach floor,$(call reverse,$(call up_to,$(1),$(FLOORS))),$(call library,$(floor)))
+linked   = $(filter $(call closure,$(1)),$(call reverse,$(FLOORS)))
+stack    = $(foreach floor,$(call linked,$(1)),$(call library,$(floor)))
+libs     = $(foreach floor,$(call linked,$(1)),$(libs_$(floor)))
 
 SERVER       := $(BUILD)/dkv-server
 TOOL         := $(BUILD)/dkv-log
@@ -56,7 +78,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SOURCES))
-FORMATTED    := $(wildcard $(foreach depth,src/* tests/* tests/*/* redis-tests/*,$(depth)/*.c $(depth)/*.h))
+FORMATTED    := $(wildcard $(foreach depth,src/* src/*/* tests/* tests/*/* redis-tests/*,$(depth)/*.c $(depth)/*.h))
 
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -66,6 +88,8 @@ all: $(PROGRAMS) ## build the programs: build/dkv-server and build/dkv-log
 
 $(SERVER): $(BUILD)/src/server/main.o $(call stack,server)
 $(TOOL): $(BUILD)/src/tools/main.o $(call stack,tools)
+$(SERVER): LIBS = $(call libs,server)
+$(TOOL): LIBS = $(call libs,tools)
 $(SERVER) $(TOOL):
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -91,10 +115,10 @@ $(call library,$(1)): $(filter-out $(BUILD)/src/$(1)/main.o,$(call objects,$(1))
 endef
 $(foreach floor,$(FLOORS),$(eval $(call floor_library,$(floor))))
 
-# tests/unit/<floor>/test_x.c links that floor and those before it.
+# tests/unit/<floor>/test_x.c links that floor and those it may use.
 define unit_rule
 $(BUILD)/tests/unit/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(call stack,$(1))
-	$$(call quiet,LINK $$@)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
+	$$(call quiet,LINK $$@)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $(call libs,$(1))
 endef
 $(foreach floor,$(FLOORS),$(eval $(call unit_rule,$(floor))))
 
@@ -156,13 +180,13 @@ fuzz: ## build the fuzzers and run each for FUZZ_SECONDS
 fuzz-build: $(FUZZERS)
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(call stack,tools)
-	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(call libs,tools)
 
 # The load program of tests/process.
 load: $(BUILD)/tests/load
 
 $(BUILD)/tests/load: $(addprefix $(BUILD)/tests/process/,load.o model.o change.o)
-	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(LIBS)
+	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(call libs,base)
 
 # What `make bench` makes load with where redis-benchmark cannot.
 LOAD_GENERATOR := $(BUILD)/tests/bench/load
@@ -187,8 +211,14 @@ bench-http: $(SERVER) ## measure HTTP with wrk against its floors (BENCH_ARGS="-
 format: ## format the sources
 	@clang-format -i $(FORMATTED)
 
-format-check: ## tell which sources are not formatted
+format-check: floors-check ## tell which sources are not formatted, or include what their floor may not use
 	@clang-format --dry-run -Werror $(FORMATTED)
+
+# The floors whose headers a floor includes without a right to.
+floor_strays = $(filter-out $(call closure,$(1)),$(shell sed -n 's|^\#include "\([a-z]*\)/.*|\1|p' $(wildcard src/$(1)/*.[ch] src/$(1)/*/*.[ch]) | sort -u))
+
+floors-check: ## tell which floors include what they may not use
+	@$(foreach floor,$(FLOORS),$(foreach stray,$(call floor_strays,$(floor)),echo 'src/$(floor) includes src/$(stray), which it may not use' >&2; exit 1;)) true
 
 # sim: the engine on a simulated disk.
 -include tests/sim/sim.mk
@@ -202,9 +232,9 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(filter Makefile %/sim.mk,$(MAKEFILE_LIST)) | \
 	    awk -F '|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
--include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(wildcard src/*/*.c tests/*/*.c tests/*/*/*.c)))
+-include $(wildcard $(patsubst %.c,$(BUILD)/%.d,$(wildcard src/*/*.c src/*/*/*.c tests/*/*.c tests/*/*/*.c)))
 
 FORCE:
 
 .PHONY: all run install uninstall test prove unit unit-build clang sanitize fuzz fuzz-build load bench bench-short bench-http \
-        format format-check clean help FORCE
+        format format-check floors-check clean help FORCE

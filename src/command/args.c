@@ -14,6 +14,15 @@ void call_reply_argument(struct call *call, int index)
         reply_bulk(call->reply, call->argv[index]);
 }
 
+bool arguments_have(int argc, const struct slice *argv, int first, const char *const *words)
+{
+    for (int i = first; i < argc; i++)
+        for (const char *const *word = words; *word; word++)
+            if (slice_is(argv[i], *word))
+                return true;
+    return false;
+}
+
 int quote_size(struct slice word)
 {
     return word.size ? (int)strnlen(word.data, word.size < QUOTE_MAX ? word.size : QUOTE_MAX) : 0;
@@ -96,8 +105,8 @@ void call_syntax_error(struct call *call)
 /* The name of the command, or of the container of a subcommand, as people shout it. */
 static void container_name(const struct call *call, struct buffer *out)
 {
-    const struct command_entry *entry = call->entry->parent ? call->entry->parent : call->entry;
-    for (const char *c = entry->command->name; *c; c++)
+    const struct command_entry *entry = call->command->parent ? call->command->parent : call->command;
+    for (const char *c = entry->row->name; *c; c++)
         buffer_append_char(out, (char)toupper((unsigned char)*c));
     buffer_append_char(out, '\0');
 }

@@ -143,10 +143,10 @@ struct memory_parts {
 
 struct world {
     struct store *store;
-    struct journal *journal; /* NULL: memory only */
-    struct journal *values;  /* the same, but there while loading, too: for values that lie in files */
-    bool has_unloaded;       /* some of them are not in memory yet */
-    struct buffer looked_at; /* origins of the large values that the command being run looks at */
+    struct journal *journal;       /* NULL: memory only */
+    struct journal *value_journal; /* the same, but there while loading, too: for values that lie in files */
+    bool has_unloaded;             /* some of them are not in memory yet */
+    struct buffer looked_at;       /* origins of the large values that the command being run looks at */
     struct command_table *commands;
     struct clock *clock;
     struct random random;
@@ -231,7 +231,7 @@ struct call {
     int blob_count;
     uint64_t key_hash; /* of the first key, when the command has one */
     struct reply *reply;
-    struct command_entry *entry;
+    struct command_entry *command;
     lsn_t wait_lsn; /* the reply is not sent before this is acknowledged; grows */
     /* Arguments that hold secrets, a bit each; the last bit for all from there on. */
     uint64_t redacted;
@@ -266,16 +266,16 @@ static inline bool world_hides(struct world *world, const struct entry *entry)
     return true;
 }
 /* For a command that only reads; updates the time of last use. */
-struct entry *call_read(struct call *call, struct slice key, uint64_t hash);
+struct entry *lookup_read(struct call *call, struct slice key, uint64_t hash);
 /* For a command that reports about a key without using it (TTL, TYPE, OBJECT, EXISTS, DEBUG): no time of last
  * use, no hit or miss where Redis counts none. */
-struct entry *call_peek(struct call *call, struct slice key, uint64_t hash);
-/* For a command about how keys are kept (OBJECT, MEMORY, DEBUG): as call_peek, but that the key is not there
- * is no event. */
-struct entry *call_inspect(struct call *call, struct slice key, uint64_t hash);
+struct entry *lookup_peek(struct call *call, struct slice key, uint64_t hash);
+/* For a command about how keys are kept (OBJECT, MEMORY, DEBUG): as lookup_peek, but that the key is not
+ * there is no event. */
+struct entry *lookup_inspect(struct call *call, struct slice key, uint64_t hash);
 /* For a command that will change it: what has expired is deleted first, with its effect. No hit, no miss. */
-struct entry *call_write(struct call *call, struct slice key, uint64_t hash);
-struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash);
+struct entry *lookup_write(struct call *call, struct slice key, uint64_t hash);
+struct entry *lookup_write_in(struct call *call, int database, struct slice key, uint64_t hash);
 /* The hash of an argument that is a key: the first key's was computed already. */
 uint64_t call_hash(const struct call *call, int index);
 /* Replies WRONGTYPE and returns false unless entry is NULL or of this type. */
@@ -292,6 +292,9 @@ static inline struct blob *call_blob(const struct call *call, int index)
 
 /* Replies an argument as a bulk string; a large one is not copied. */
 void call_reply_argument(struct call *call, int index);
+
+/* Whether any argument from this index on is one of these words, in any case; NULL ends them. */
+bool arguments_have(int argc, const struct slice *argv, int first, const char *const *words);
 
 /* As much of a client's word as errors show, for "%.*s": it is cut at QUOTE_MAX, and at a NUL. */
 #define QUOTE_MAX 128

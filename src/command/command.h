@@ -37,11 +37,8 @@ enum command_flag {
     CMD_NO_ASYNC_LOADING = 1 << 22,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23,
     /* dkv's own, not shown: */
-    CMD_WRITES_SKETCH = 1 << 26,    /* writes a HyperLogLog, which may have become dense */
-    CMD_WRITES_FLOAT = 1 << 27,     /* writes a value of up to FLOAT_TEXT_MAX bytes that it computed */
-    CMD_STORES_VALUES = 1 << 25,    /* its arguments but keys become values as they are, or nothing */
-    CMD_KEEPS_VALUES = 1 << 29,     /* never looks at the bytes of values */
-    CMD_LOOKS_WHEN_ASKED = 1 << 30, /* looks at the old value only with GET or IFEQ */
+    CMD_STORES_VALUES = 1 << 25, /* its arguments but keys become values as they are, or nothing */
+    CMD_KEEPS_VALUES = 1 << 29,  /* never looks at the bytes of values */
     CMD_READS_ALL =
         1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
 };
@@ -107,7 +104,11 @@ struct command {
     struct key_spec keys[KEY_SPECS_MAX];
     /* Which argument is the key that is KEY_SOUGHT, or the first of KEY_KEYWORD; 0: none. */
     int (*find_key)(int argc, const struct slice *argv);
+    /* What a call with these arguments does to a key whose flags vary (KEY_VARIABLE_FLAGS), of the most that
+     * it may do. NULL: always that. */
+    unsigned (*vary_key_flags)(int argc, const struct slice *argv, unsigned key_flags);
     command_function *function; /* NULL for a container that needs a subcommand */
+    unsigned effect_extra;      /* bytes, at most, that its effects have beyond those of its arguments */
     const char *arguments;      /* as syntax.h has it; NULL: none */
     const char *group;          /* as COMMAND DOCS names it: "string" */
     const char *since;
@@ -132,7 +133,7 @@ struct command_stats {
 
 /* A command in the table: static facts, live figures, and its place in the table. */
 struct command_entry {
-    const struct command *command;
+    const struct command *row;
     const struct command_entry *parent; /* NULL: not a subcommand */
     char full_name[48];                 /* "config|get" */
     char *called;                       /* what clients call it instead; "": they cannot; NULL: as it is */
@@ -170,6 +171,7 @@ void command_table_reset_stats(struct command_table *table);
 
 /* ACL categories by number, as they are told: the name without @; NULL behind the last. */
 const char *command_category_name(size_t category);
+#define COMMAND_CATEGORY_NAME_MAX 16 /* bytes of a name, with its NUL */
 bool command_in_category(const struct command *command, size_t category);
 
 /* Whether argc fits the arity. */

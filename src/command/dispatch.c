@@ -4,31 +4,19 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "command/evict.h"
 #include "command/families.h"
 #include "command/large.h"
-#include "command/latency.h"
-#include "command/observe.h"
-#include "command/push.h"
-#include "command/tracking.h"
+#include "command/message/push.h"
+#include "command/message/tracking.h"
+#include "command/observe/latency.h"
+#include "command/observe/observe.h"
 #include "command/transaction.h"
 
 void command_families_add(struct command_table *table)
 {
-    command_table_add(table, string_commands, string_command_count);
-    command_table_add(table, bitmap_commands, bitmap_command_count);
-    command_table_add(table, bitfield_commands, bitfield_command_count);
-    command_table_add(table, hyperloglog_commands, hyperloglog_command_count);
-    command_table_add(table, dump_commands, dump_command_count);
-    command_table_add(table, sort_commands, sort_command_count);
-    command_table_add(table, lolwut_commands, lolwut_command_count);
-    command_table_add(table, keys_commands, keys_command_count);
-    command_table_add(table, expire_commands, expire_command_count);
-    command_table_add(table, object_commands, object_command_count);
-    command_table_add(table, introspect_commands, introspect_command_count);
     command_table_add(table, transaction_commands, transaction_command_count);
-    command_table_add(table, connection_commands, connection_command_count);
     command_table_add(table, acl_family, acl_family_count);
     command_table_add(table, pubsub_commands, pubsub_command_count);
     command_table_add(table, monitor_commands, monitor_command_count);
@@ -73,7 +61,7 @@ static void prepare(struct world *world, const struct session *session, const st
         if (child)
             prepared->entry = child;
     }
-    const struct key_spec *spec = &prepared->entry->command->keys[0];
+    const struct key_spec *spec = &prepared->entry->row->keys[0];
     if (spec->first > 0 && spec->first < request->argc) {
         prepared->has_key = true;
         prepared->key_hash = store_hash(world->store, request->argv[spec->first]);
@@ -187,7 +175,7 @@ static bool check(struct world *world, struct session *session, struct command_e
         unknown_command(error, request);
         return false;
     }
-    const struct command *command = entry->command;
+    const struct command *command = entry->row;
     if (entry->children && request->argc > 1) {
         unknown_subcommand(error, command, request->argv[1]);
         return false;
@@ -228,7 +216,7 @@ static void refuse(struct world *world, struct session *session, struct command_
     struct reply reply = {.output = session->output, .protocol = session->protocol};
     if (entry)
         entry->stats.rejected++;
-    if (entry && is_exec(entry->command)) {
+    if (entry && is_exec(entry->row)) {
         bool coded = error.size < 4 || memcmp(error.data, "ERR ", 4) != 0;
         struct slice reason = coded ? error : slice_make(error.data + 4, error.size - 4);
         reply_error_format(&reply, "EXECABORT Transaction discarded because of: %.*s", (int)reason.size,
@@ -268,7 +256,7 @@ static void key_wait_visit(void *context, int index, unsigned key_flags)
 static void wait_for_what_was_read(struct call *call)
 {
     struct world *world = call->world;
-    const struct command *command = call->entry->command;
+    const struct command *command = call->command->row;
     /* Whoever ends the open unit waits for it. */
     if (!world->journal || world->unit_open)
         return;
@@ -292,7 +280,7 @@ static void wait_for_what_was_read(struct call *call)
 
 static void count_call(struct call *call, uint64_t ticks)
 {
-    struct command_stats *stats = &call->entry->stats;
+    struct command_stats *stats = &call->command->stats;
     stats->calls++;
     stats->ticks += ticks;
     if (!call->world->settings.latency_tracking)
@@ -305,7 +293,7 @@ static void count_call(struct call *call, uint64_t ticks)
 void dispatch_call(struct world *world, struct session *session, struct call *call)
 {
     struct reply reply = {.output = session->output, .protocol = session->protocol};
-    const struct command *command = call->entry->command;
+    const struct command *command = call->command->row;
     call->world = world;
     call->session = session;
     call->db = store_database(world->store, session->database);
@@ -325,7 +313,7 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     count_call(call, ticks);
     world->stats.commands++;
     if (call->reply->errors) {
-        call->entry->stats.failed++;
+        call->command->stats.failed++;
         error_stats_count(world, call->reply);
         call->reply->errors = 0;
     }
@@ -348,7 +336,7 @@ static void run(struct world *world, struct session *session, struct command_ent
                         .blob_count = request->blob_count,
                         .key_hash = key_hash,
                         .reply = reply,
-                        .entry = entry};
+                        .command = entry};
     dispatch_call(world, session, &call);
     if (effect_unit_end(world)) {
         session->last_write_lsn = journal_executed(world->journal);
@@ -426,15 +414,15 @@ static enum dispatch_result execute(struct world *world, struct session *session
         buffer_free(&error);
         return DISPATCH_DONE;
     }
-    if (world->settings.maxmemory > 0 && !evict_admits(world, session, entry->command)) {
+    if (world->settings.maxmemory > 0 && !evict_admits(world, session, entry->row)) {
         refuse(world, session, entry,
                SLICE_LITERAL("OOM command not allowed when used memory > 'maxmemory'."));
         return DISPATCH_DONE;
     }
-    if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->command))
+    if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->row))
         return DISPATCH_WAIT;
     bool queue = session->in_multi && !runs_inside_multi(entry);
-    enum admit_result admitted = admit(world, session, entry->command, request);
+    enum admit_result admitted = admit(world, session, entry->row, request);
     if (admitted == ADMIT_WAIT && !queue)
         return DISPATCH_WAIT;
     if (admitted == ADMIT_FULL) {
@@ -445,7 +433,7 @@ static enum dispatch_result execute(struct world *world, struct session *session
         refuse_too_large(world, session, entry);
         return DISPATCH_DONE;
     }
-    if (__builtin_expect(world->hiding_waits, 0) && !queue && may_hide(entry->command))
+    if (__builtin_expect(world->hiding_waits, 0) && !queue && may_hide(entry->row))
         return DISPATCH_WAIT;
     if (!queue && world->has_unloaded && !large_is_ready(world, session, entry, request))
         return DISPATCH_WAIT;
@@ -502,7 +490,7 @@ const char *dispatch_replay(struct world *world, struct session *session, const 
 {
     if (!prepared->entry)
         return "unknown command";
-    const struct command *command = prepared->entry->command;
+    const struct command *command = prepared->entry->row;
     if (!command->function || !command_arity_fits(command, request->argc))
         return "wrong number of arguments";
     struct reply reply = {.output = session->output, .protocol = 2};
@@ -516,7 +504,7 @@ const char *dispatch_replay(struct world *world, struct session *session, const 
                         .blob_count = request->blob_count,
                         .key_hash = prepared->key_hash,
                         .reply = &reply,
-                        .entry = prepared->entry};
+                        .command = prepared->entry};
     /* Replay obeys the stream: what it reads now is what repeating the command takes. */
     const char *wrong = large_prepare(&call);
     if (wrong)

@@ -26,7 +26,7 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
 enum dispatch_result dispatch(struct world *world, struct session *session, const struct request *request,
                               const struct prepared *prepared);
 /* Runs one command whose checks and unit are the caller's (EXEC's queue): the function, its statistics. Fills
- * in what call->entry, argc, argv and raw leave open. */
+ * in what call->command, argc, argv and raw leave open. */
 void dispatch_call(struct world *world, struct session *session, struct call *call);
 /* A command of the stream, at recovery: nothing expires, nothing is logged. NULL, or what is wrong with it.
  */

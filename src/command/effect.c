@@ -6,10 +6,9 @@
  * may be there without what follows. */
 #include "base/memory.h"
 #include "base/number.h"
-#include "command/hll.h"
 #include "command/large.h"
-#include "command/push.h"
-#include "command/tracking.h"
+#include "command/message/push.h"
+#include "command/message/tracking.h"
 #include "command/watch.h"
 #include "resp/request.h"
 
@@ -71,10 +70,7 @@ uint64_t effect_size_max(const struct world *world, const struct command *comman
     *value_bytes = 0;
     if (command->keys[0].first > 0)
         command_each_key(command, argc, argv, effect_size_visit, &effect);
-    if (command->flags & CMD_WRITES_FLOAT)
-        effect.size += FLOAT_TEXT_MAX;
-    if (command->flags & CMD_WRITES_SKETCH)
-        effect.size += HLL_DENSE_SIZE;
+    effect.size += command->effect_extra;
     *value_bytes = effect.too_large ? VALUE_TOO_LARGE : effect.value_bytes;
     return effect.size;
 }
@@ -129,7 +125,7 @@ bool effect_admit(struct call *call)
     if (!world->journal || call->session->replaying)
         return true;
     uint64_t value_bytes;
-    uint64_t size = effect_size_max(world, call->entry->command, call->argc, call->argv, &value_bytes);
+    uint64_t size = effect_size_max(world, call->command->row, call->argc, call->argv, &value_bytes);
     if (call->session->in_exec) {
         size += call->session->queue_unit_bytes;
         value_bytes += call->session->queue_value_bytes;
@@ -144,10 +140,10 @@ void effect_verbatim(struct call *call)
     struct buffer *buffer = effect_begin(call->world, call->session, call->session->database);
     if (!buffer)
         return;
-    large_note_effect(call->world, call->entry->command, call->argc, call->argv);
-    if (call->entry->called) { /* by that name nobody could repeat it */
+    large_note_effect(call->world, call->command->row, call->argc, call->argv);
+    if (call->command->called) { /* by that name nobody could repeat it */
         request_append_count(buffer, call->argc);
-        request_append_argument(buffer, slice_of(call->entry->full_name));
+        request_append_argument(buffer, slice_of(call->command->full_name));
         for (int i = 1; i < call->argc; i++)
             request_append_argument(buffer, call->argv[i]);
     } else if (call->raw.size) {
@@ -164,7 +160,7 @@ static void note_effect(struct world *world, int argc, const struct slice *argv)
         return;
     const struct command_entry *entry = command_table_find(world->commands, argv[0]);
     ASSERT(entry);
-    large_note_effect(world, entry->command, argc, argv);
+    large_note_effect(world, entry->row, argc, argv);
 }
 
 void effect_command(struct call *call, int database, int argc, const struct slice *argv)
@@ -373,7 +369,7 @@ bool world_evict_entry(struct world *world, int database, struct entry *entry, s
     return true;
 }
 
-struct entry *call_write_in(struct call *call, int database, struct slice key, uint64_t hash)
+struct entry *lookup_write_in(struct call *call, int database, struct slice key, uint64_t hash)
 {
     struct world *world = call->world;
     struct entry *entry = database_find(store_database(world->store, database), key, hash);
@@ -383,7 +379,7 @@ struct entry *call_write_in(struct call *call, int database, struct slice key, u
     return NULL;
 }
 
-struct entry *call_write(struct call *call, struct slice key, uint64_t hash)
+struct entry *lookup_write(struct call *call, struct slice key, uint64_t hash)
 {
-    return call_write_in(call, call->session->database, key, hash);
+    return lookup_write_in(call, call->session->database, key, hash);
 }

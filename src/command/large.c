@@ -10,26 +10,17 @@ struct blob *large_blob(const struct world *world, const struct entry *entry)
 {
     uint64_t threshold = world->settings.value_file_threshold;
     struct blob *blob = entry_blob_of(entry);
-    return blob && threshold > 0 && blob->size >= threshold && world->values ? blob : NULL;
+    return blob && threshold > 0 && blob->size >= threshold && world->value_journal ? blob : NULL;
 }
 
 void large_changed(struct world *world, const struct entry *entry)
 {
     struct blob *blob = large_blob(world, entry);
     if (blob && !blob->origin)
-        journal_value_plan(world->values, blob);
+        journal_value_plan(world->value_journal, blob);
 }
 
 /* --- what a command looks at --------------------------------------------------------------------------- */
-
-/* SET looks at the old value only when it is asked to. */
-static bool set_looks(int argc, const struct slice *argv)
-{
-    for (int i = 3; i < argc; i++)
-        if (slice_is(argv[i], "get") || slice_is(argv[i], "ifeq"))
-            return true;
-    return false;
-}
 
 /* Whether the bytes of a key are looked at, by its place in the command. */
 static bool key_is_looked_at(unsigned flags)
@@ -41,17 +32,36 @@ static bool key_is_looked_at(unsigned flags)
     return true;
 }
 
+struct look_test {
+    const struct command *command;
+    int argc;
+    const struct slice *argv;
+    bool looks;
+};
+
+static void look_test_visit(void *context, int index, unsigned key_flags)
+{
+    (void)index;
+    struct look_test *test = context;
+    test->looks |=
+        key_is_looked_at(command_key_flags_as_called(test->command, test->argc, test->argv, key_flags));
+}
+
 /* Whether a command looks at the bytes of values at all. */
 static bool command_looks(const struct command *command, int argc, const struct slice *argv)
 {
     if (command->keys[0].first == 0 || command->flags & CMD_KEEPS_VALUES)
         return false;
-    return !(command->flags & CMD_LOOKS_WHEN_ASKED) || set_looks(argc, argv);
+    struct look_test test = {command, argc, argv, false};
+    command_each_key(command, argc, argv, look_test_visit, &test);
+    return test.looks;
 }
 
 struct look {
     struct world *world;
     struct database *db;
+    const struct command *command;
+    int argc;
     const struct slice *argv;
     void (*visit)(struct look *look, struct blob *blob);
     int index;
@@ -71,7 +81,7 @@ static void look_visit(void *context, int index, unsigned key_flags)
 {
     struct look *look = context;
     look->index = index;
-    if (key_is_looked_at(key_flags))
+    if (key_is_looked_at(command_key_flags_as_called(look->command, look->argc, look->argv, key_flags)))
         look_in(look, look->db, look->argv[index]);
 }
 
@@ -89,20 +99,26 @@ static void prepare_blob(struct look *look, struct blob *blob)
     struct world *world = look->world;
     struct looked_at looked_at = {blob->origin, look->index};
     if (!blob_is_loaded(blob) && !look->wrong)
-        look->wrong = journal_value_load(world->values, blob);
+        look->wrong = journal_value_load(world->value_journal, blob);
     buffer_append(&world->looked_at, &looked_at, sizeof(looked_at));
 }
 
 const char *large_prepare(struct call *call)
 {
     struct world *world = call->world;
-    const struct command *command = call->entry->command;
+    const struct command *command = call->command->row;
     bool may_write = command->flags & (CMD_WRITE | CMD_MAY_REPLICATE);
     buffer_clear(&world->looked_at);
-    if (!world->values || !(may_write ? journal_has_values(world->values) : world->has_unloaded) ||
+    if (!world->value_journal ||
+        !(may_write ? journal_has_values(world->value_journal) : world->has_unloaded) ||
         !command_looks(command, call->argc, call->argv))
         return NULL;
-    struct look look = {.world = world, .db = call->db, .argv = call->argv, .visit = prepare_blob};
+    struct look look = {.world = world,
+                        .db = call->db,
+                        .command = command,
+                        .argc = call->argc,
+                        .argv = call->argv,
+                        .visit = prepare_blob};
     command_each_key(command, call->argc, call->argv, look_visit, &look);
     return look.wrong;
 }
@@ -119,7 +135,7 @@ void large_note_effect(struct world *world, const struct command *command, int a
     if (world->looked_at.size == 0 || !command_looks(command, argc, argv))
         return;
     for (size_t at = 0; at < world->looked_at.size; at += sizeof(struct looked_at))
-        journal_value_used(world->values, looked_at_next(world, at).origin);
+        journal_value_used(world->value_journal, looked_at_next(world, at).origin);
 }
 
 /* A command may take a value apart from its file without changing a byte of it, and say nothing; the log
@@ -135,7 +151,7 @@ void large_finish(struct call *call)
         if (!blob || blob->origin == looked_at.origin)
             continue;
         if (!blob->origin)
-            journal_value_used(world->values, looked_at.origin);
+            journal_value_used(world->value_journal, looked_at.origin);
         large_changed(world, entry);
     }
     buffer_clear(&world->looked_at);
@@ -145,7 +161,7 @@ void large_finish(struct call *call)
 
 static void request_blob_bytes(struct look *look, struct blob *blob)
 {
-    if (!blob_is_loaded(blob) && !journal_value_request(look->world->values, blob))
+    if (!blob_is_loaded(blob) && !journal_value_request(look->world->value_journal, blob))
         look->waits = true;
 }
 
@@ -163,7 +179,7 @@ static void look_at_queue(struct look *look, const struct session *session)
 {
     for (size_t i = 0; i < session->queue_size; i++) {
         const struct queued_command *queued = &session->queue[i];
-        const struct command *command = queued->entry->command;
+        const struct command *command = queued->entry->row;
         look->argv = queued->argv;
         if (command->keys[0].first != 0)
             command_each_key(command, queued->argc, queued->argv, look_everywhere, look);
@@ -173,9 +189,11 @@ static void look_at_queue(struct look *look, const struct session *session)
 bool large_is_ready(struct world *world, struct session *session, const struct command_entry *entry,
                     const struct request *request)
 {
-    const struct command *command = entry->command;
+    const struct command *command = entry->row;
     struct look look = {.world = world,
                         .db = store_database(world->store, session->database),
+                        .command = command,
+                        .argc = request->argc,
                         .argv = request->argv,
                         .visit = request_blob_bytes};
     if (command_looks(command, request->argc, request->argv))

@@ -15,7 +15,7 @@ static struct entry *find_live(struct call *call, struct slice key, uint64_t has
     return entry;
 }
 
-struct entry *call_read(struct call *call, struct slice key, uint64_t hash)
+struct entry *lookup_read(struct call *call, struct slice key, uint64_t hash)
 {
     struct entry *entry = find_live(call, key, hash);
     if (!entry)
@@ -26,7 +26,7 @@ struct entry *call_read(struct call *call, struct slice key, uint64_t hash)
     return entry;
 }
 
-struct entry *call_peek(struct call *call, struct slice key, uint64_t hash)
+struct entry *lookup_peek(struct call *call, struct slice key, uint64_t hash)
 {
     struct entry *entry = find_live(call, key, hash);
     if (!entry)
@@ -34,14 +34,14 @@ struct entry *call_peek(struct call *call, struct slice key, uint64_t hash)
     return entry;
 }
 
-struct entry *call_inspect(struct call *call, struct slice key, uint64_t hash)
+struct entry *lookup_inspect(struct call *call, struct slice key, uint64_t hash)
 {
     return find_live(call, key, hash);
 }
 
 uint64_t call_hash(const struct call *call, int index)
 {
-    if (index == call->entry->command->keys[0].first)
+    if (index == call->command->row->keys[0].first)
         return call->key_hash;
     return store_hash(call->world->store, call->argv[index]);
 }

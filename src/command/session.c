@@ -1,10 +1,10 @@
 #include "command/session.h"
 
 #include "base/memory.h"
-#include "command/acl.h"
-#include "command/observe.h"
-#include "command/pubsub.h"
-#include "command/tracking.h"
+#include "command/acl/acl.h"
+#include "command/message/pubsub.h"
+#include "command/message/tracking.h"
+#include "command/observe/observe.h"
 #include "command/transaction.h"
 #include "command/watch.h"
 

@@ -1,7 +1,7 @@
 #include "command/transaction.h"
 
 #include "base/memory.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "command/families.h"
 #include "command/watch.h"
 
@@ -99,11 +99,11 @@ bool transaction_queue(struct session *session, struct command_entry *entry, con
     queued->entry = entry;
     queued_fill(queued, request, bytes);
     session->queue_bytes += cost;
-    session->queue_flags |= entry->command->flags;
-    if (entry->command->flags & CMD_WRITE) {
+    session->queue_flags |= entry->row->flags;
+    if (entry->row->flags & CMD_WRITE) {
         uint64_t value_bytes;
         session->queue_unit_bytes +=
-            effect_size_max(session->world, entry->command, request->argc, request->argv, &value_bytes);
+            effect_size_max(session->world, entry->row, request->argc, request->argv, &value_bytes);
         session->queue_value_bytes += value_bytes;
         if (session->queue_value_bytes > VALUE_TOO_LARGE) /* no sum of a few of them wraps */
             session->queue_value_bytes = VALUE_TOO_LARGE;
@@ -171,7 +171,7 @@ static void run_queue(struct call *call)
                              .raw = queued->raw,
                              .blobs = queued->blobs,
                              .blob_count = queued->blob_count,
-                             .entry = queued->entry};
+                             .command = queued->entry};
         dispatch_call(call->world, session, &inner);
         /* A command behind it that changes the value then need not copy it first. */
         queued_drop_blobs(queued);

@@ -2,13 +2,13 @@
 #include <time.h>
 
 #include "base/memory.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "command/dispatch.h"
 #include "command/evict.h"
-#include "command/latency.h"
-#include "command/observe.h"
-#include "command/pubsub.h"
-#include "command/tracking.h"
+#include "command/message/pubsub.h"
+#include "command/message/tracking.h"
+#include "command/observe/latency.h"
+#include "command/observe/observe.h"
 #include "command/watch.h"
 
 /* Codes counted one by one. Commands have a dozen; DEBUG ERROR can make up more, and what is beyond this many

@@ -126,7 +126,7 @@ bool engine_begin_log(struct engine *engine, const struct journal_options *optio
     }
     world->stream_database = 0;
     world->changes_since_rewrite = 0;
-    world->values = journal;
+    world->value_journal = journal;
     world->journal = journal;
     return true;
 }

@@ -3,8 +3,9 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/evict.h"
-#include "command/tracking.h"
+#include "command/message/tracking.h"
 #include "engine/private.h"
+#include "family/families.h"
 
 /* Expiry runs in slices of at most this long, and at least three times as long passes between two of them: a
  * quarter of the processor at the most, and no command waits longer than a slice. */
@@ -24,6 +25,7 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
 {
     struct engine *engine = mem_alloc_zero(sizeof(*engine));
     engine->world = world_new(&options->world);
+    family_add_all(engine->world->commands);
     engine->world->stream_database = -1;
     engine->host = options->host;
     engine->disk = options->journal.disk;
@@ -41,7 +43,7 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
         }
         struct journal_stats stats;
         journal_stats_read(engine->journal, &stats);
-        engine->world->values = engine->journal;
+        engine->world->value_journal = engine->journal;
         engine->replay = replay_new(engine->world, stats.base_bytes);
         engine->world->loading = true;
         engine->recovery_began_us = clock_monotonic_us(options->world.clock);

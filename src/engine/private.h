@@ -3,7 +3,7 @@
 #define DKV_ENGINE_PRIVATE_H
 
 #include "base/memory.h"
-#include "command/latency.h"
+#include "command/observe/latency.h"
 #include "engine/engine.h"
 
 struct lazyfree;

@@ -111,13 +111,13 @@ static const char *take_blobs(struct replay *replay, const struct frame *frame,
     for (size_t gap = reader->first_gap; gap < reader->next_gap; gap++) {
         const char *wrong;
         struct value_reference value = frame_value(frame, (uint32_t)gap);
-        struct blob *blob = journal_value_blob(replay->world->values, &value, &wrong);
+        struct blob *blob = journal_value_blob(replay->world->value_journal, &value, &wrong);
         if (!blob)
             return wrong;
         int index = reader->gap_arguments[gap - reader->first_gap];
         blobs[gap - reader->first_gap] = (struct request_blob){index, blob};
         /* What the store does not keep as a blob it copies. */
-        if (blob->size < BLOB_MIN && (wrong = journal_value_load(replay->world->values, blob)) != NULL)
+        if (blob->size < BLOB_MIN && (wrong = journal_value_load(replay->world->value_journal, blob)) != NULL)
             return wrong;
         argv[index] = blob_slice(blob);
     }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "http/internal.h"
 #include "http/text.h"
 

@@ -228,7 +228,7 @@ static void command_each(const struct command_entry *entry, command_visit *visit
 {
     if (entry->stats.calls || entry->stats.rejected)
         visit(context, entry);
-    for (size_t i = 0; i < entry->command->subcommand_count; i++)
+    for (size_t i = 0; i < entry->row->subcommand_count; i++)
         command_each(&entry->children[i], visit, context);
 }
 

@@ -1,7 +1,7 @@
 #include "http/keyspace_view.h"
 
 #include "base/memory.h"
-#include "command/observe.h"
+#include "command/observe/observe.h"
 
 static void sample_take(const struct world *world, struct keyspace_sample *sample)
 {

@@ -1,7 +1,7 @@
 /* The life of a request: its target, its fields, its body, what it runs, and when its answer may go. */
 #include "base/memory.h"
 #include "base/number.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "http/internal.h"
 #include "http/text.h"
 

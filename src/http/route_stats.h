@@ -2,7 +2,7 @@
 #ifndef DKV_HTTP_ROUTE_STATS_H
 #define DKV_HTTP_ROUTE_STATS_H
 
-#include "command/latency.h"
+#include "command/observe/latency.h"
 
 /* There are not so many that this server answers with. */
 #define ROUTE_STATUSES_MAX 32

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/version.h"
-#include "command/observe.h"
+#include "command/observe/observe.h"
 #include "http/figures.h"
 #include "http/json_writer.h"
 
@@ -117,9 +117,9 @@ static void write_command(void *context, const struct command_entry *entry)
     struct writer *writer = context;
     const struct command_stats *stats = &entry->stats;
     struct buffer *out = writer->out;
-    if (entry->command->flags & CMD_WRITE)
+    if (entry->row->flags & CMD_WRITE)
         writer->writes += stats->calls;
-    else if (entry->command->flags & CMD_READONLY)
+    else if (entry->row->flags & CMD_READONLY)
         writer->reads += stats->calls;
     json_write_object(out, NULL);
     json_literal(out, "name", entry->full_name);

@@ -1,5 +1,5 @@
 /* What operators scrape and look at. */
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "http/handlers.h"
 #include "http/internal.h"
 #include "http/metrics.h"

@@ -5,7 +5,7 @@
 #ifndef DKV_SERVER_ACL_FILE_H
 #define DKV_SERVER_ACL_FILE_H
 
-#include "command/acl.h"
+#include "command/acl/acl.h"
 
 /* Adds the text's users to the draft. False: *error says where, name:line first, and why. */
 bool acl_file_read(struct acl_draft *draft, const char *name, struct slice text, struct buffer *error);

@@ -1,7 +1,7 @@
 /* Administration: rewrites under all their names, SHUTDOWN, TIME and ROLE. */
 #include "base/diag.h"
 #include "base/number.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "server/server.h"
 
 /* --- rewrites ------------------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "command/evict.h"
-#include "command/observe.h"
+#include "command/observe/observe.h"
 
 /* Milliseconds, of which there may be more than fit. */
 static int64_t latency_us_from(int64_t ms)

@@ -2,7 +2,7 @@
 #ifndef DKV_SERVER_APPLY_H
 #define DKV_SERVER_APPLY_H
 
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "server/server.h"
 
 struct world_settings settings_from(const struct config *config);

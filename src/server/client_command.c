@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 #include "base/number.h"
-#include "command/acl.h"
-#include "command/tracking.h"
+#include "command/acl/acl.h"
+#include "command/message/tracking.h"
 #include "server/server.h"
 
 /* --- describing ---------------------------------------------------------------------------------------- */

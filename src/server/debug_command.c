@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "command/dump.h"
+#include "family/dump.h"
 #include "server/server.h"
 
 /* --- single keys and the process ----------------------------------------------------------------------- */
@@ -29,7 +29,7 @@ static void debug_sleep(struct call *call)
 static void debug_object(struct call *call)
 {
     static const char *const encodings[] = {"int", "embstr", "raw"};
-    struct entry *entry = call_inspect(call, call->argv[2], store_hash(call->world->store, call->argv[2]));
+    struct entry *entry = lookup_inspect(call, call->argv[2], store_hash(call->world->store, call->argv[2]));
     if (!entry) {
         reply_error(call->reply, "ERR no such key");
         return;
@@ -227,7 +227,7 @@ static void debug_digest_value(struct call *call)
     for (int i = 2; i < call->argc; i++) {
         struct digest digest = {.call = call};
         struct entry *entry =
-            call_inspect(call, call->argv[i], store_hash(call->world->store, call->argv[i]));
+            lookup_inspect(call, call->argv[i], store_hash(call->world->store, call->argv[i]));
         if (entry)
             digest_add(&digest, entry);
         digest_format(&digest, text);
@@ -290,7 +290,7 @@ static void populate_one(struct call *call, const struct populate *populate, int
     buffer_append_slice(key, populate->prefix);
     buffer_append_format(key, ":%lld", (long long)number);
     uint64_t hash = store_hash(call->world->store, buffer_slice(key));
-    if (call_write(call, buffer_slice(key), hash))
+    if (lookup_write(call, buffer_slice(key), hash))
         return;
     buffer_clear(value);
     buffer_append_format(value, "value:%lld", (long long)number);

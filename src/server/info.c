@@ -11,9 +11,9 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "command/evict.h"
-#include "command/latency.h"
-#include "command/pubsub.h"
-#include "command/tracking.h"
+#include "command/message/pubsub.h"
+#include "command/message/tracking.h"
+#include "command/observe/latency.h"
 #include "server/server.h"
 
 void rate_sample(struct rate *rate, uint64_t value, int64_t now_us)
@@ -523,7 +523,7 @@ static void put_command(struct server *server, struct buffer *out, const struct 
                              stats->calls ? (double)usec / (double)stats->calls : 0.0, stats->rejected,
                              stats->failed);
     }
-    for (size_t i = 0; i < entry->command->subcommand_count; i++)
+    for (size_t i = 0; i < entry->row->subcommand_count; i++)
         put_command(server, out, &entry->children[i]);
 }
 
@@ -557,7 +557,7 @@ static void put_latency(struct server *server, struct buffer *out, const struct 
 {
     if (entry->stats.histogram && entry->stats.histogram->count)
         put_percentiles(server, out, entry);
-    for (size_t i = 0; i < entry->command->subcommand_count; i++)
+    for (size_t i = 0; i < entry->row->subcommand_count; i++)
         put_latency(server, out, &entry->children[i]);
 }
 

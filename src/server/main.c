@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/version.h"
-#include "command/observe.h"
+#include "command/observe/observe.h"
 #include "journal/names.h"
 #include "server/apply.h"
 #include "server/redis_data.h"

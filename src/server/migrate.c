@@ -15,8 +15,8 @@
 
 #include "base/memory.h"
 #include "base/number.h"
-#include "command/acl.h"
-#include "command/dump.h"
+#include "command/acl/acl.h"
+#include "family/dump.h"
 #include "resp/request.h"
 #include "server/server.h"
 
@@ -162,7 +162,7 @@ static void requests_make(struct migration *migration)
     migration->sent = mem_alloc((size_t)(migration->key_count + 1) * sizeof(*migration->sent));
     for (int i = 0; i < migration->key_count; i++) {
         int index = migration->first_key + i;
-        struct entry *entry = call_read(call, call->argv[index], call_hash(call, index));
+        struct entry *entry = lookup_read(call, call->argv[index], call_hash(call, index));
         if (entry)
             append_key(migration, index, entry);
     }
@@ -318,7 +318,7 @@ static void delete_sent(struct migration *migration)
     for (int i = 0; i < migration->sent_count; i++) {
         struct slice key = call->argv[migration->sent[i]];
         uint64_t hash = call_hash(call, migration->sent[i]);
-        if (!call_write(call, key, hash))
+        if (!lookup_write(call, key, hash))
             continue; /* named twice */
         call_changed(call, key, hash);
         database_delete(call->db, key, hash);

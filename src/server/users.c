@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "command/acl.h"
+#include "command/acl/acl.h"
 #include "server/acl_file.h"
 #include "server/apply.h"
 #include "server/config_table.h"

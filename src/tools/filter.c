@@ -5,6 +5,7 @@
 #include "base/glob.h"
 #include "base/hash.h"
 #include "command/dispatch.h"
+#include "family/families.h"
 
 bool key_filter_open(struct key_filter *filter, const char *pattern)
 {
@@ -16,6 +17,7 @@ bool key_filter_open(struct key_filter *filter, const char *pattern)
         return false;
     filter->commands = command_table_new();
     command_families_add(filter->commands);
+    family_add_all(filter->commands);
     return true;
 }
 
@@ -47,10 +49,10 @@ bool key_filter_passes(const struct key_filter *filter, const struct request *re
     if (!filter->commands)
         return true;
     const struct command_entry *entry = command_table_find(filter->commands, request->argv[0]);
-    if (entry && command_arity_fits(entry->command, request->argc)) {
-        if (entry->command->keys[0].first == 0)
+    if (entry && command_arity_fits(entry->row, request->argc)) {
+        if (entry->row->keys[0].first == 0)
             return true;
-        command_each_key(entry->command, request->argc, request->argv, match_key, &match);
+        command_each_key(entry->row, request->argc, request->argv, match_key, &match);
         return match.found;
     }
     for (int i = 1; i < request->argc; i++)
@@ -82,6 +84,7 @@ void key_set_open(struct key_set *set)
 {
     *set = (struct key_set){.commands = command_table_new()};
     command_families_add(set->commands);
+    family_add_all(set->commands);
 }
 
 void key_set_close(struct key_set *set)
@@ -94,8 +97,8 @@ void key_set_add(struct key_set *set, int database, const struct request *reques
 {
     struct addition addition = {set, request, database};
     const struct command_entry *entry = command_table_find(set->commands, request->argv[0]);
-    if (entry && command_arity_fits(entry->command, request->argc) && entry->command->keys[0].first != 0)
-        command_each_key(entry->command, request->argc, request->argv, add_key, &addition);
+    if (entry && command_arity_fits(entry->row, request->argc) && entry->row->keys[0].first != 0)
+        command_each_key(entry->row, request->argc, request->argv, add_key, &addition);
 }
 
 static int compare(const void *a, const void *b)

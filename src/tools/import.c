@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/dispatch.h"
+#include "family/families.h"
 #include "resp/request.h"
 #include "server/redis_snapshot.h"
 #include "tools/aof.h"
@@ -29,6 +30,7 @@ void importer_open(struct importer *importer, struct disk *into, struct clock *c
     *importer = (struct importer){.now_ms = now_ms, .time_ms = now_ms};
     importer->commands = command_table_new();
     command_families_add(importer->commands);
+    family_add_all(importer->commands);
     new_folder_begin(&importer->out, into, now_ms);
     new_folder_empty_base(&importer->out, now_ms);
     new_folder_segment(&importer->out, 0);
@@ -157,9 +159,9 @@ static bool take_effect(struct importer *importer, const struct request *request
     int argc = request->argc;
     if (!entry)
         return fail_at(importer, offset, "this version of dkv does not know the command", request->argv[0]);
-    if (!entry->command->function || !command_arity_fits(entry->command, argc))
+    if (!entry->row->function || !command_arity_fits(entry->row, argc))
         return fail_at(importer, offset, "wrong number of arguments", request->argv[0]);
-    if (!(entry->command->flags & CMD_WRITE)) {
+    if (!(entry->row->flags & CMD_WRITE)) {
         importer->left_out++;
         return true;
     }

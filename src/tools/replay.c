@@ -164,7 +164,7 @@ bool replay_values(struct disk *disk, const char *name, struct clock *clock, str
     struct engine *engine = recover(&still, name, clock, REPLAY_DATABASES, VALUE_LOAD_NEVER, error);
     if (!engine)
         return false;
-    journal_values_each(engine_world(engine)->values, append_name, names);
+    journal_values_each(engine_world(engine)->value_journal, append_name, names);
     engine_abandon(engine);
     return true;
 }

@@ -9,8 +9,9 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
-#include "command/acl_user.h"
+#include "command/acl/acl_user.h"
 #include "command/dispatch.h"
+#include "family/families.h"
 #include "server/acl_file.h"
 #include "server/config_table.h"
 #include "server/server.h"
@@ -27,6 +28,7 @@ static struct acl *acl_make(void)
                                           .random_seed = 1,
                                           .settings = {.bulk_max = 1 << 20, .query_max = 1 << 20}};
     struct world *world = world_new(&options);
+    family_add_all(world->commands);
     config_commands_add(world->commands);
     return world->acl;
 }

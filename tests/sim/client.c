@@ -252,7 +252,7 @@ static lsn_t leans_on(const struct client *client, const struct sim_command *com
         return 0;
     if (command->kind == COMMAND_EXEC)
         return begins_with(reply, "*-1") || begins_with(reply, "_") ? shown : 0;
-    return client->session->last_command->command->flags & CMD_WRITE ? shown : 0;
+    return client->session->last_command->row->flags & CMD_WRITE ? shown : 0;
 }
 
 static void show_gone(struct sim *sim, struct promise *promise, int database, int key)

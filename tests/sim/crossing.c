@@ -86,8 +86,8 @@ const char *__wrap_large_prepare(struct call *call)
 {
     running.call = call;
     running.count = 0;
-    if (call->entry->command->keys[0].first > 0 && !call->session->replaying)
-        command_each_key(call->entry->command, call->argc, call->argv, note_key, NULL);
+    if (call->command->row->keys[0].first > 0 && !call->session->replaying)
+        command_each_key(call->command->row, call->argc, call->argv, note_key, NULL);
     return __real_large_prepare(call);
 }
 
@@ -97,7 +97,7 @@ void __wrap_large_finish(struct call *call)
     for (int i = 0; i < running.count; i++) {
         bool large = is_large(call, running.index[i]);
         for (size_t j = 0; j < CROSSING_COUNT && large != running.was_large[i]; j++)
-            if (strcmp(crossings[j].name, call->entry->command->name) == 0)
+            if (strcmp(crossings[j].name, call->command->row->name) == 0)
                 (*(large ? &crossings[j].grown : &crossings[j].shrunk))++;
     }
     running.count = 0;

@@ -12,7 +12,7 @@ SIM_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
 SECONDS     ?= 60
 
 $(SIM): $(SIM_OBJECTS) $(call stack,engine)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=journal_unit_end,--wrap=large_prepare,--wrap=large_finish -o $@ $^ $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=journal_unit_end,--wrap=large_prepare,--wrap=large_finish -o $@ $^ $(call libs,engine)
 
 sim-build: $(SIM)
 

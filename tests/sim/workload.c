@@ -168,9 +168,9 @@ const char *workload_lacks(const struct command_table *commands)
 {
     for (size_t i = 0; i < command_table_count(commands); i++) {
         const struct command_entry *entry = command_table_at(commands, i);
-        bool counts = (entry->command->flags & CMD_WRITE) || (entry->command->flags & CMD_READONLY);
-        if (counts && !entry->parent && !is_said(entry->command))
-            return entry->command->name;
+        bool counts = (entry->row->flags & CMD_WRITE) || (entry->row->flags & CMD_READONLY);
+        if (counts && !entry->parent && !is_said(entry->row))
+            return entry->row->name;
     }
     return NULL;
 }

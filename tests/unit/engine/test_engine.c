@@ -1,6 +1,6 @@
 /* The engine on a real folder without its commit thread: what is executed comes back after a crash, in every
  * way that a command can say it; replies wait for what they tell of; time is the test's. */
-#include "command/latency.h"
+#include "command/observe/latency.h"
 #include "engine/private.h"
 #include "fixture.h"
 

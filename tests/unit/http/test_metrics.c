@@ -2,7 +2,7 @@
 #include <jansson.h>
 
 #include "../engine/fixture.h"
-#include "command/observe.h"
+#include "command/observe/observe.h"
 #include "http/figures.h"
 #include "http/json_writer.h"
 

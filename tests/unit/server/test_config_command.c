@@ -1,5 +1,5 @@
 /* CONFIG as clients see it. Replies and texts of errors are those of redis-server. */
-#include "../command/dialog.h"
+#include "../family/dialog.h"
 #include "server/server.h"
 
 /* Plays turns against a fresh configuration. */
