@@ -17,8 +17,8 @@
 #ifndef DKV_VALUE_HASH_H
 #define DKV_VALUE_HASH_H
 
-#include "base/bytes.h"
 #include "base/random.h"
+#include "value/listpack.h"
 
 /* Milliseconds since 1970-01-01 UTC at which a field expires lie in 1 ... FIELD_TIME_MAX. */
 #define FIELD_TIME_MAX ((INT64_C(1) << 48) - 1)
@@ -51,6 +51,8 @@ struct hash_field {
     char value_scratch[HASH_SCRATCH];
 };
 
+typedef void hash_visit(void *context, const struct hash_field *field);
+
 /* --- The small form, in bytes of the caller's --- */
 
 /* A listpack with an even number of elements. Its size stands in it. */
@@ -65,11 +67,11 @@ size_t packed_hash_size(const char *packed);
 bool packed_hash_find(const char *packed, struct slice name, struct hash_field *found);
 /* Fills in the field at *position, which begins as 0, and moves it on; false behind the last one. */
 bool packed_hash_next(const char *packed, size_t *position, struct hash_field *field);
-/* A field by chance, each as likely; the hash must not be empty. */
-void packed_hash_random(const char *packed, struct random *random, struct hash_field *field);
-/* Whether bytes that others wrote are a packed hash: every element whole, names all different, at least one.
- */
-bool packed_hash_valid(struct slice bytes);
+/* A field by chance, each as likely; false: it is empty. */
+bool packed_hash_random(const char *packed, struct random *random, struct hash_field *field);
+/* As hash_random_distinct. */
+void packed_hash_random_distinct(const char *packed, struct random *random, size_t count, hash_visit *visit,
+                                 void *context);
 
 /* A change that has been looked up and encoded but not done. Between the two the bytes may move, to where
  * there is room for `bytes`; they may not change, and neither may the name and the value. */
@@ -77,11 +79,10 @@ struct packed_hash_change {
     bool found;   /* there is a field of this name already */
     size_t bytes; /* what the packed hash takes after the change */
     size_t size;  /* fields after the change */
-    /* The rest is for packed_hash_apply. */
-    struct slice name, value;
-    int64_t name_number, value_number;
+    /* What packed_hash_apply puts in place of what. */
     size_t position, old_bytes;
-    uint8_t name_kind, value_kind, operation;
+    unsigned old_count, count;
+    struct listpack_item items[2];
 };
 
 /* Setting a field to a value. */
@@ -90,8 +91,10 @@ void packed_hash_plan_set(const char *packed, struct slice name, struct slice va
 /* Deleting one; false: there is none, and nothing to apply. A hash whose last field goes is empty: 0 in size.
  */
 bool packed_hash_plan_delete(const char *packed, struct slice name, struct packed_hash_change *change);
-/* Whether the thresholds keep the small form for what comes out. If not: hash_from_packed, then hash_set. */
-bool packed_hash_stays(const struct hash_settings *settings, const struct packed_hash_change *change);
+/* Whether the thresholds keep the small form for what comes of setting this name to this value. If not:
+ * hash_from_listpack, then hash_set. */
+bool packed_hash_stays(const struct hash_settings *settings, const struct packed_hash_change *change,
+                       struct slice name, struct slice value);
 /* Does it, in place. */
 void packed_hash_apply(char *packed, const struct packed_hash_change *change);
 
@@ -101,9 +104,13 @@ struct hash;
 
 /* An empty one, as a listpack. */
 struct hash *hash_new(const struct hash_settings *settings);
-/* One with the fields of a packed hash, which is copied and must be valid; as a table if the thresholds want
- * that. NULL: it is large and there is not enough memory. */
-struct hash *hash_from_packed(const struct hash_settings *settings, const char *packed);
+/* Whether bytes that others wrote are the listpack of a hash of this encoding (not HASH_TABLE): every element
+ * whole, at least one field, names all different, times in order. */
+bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding);
+/* One with the fields of such a listpack, which is copied; as a table if it has more of them than settings
+ * allow. NULL: it is large and there is not enough memory. */
+struct hash *hash_from_listpack(const struct hash_settings *settings, struct slice listpack,
+                                enum hash_encoding encoding);
 /* An equal one of the same encoding. NULL: there is not enough memory. Its owner room is zero. */
 struct hash *hash_duplicate(const struct hash *hash);
 void hash_free(struct hash *hash);
@@ -145,12 +152,11 @@ bool hash_delete(struct hash *hash, struct slice name);
 /* Sets or clears (FIELD_NEVER) the time of a field; whether the field is there. */
 bool hash_set_time(struct hash *hash, struct slice name, int64_t expire_ms);
 
-/* A time before which no field expires: INT64_MAX if none has a time. A lower bound, which hash_next_due
- * raises to the truth when it finds nothing. */
+/* The earliest time of any field, INT64_MAX if none has one. O(1). */
 int64_t hash_earliest_ms(const struct hash *hash);
-/* The next field with expire_ms <= now_ms; false when none is due or *budget, decreased by the steps of work
- * done, is used up. The caller deletes it or changes its time before asking again. */
-bool hash_next_due(struct hash *hash, int64_t now_ms, int *budget, struct hash_field *due);
+/* A field with expire_ms <= now_ms; false when there is none. The caller deletes it or changes its time
+ * before asking again. Takes a bounded time. */
+bool hash_next_due(const struct hash *hash, int64_t now_ms, struct hash_field *due);
 /* Fields with expire_ms <= now_ms; takes time in proportion to those alone. */
 size_t hash_due_size(const struct hash *hash, int64_t now_ms);
 
@@ -165,7 +171,6 @@ struct hash_iterator {
 };
 bool hash_iterate(struct hash_iterator *iterator, struct hash_field *field);
 
-typedef void hash_visit(void *context, const struct hash_field *field);
 /* One step of a scan: visits a few fields (all of a listpack) and returns the next cursor, 0 at the end. A
  * field that is there from the first step to the last is visited at least once, however the hash changes in
  * between. visit must not change the hash. */
@@ -177,5 +182,12 @@ bool hash_random(const struct hash *hash, struct random *random, int64_t now_ms,
  * if there are no more. */
 void hash_random_distinct(const struct hash *hash, struct random *random, int64_t now_ms, size_t count,
                           hash_visit *visit, void *context);
+
+/* So many fields will be there soon: makes room for them at once instead of step by step. 0: nothing is
+ * expected any more. Does nothing for what stays small. */
+void hash_expect(struct hash *hash, size_t fields);
+/* Does a little of what was put off while tables were frozen; returns whether more is left. Changes do so by
+ * themselves, too. */
+bool hash_settle(struct hash *hash, int steps);
 
 #endif
