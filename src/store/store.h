@@ -21,7 +21,7 @@ struct entry;
 
 /* What TYPE answers. New types take the next number and a set of value_operations (entry.h), their name among
  * them. */
-enum value_type { VALUE_STRING, VALUE_TYPE_COUNT };
+enum value_type { VALUE_STRING, VALUE_HASH, VALUE_TYPE_COUNT };
 
 /* How a string is kept, as OBJECT ENCODING tells it. */
 enum string_encoding { STRING_INT, STRING_EMBSTR, STRING_RAW };

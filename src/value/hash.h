@@ -133,9 +133,9 @@ size_t hash_payload(const struct hash *hash);
 /* The listpack of a hash that is one, size 0 for a table. Valid until the next change. */
 struct slice hash_listpack(const struct hash *hash);
 
-/* A room of 32 bytes in a hash that has, or had, fields with times, for whoever keeps the hash in an order of
+/* A room of 40 bytes in a hash that has, or had, fields with times, for whoever keeps the hash in an order of
  * time. It is zero at first, stays where it is, and goes with the hash; NULL: no field ever had a time. */
-#define HASH_OWNER_ROOM 32
+#define HASH_OWNER_ROOM 40
 void *hash_owner_room(const struct hash *hash);
 
 bool hash_find(const struct hash *hash, struct slice name, struct hash_field *found);
