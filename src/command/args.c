@@ -3,7 +3,9 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/args.h"
 #include "command/call.h"
+#include "command/lookup.h"
 
 void call_reply_argument(struct call *call, int index)
 {

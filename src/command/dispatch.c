@@ -5,14 +5,18 @@
 
 #include "base/memory.h"
 #include "command/acl/acl.h"
+#include "command/args.h"
+#include "command/effect.h"
 #include "command/evict.h"
 #include "command/families.h"
 #include "command/large.h"
+#include "command/lookup.h"
 #include "command/message/push.h"
 #include "command/message/tracking.h"
 #include "command/observe/latency.h"
 #include "command/observe/observe.h"
 #include "command/transaction.h"
+#include "command/world.h"
 
 void command_families_add(struct command_table *table)
 {

@@ -4,12 +4,17 @@
  * front of the first; when a second one joins, MULTI is moved in before it at the end of the unit, which is
  * rare and short. A SELECT that a unit needs stands in front of MULTI: on its own it changes nothing, so it
  * may be there without what follows. */
+#include "command/effect.h"
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/event.h"
 #include "command/large.h"
+#include "command/lookup.h"
 #include "command/message/push.h"
 #include "command/message/tracking.h"
 #include "command/watch.h"
+#include "command/world.h"
 #include "resp/request.h"
 
 /* --- how much it may be -------------------------------------------------------------------------------- */

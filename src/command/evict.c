@@ -2,8 +2,11 @@
 
 #include <math.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/dispatch.h"
+#include "command/effect.h"
+#include "command/world.h"
 
 /* --- policies ------------------------------------------------------------------------------------------ */
 

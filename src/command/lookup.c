@@ -1,6 +1,8 @@
 /* Looking keys up: hits and misses are counted, what has expired is not seen, times of last use are kept.
  * Looking up to write is in effect.c, since it may have an effect. */
+#include "command/lookup.h"
 #include "command/call.h"
+#include "command/event.h"
 
 static struct entry *find_live(struct call *call, struct slice key, uint64_t hash)
 {

@@ -8,6 +8,7 @@
  * same for all that expired before, so there is one a round at the most. */
 #include "base/diag.h"
 #include "command/dispatch.h"
+#include "command/world.h"
 
 /* From here on a step of the wall clock is worth telling; and so often at the most. */
 #define STEP_MIN_US   1000000

@@ -2,7 +2,9 @@
 
 #include "base/memory.h"
 #include "command/acl/acl.h"
+#include "command/effect.h"
 #include "command/families.h"
+#include "command/lookup.h"
 #include "command/watch.h"
 
 static struct blob *argument_blob(const struct request *request, int index)

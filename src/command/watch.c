@@ -1,6 +1,8 @@
 #include "command/watch.h"
 
+#include "base/diag.h"
 #include "base/memory.h"
+#include "command/lookup.h"
 
 /* Buckets at first: a power of two. There are never more watches than buckets. */
 #define WATCH_BUCKETS_MIN 1024

@@ -1,6 +1,7 @@
 /* The world that commands act on: made, freed, its counter of ticks and its error statistics. */
 #include <time.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl.h"
 #include "command/dispatch.h"
@@ -10,6 +11,7 @@
 #include "command/observe/latency.h"
 #include "command/observe/observe.h"
 #include "command/watch.h"
+#include "command/world.h"
 
 /* Codes counted one by one. Commands have a dozen; DEBUG ERROR can make up more, and what is beyond this many
  * is only counted in the sum. */

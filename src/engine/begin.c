@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/diag.h"
 #include "engine/private.h"
 
 #define PAUSE_NS 100000

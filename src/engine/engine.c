@@ -1,9 +1,13 @@
 #include "engine/engine.h"
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/effect.h"
 #include "command/evict.h"
 #include "command/message/tracking.h"
+#include "command/observe/latency.h"
+#include "command/world.h"
 #include "engine/private.h"
 #include "family/families.h"
 

@@ -4,6 +4,7 @@
  * time is held, all that has expired by it is deleted, and when the deletions are written, time follows the
  * clock. The next frame then says the lower time, behind the deletions: recovery takes the last frame's time,
  * so it has either both or neither. */
+#include "command/effect.h"
 #include "engine/private.h"
 
 /* Holding time lets it leap to the next tick. Where not all is found at once, or on a full disk, that must

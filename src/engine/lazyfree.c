@@ -1,5 +1,6 @@
 #include <pthread.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "engine/private.h"
 

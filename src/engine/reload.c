@@ -1,6 +1,7 @@
 /* DEBUG RELOAD: the state in memory given up, and made again from the log that is being written. */
 #include <time.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/watch.h"
 #include "engine/private.h"

@@ -5,7 +5,10 @@
  * count. */
 #include <errno.h>
 
+#include "base/diag.h"
 #include "base/number.h"
+#include "command/effect.h"
+#include "command/world.h"
 #include "engine/private.h"
 #include "resp/request.h"
 

@@ -2,8 +2,13 @@
  *
  * A field's bits are in big-endian order. A field of up to 64 bits at any bit lies within nine bytes, which
  * are read, changed and written back as one number. */
+#include "base/diag.h"
 #include "base/memory.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/event.h"
 #include "command/large.h"
+#include "command/lookup.h"
 #include "family/bit_offset.h"
 #include "family/families.h"
 #include "family/string_key.h"

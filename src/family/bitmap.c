@@ -1,6 +1,10 @@
 /* Bitmaps: strings seen as rows of bits. BITFIELD is in bitfield.c. */
 #include "base/bits.h"
 #include "base/memory.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/event.h"
+#include "command/lookup.h"
 #include "family/bit_offset.h"
 #include "family/expire.h"
 #include "family/families.h"

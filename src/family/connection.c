@@ -3,7 +3,9 @@
 #include "base/number.h"
 #include "base/version.h"
 #include "command/acl/acl.h"
+#include "command/args.h"
 #include "command/dispatch.h"
+#include "command/world.h"
 #include "family/families.h"
 
 static void ping_command(struct call *call)

@@ -23,6 +23,10 @@
 
 #include "base/crc64.h"
 #include "base/memory.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/event.h"
+#include "command/lookup.h"
 #include "family/dump.h"
 #include "family/expire.h"
 #include "family/families.h"

@@ -4,7 +4,12 @@
  * change is stated as PEXPIREAT, PERSIST, or, for a time that has passed already, DEL. */
 #include "family/expire.h"
 
+#include "base/diag.h"
 #include "base/number.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/event.h"
+#include "command/lookup.h"
 #include "family/families.h"
 
 bool call_expire_time(struct call *call, int index, unsigned form, int64_t *at_ms)

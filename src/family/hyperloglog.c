@@ -3,7 +3,12 @@
  * Whether a sparse sketch that grew becomes dense hangs on hll-sparse-max-bytes as it was then. So a command
  * that made one dense for its size states the whole result as its effect, and no command of the stream ever
  * does that: what is repeated leads to the same bytes, whatever the limit is by then. */
+#include "base/diag.h"
 #include "base/memory.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/event.h"
+#include "command/lookup.h"
 #include "family/families.h"
 #include "family/hll.h"
 #include "family/string_key.h"

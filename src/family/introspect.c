@@ -2,7 +2,9 @@
  * of the families; ACL categories partly follow from flags. */
 #include <stdio.h>
 
+#include "base/diag.h"
 #include "base/glob.h"
+#include "command/args.h"
 #include "command/call.h"
 #include "family/families.h"
 #include "family/syntax.h"

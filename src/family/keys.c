@@ -2,10 +2,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/diag.h"
 #include "base/glob.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/args.h"
 #include "command/call.h"
+#include "command/effect.h"
+#include "command/event.h"
+#include "command/lookup.h"
 #include "command/message/tracking.h"
 #include "family/families.h"
 

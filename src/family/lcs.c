@@ -6,8 +6,11 @@
  * the reply. */
 #include "family/lcs.h"
 
+#include "base/diag.h"
 #include "base/memory.h"
+#include "command/args.h"
 #include "command/call.h"
+#include "command/lookup.h"
 
 struct lcs {
     struct slice a;

@@ -3,7 +3,9 @@
  * It shows what an elementary cellular automaton (Wolfram 1983) makes of a single cell: each row follows from
  * the one above, a cell from the three above it, by one of a few rules that are worth looking at. Two rows of
  * cells make a row of characters, and the world is a ring. */
+#include "base/number.h"
 #include "base/version.h"
+#include "command/args.h"
 #include "command/call.h"
 #include "family/families.h"
 

@@ -3,8 +3,10 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/args.h"
 #include "command/call.h"
 #include "command/evict.h"
+#include "command/lookup.h"
 #include "family/families.h"
 
 /* --- OBJECT -------------------------------------------------------------------------------------------- */

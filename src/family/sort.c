@@ -2,6 +2,8 @@
  * that is not there. What clients give is checked, and what they are told is what Redis tells them, as far as
  * that goes. */
 #include "command/acl/acl.h"
+#include "command/args.h"
+#include "command/lookup.h"
 #include "family/expire.h"
 #include "family/families.h"
 

@@ -1,9 +1,14 @@
 /* Strings: SET and everything that is SET with a twist, reading, changing in place, counting. */
 #include <math.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/event.h"
 #include "command/large.h"
+#include "command/lookup.h"
 #include "family/expire.h"
 #include "family/families.h"
 #include "family/lcs.h"

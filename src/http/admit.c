@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl.h"
+#include "command/world.h"
 #include "http/internal.h"
 #include "http/text.h"
 

@@ -1,4 +1,5 @@
 /* Answers: a status, fields, and bytes, as libmicrohttpd wants them. */
+#include "base/diag.h"
 #include "base/memory.h"
 #include "http/internal.h"
 

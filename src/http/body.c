@@ -1,5 +1,6 @@
 /* Bodies: small ones are collected in a buffer, large ones in a blob that becomes the value. Memory is taken
  * for bytes that are there, and address space for those that were announced. */
+#include "base/diag.h"
 #include "base/memory.h"
 #include "http/internal.h"
 

@@ -1,7 +1,9 @@
 /* The life of a request: its target, its fields, its body, what it runs, and when its answer may go. */
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/acl/acl.h"
+#include "command/world.h"
 #include "http/internal.h"
 #include "http/text.h"
 

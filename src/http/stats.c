@@ -4,6 +4,7 @@
 
 #include "base/version.h"
 #include "command/observe/observe.h"
+#include "command/world.h"
 #include "http/figures.h"
 #include "http/json_writer.h"
 

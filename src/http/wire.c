@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "http/internal.h"
 

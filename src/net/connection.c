@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "command/call.h"
+#include "command/world.h"
 #include "net/internal.h"
 
 /* --- coming ------------------------------------------------------------------------------------------ */

@@ -13,6 +13,7 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "command/world.h"
 #include "net/internal.h"
 
 /* Bytes sent to one connection in a round. */

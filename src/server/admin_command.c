@@ -2,6 +2,8 @@
 #include "base/diag.h"
 #include "base/number.h"
 #include "command/acl/acl.h"
+#include "command/args.h"
+#include "command/world.h"
 #include "server/server.h"
 
 /* --- rewrites ------------------------------------------------------------------------------------------ */

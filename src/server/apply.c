@@ -2,9 +2,12 @@
 
 #include <stdio.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
+#include "command/event.h"
 #include "command/evict.h"
 #include "command/observe/observe.h"
+#include "command/world.h"
 
 /* Milliseconds, of which there may be more than fit. */
 static int64_t latency_us_from(int64_t ms)

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/acl/acl.h"
+#include "command/args.h"
 #include "command/message/tracking.h"
 #include "server/server.h"
 

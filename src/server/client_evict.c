@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "server/server.h"
 

@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "base/glob.h"
 #include "base/memory.h"
+#include "command/args.h"
 #include "command/dispatch.h"
 #include "server/config_table.h"
 #include "server/server.h"

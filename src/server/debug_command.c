@@ -3,10 +3,14 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/diag.h"
 #include "base/glob.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/args.h"
+#include "command/effect.h"
+#include "command/lookup.h"
 #include "family/dump.h"
 #include "server/server.h"
 

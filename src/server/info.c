@@ -14,6 +14,7 @@
 #include "command/message/pubsub.h"
 #include "command/message/tracking.h"
 #include "command/observe/latency.h"
+#include "command/world.h"
 #include "server/server.h"
 
 void rate_sample(struct rate *rate, uint64_t value, int64_t now_us)

@@ -9,9 +9,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/version.h"
+#include "command/observe/latency.h"
 #include "command/observe/observe.h"
 #include "journal/names.h"
 #include "server/apply.h"

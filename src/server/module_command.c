@@ -1,4 +1,5 @@
 /* MODULE, for those who ask which there are: none. */
+#include "command/args.h"
 #include "server/server.h"
 
 static void list_command(struct call *call)

@@ -2,6 +2,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/diag.h"
+#include "command/world.h"
 #include "http/metrics.h"
 #include "server/server.h"
 

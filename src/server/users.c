@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl.h"
 #include "server/acl_file.h"

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "command/acl/acl_user.h"
 #include "command/dispatch.h"
+#include "command/world.h"
 #include "family/families.h"
 #include "server/acl_file.h"
 #include "server/config_table.h"

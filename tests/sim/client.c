@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "sim.h"
 

@@ -1,5 +1,6 @@
 #include "sim.h"
 
+#include "command/event.h"
 #include "run.h"
 
 static uint64_t pick(struct random *random, const uint64_t *from, size_t count)

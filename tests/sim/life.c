@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "command/evict.h"
+#include "command/world.h"
 #include "journal/journal_private.h"
 #include "sim.h"
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/diag.h"
 #include "base/random.h"
 #include "crossing.h"
 #include "sim.h"

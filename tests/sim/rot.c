@@ -6,6 +6,7 @@
  * and MANIFEST's (journal/manifest.h), with nothing of the reader under test but the decoder of one frame. */
 #include <stdio.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "sim.h"
 

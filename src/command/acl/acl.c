@@ -1,6 +1,7 @@
 /* Users, and whose each session is. */
 #include "command/acl/acl_user.h"
 
+#include "base/diag.h"
 #include "base/glob.h"
 #include "base/memory.h"
 #include "command/message/pubsub.h"

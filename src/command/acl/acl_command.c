@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "command/acl/acl_user.h"
+#include "command/args.h"
 #include "command/families.h"
 
 /* --- telling ------------------------------------------------------------------------------------------- */

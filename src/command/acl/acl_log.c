@@ -1,4 +1,5 @@
 /* The log of refusals: the newest first, those that are alike within a minute counted as one. */
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl_user.h"
 

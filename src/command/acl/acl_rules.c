@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <openssl/sha.h>
 
+#include "base/diag.h"
 #include "base/glob.h"
 #include "base/memory.h"
 #include "command/acl/acl_user.h"

@@ -1,6 +1,7 @@
 /* Keyspace notifications: what happens to keys, published as it happens. */
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/event.h"
 #include "command/message/pubsub.h"
 
 /* __keyspace@<database>__: and the like. */

@@ -6,8 +6,10 @@
 #include "command/message/pubsub.h"
 
 #include "base/chain.h"
+#include "base/diag.h"
 #include "base/glob.h"
 #include "base/memory.h"
+#include "command/args.h"
 #include "command/families.h"
 #include "command/message/push.h"
 

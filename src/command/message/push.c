@@ -1,4 +1,5 @@
 #include "command/message/push.h"
+#include "base/diag.h"
 
 /* Kept for the next messages to the session whose command is being run. */
 #define OWN_PUSHES_KEPT 4096

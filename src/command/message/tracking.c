@@ -1,8 +1,11 @@
 #include "command/message/tracking.h"
 
 #include "base/chain.h"
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/prefix_set.h"
+#include "command/args.h"
+#include "command/lookup.h"
 #include "command/message/push.h"
 
 /* --- sets of session ids ------------------------------------------------------------------------------- */

@@ -3,9 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
+#include "command/args.h"
 #include "command/dispatch.h"
 #include "command/families.h"
+#include "command/world.h"
 
 /* --- histograms ---------------------------------------------------------------------------------------- */
 

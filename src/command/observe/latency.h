@@ -41,4 +41,14 @@ uint64_t histogram_percentile(const struct latency_histogram *histogram, double 
 struct latency_events;
 struct latency_events *latency_events_new(void);
 void latency_events_free(struct latency_events *events);
+/* What latency.c keeps of an event; use world_latency. */
+void latency_note(struct world *world, const char *event, int64_t duration_us);
+
+/* Something took so long (a literal names it), which LATENCY tells if that is too long. */
+static inline void world_latency(struct world *world, const char *event, int64_t duration_us)
+{
+    if (world->settings.latency_us > 0 && duration_us >= world->settings.latency_us)
+        latency_note(world, event, duration_us);
+}
+
 #endif

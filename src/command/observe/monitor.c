@@ -6,7 +6,9 @@
 #include "command/dispatch.h"
 #include "command/families.h"
 #include "command/message/push.h"
+#include "command/observe/latency.h"
 #include "command/observe/observe.h"
+#include "command/world.h"
 
 /* A client's commands run for about so long before others have their turn: many times what a pipeline of
  * ordinary ones takes, and no more than a single slow one makes others wait anyway. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "command/args.h"
 #include "command/families.h"
 #include "command/observe/observe.h"
 

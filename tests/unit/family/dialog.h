@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "command/dispatch.h"
+#include "command/world.h"
 #include "family/families.h"
 
 /* 2020-09-13 12:26:40 UTC: where a dialog's clock begins. It stands still unless told. */

@@ -3,6 +3,7 @@
 #define DKV_TESTS_STAGE_H
 
 #include "command/message/tracking.h"
+#include "command/world.h"
 #include "dialog.h"
 
 #define ACTORS 4

@@ -2,6 +2,7 @@
 #include "dialog.h"
 
 #include "base/crc64.h"
+#include "base/number.h"
 #include "base/random.h"
 
 /* DUMP of the string 1, as redis-server 7.0 gives it. */

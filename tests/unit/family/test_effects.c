@@ -2,6 +2,8 @@
  * functions take the place of the library's at link time. */
 #include "dialog.h"
 
+#include "command/effect.h"
+#include "command/world.h"
 #include "resp/parser.h"
 
 struct journal {

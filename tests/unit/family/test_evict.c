@@ -3,6 +3,7 @@
 #include "dialog.h"
 
 #include "command/evict.h"
+#include "command/world.h"
 
 #define KEY_MEMORY 100
 

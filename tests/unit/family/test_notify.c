@@ -1,5 +1,6 @@
 /* Keyspace notifications: classes, channels, and that nothing is told twice or by a replay. What each command
  * tells is compared with redis-server in redis-tests/test_notifications.py. */
+#include "command/event.h"
 #include "command/message/pubsub.h"
 #include "stage.h"
 

@@ -1,6 +1,7 @@
 /* MONITOR, SLOWLOG and LATENCY: what is shown of commands, and what is not. */
 #include "command/observe/latency.h"
 #include "command/observe/observe.h"
+#include "command/world.h"
 #include "stage.h"
 
 #define AT "+1600000000.000000 "

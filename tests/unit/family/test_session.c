@@ -2,6 +2,7 @@
 #include "dialog.h"
 
 #include "command/acl/acl.h"
+#include "command/world.h"
 
 /* Says words of which one may be longer than what is there: only its beginning may be looked at. */
 static void check_quote(struct dialog *dialog, const char *begin, struct slice word,

@@ -1,0 +1,35 @@
+/* Looking keys up. Each function counts hits and misses, and hides what has expired. */
+#ifndef DKV_COMMAND_LOOKUP_H
+#define DKV_COMMAND_LOOKUP_H
+
+#include "command/call.h"
+
+/* Whether no command sees it any more. Whoever asks must not show it, and shows thereby that its time has
+ * passed. */
+static inline bool world_hides(struct world *world, const struct entry *entry)
+{
+    int64_t expire_ms = entry_expire_ms(entry);
+    if (!expire_has_passed(expire_ms, world->now_ms))
+        return false;
+    world->hides = true;
+    if (expire_ms > world->time.hidden_ms)
+        world->time.hidden_ms = expire_ms;
+    return true;
+}
+/* For a command that only reads; updates the time of last use. */
+struct entry *lookup_read(struct call *call, struct slice key, uint64_t hash);
+/* For a command that reports about a key without using it (TTL, TYPE, OBJECT, EXISTS, DEBUG): no time of last
+ * use, no hit or miss where Redis counts none. */
+struct entry *lookup_peek(struct call *call, struct slice key, uint64_t hash);
+/* For a command about how keys are kept (OBJECT, MEMORY, DEBUG): as lookup_peek, but that the key is not
+ * there is no event. */
+struct entry *lookup_inspect(struct call *call, struct slice key, uint64_t hash);
+/* For a command that will change it: what has expired is deleted first, with its effect. No hit, no miss. */
+struct entry *lookup_write(struct call *call, struct slice key, uint64_t hash);
+struct entry *lookup_write_in(struct call *call, int database, struct slice key, uint64_t hash);
+/* The hash of an argument that is a key: the first key's was computed already. */
+uint64_t call_hash(const struct call *call, int index);
+/* Replies WRONGTYPE and returns false unless entry is NULL or of this type. */
+bool call_check_type(struct call *call, const struct entry *entry, enum value_type type);
+
+#endif
