@@ -17,7 +17,7 @@
 #include "server/redis_snapshot.h"
 #include "tools/aof.h"
 #include "tools/payload.h"
-#include "tools/replay.h"
+#include "tools/recovery.h"
 #include "tools/text.h"
 
 /* A frame is closed at the first end of a unit behind so many bytes, a segment likewise. */

@@ -9,7 +9,7 @@
 
 #include "tools/new_folder.h"
 #include "tools/payload.h"
-#include "tools/replay.h"
+#include "tools/recovery.h"
 #include "tools/survey.h"
 
 struct copier {

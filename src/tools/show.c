@@ -20,7 +20,7 @@
 #include "tools/payload.h"
 #include "tools/scan.h"
 #include "tools/text.h"
-#include "tools/values.h"
+#include "tools/value_list.h"
 
 /* Of a key in a message. */
 #define KEY_TOLD_MAX ((size_t)200)

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "tools/json.h"
-#include "tools/replay.h"
+#include "tools/recovery.h"
 #include "tools/survey.h"
 
 #define CHART_ROWS 24

@@ -5,7 +5,7 @@
 #include "tools/chart.h"
 #include "tools/scan.h"
 #include "tools/text.h"
-#include "tools/values.h"
+#include "tools/value_list.h"
 
 struct file_report {
     char name[FILE_NAME_SIZE]; /* empty: the beginning of the stream, which has no file */

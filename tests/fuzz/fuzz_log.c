@@ -19,7 +19,7 @@
 #include "resp/request.h"
 #include "tools/import.h"
 #include "tools/log.h"
-#include "tools/replay.h"
+#include "tools/recovery.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,7 +13,7 @@
 #include "../journal/memory_disk.c"
 #include "journal/journal.h"
 #include "resp/request.h"
-#include "tools/replay.h"
+#include "tools/recovery.h"
 #include "tools/survey.h"
 
 #define FIXTURE_UNITS_MAX 512

@@ -1,6 +1,6 @@
 /* The state that a folder holds, by the server's own recovery, without changing the folder. */
-#ifndef DKV_TOOLS_REPLAY_H
-#define DKV_TOOLS_REPLAY_H
+#ifndef DKV_TOOLS_RECOVERY_H
+#define DKV_TOOLS_RECOVERY_H
 
 #include "journal/journal.h"
 #include "tools/log.h"

@@ -1,8 +1,8 @@
 /* Values that lie in files of their own: putting them back into the stream, and telling which files of a
  * folder are needed and whole. A file that frames refer to may be gone although nothing is damaged: it goes
  * when the value was replaced. */
-#ifndef DKV_TOOLS_VALUES_H
-#define DKV_TOOLS_VALUES_H
+#ifndef DKV_TOOLS_VALUE_LIST_H
+#define DKV_TOOLS_VALUE_LIST_H
 
 #include "journal/value_file.h"
 #include "tools/folder.h"

@@ -1,4 +1,4 @@
-#include "tools/replay.h"
+#include "tools/recovery.h"
 
 #include <errno.h>
 

@@ -1,10 +1,10 @@
-#include "tools/values.h"
+#include "tools/value_list.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "tools/replay.h"
+#include "tools/recovery.h"
 #include "tools/scan.h"
 
 /* --- which files -------------------------------------------------------------------------------------- */
