@@ -19,6 +19,7 @@
 
 #include "base/random.h"
 #include "value/listpack.h"
+#include "value/packed_table.h"
 
 /* Milliseconds since 1970-01-01 UTC at which a field expires lie in 1 ... FIELD_TIME_MAX. */
 #define FIELD_TIME_MAX ((INT64_C(1) << 48) - 1)
@@ -166,8 +167,8 @@ size_t hash_due_size(const struct hash *hash, int64_t now_ms);
  *     while (hash_iterate(&iterator, &field)) */
 struct hash_iterator {
     const struct hash *hash;
-    uint64_t bucket;   /* HASH_TABLE */
-    uint64_t position; /* in the listpack, or in the bucket */
+    size_t position; /* in the listpack */
+    struct packed_iterator table;
 };
 bool hash_iterate(struct hash_iterator *iterator, struct hash_field *field);
 

@@ -1,0 +1,273 @@
+#include "value/hash_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/diag.h"
+#include "base/memory.h"
+
+/* --- What the small forms share --- */
+
+size_t fields_find(const char *listpack, unsigned width, struct slice name)
+{
+    return listpack_find(listpack, listpack_first(listpack), name, width - 1);
+}
+
+static int64_t time_at(const char *listpack, size_t position)
+{
+    int64_t expire_ms;
+    return listpack_number(listpack, position, &expire_ms) && expire_ms != 0 ? expire_ms : FIELD_NEVER;
+}
+
+size_t fields_read(const char *listpack, unsigned width, size_t position, struct hash_field *field)
+{
+    static_assert(HASH_SCRATCH == LISTPACK_SCRATCH, "an integer fits");
+    size_t value = listpack_next(listpack, position);
+    field->name = listpack_text(listpack, position, field->name_scratch);
+    field->value = listpack_text(listpack, value, field->value_scratch);
+    field->expire_ms = FIELD_NEVER;
+    if (width == WIDTH_PLAIN)
+        return listpack_next(listpack, value);
+    size_t time = listpack_next(listpack, value);
+    field->expire_ms = time_at(listpack, time);
+    return listpack_next(listpack, time);
+}
+
+int64_t fields_time(const char *listpack, size_t position)
+{
+    return time_at(listpack, listpack_next(listpack, listpack_next(listpack, position)));
+}
+
+size_t fields_count(const char *listpack, unsigned width)
+{
+    return listpack_count(listpack) / width;
+}
+
+size_t fields_seek(const char *listpack, unsigned width, size_t index)
+{
+    size_t position = listpack_seek(listpack, (int64_t)(index * width));
+    ASSERT(position != 0);
+    return position;
+}
+
+size_t fields_bytes(const char *listpack, unsigned width, size_t position)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < width; i++)
+        bytes += listpack_element_bytes(listpack, position + bytes);
+    return bytes;
+}
+
+bool fields_fit(const struct hash_settings *settings, struct slice name, struct slice value, size_t size,
+                size_t bytes)
+{
+    return name.size <= settings->value_max && value.size <= settings->value_max &&
+           size <= settings->entries_max && bytes <= LISTPACK_BYTES_MAX;
+}
+
+/* Each field is taken with the chance that is left to it: D. Knuth, The Art of Computer Programming 2, 3.4.2,
+ * algorithm S. */
+void fields_choose(const char *listpack, unsigned width, size_t first, struct random *random, size_t count,
+                   hash_visit *visit, void *context)
+{
+    size_t size = fields_count(listpack, width);
+    if (first >= size)
+        return;
+    struct hash_field field;
+    size_t position = fields_seek(listpack, width, first);
+    for (size_t left = size - first; left > 0 && count > 0; left--) {
+        position = fields_read(listpack, width, position, &field);
+        if (random_below(random, left) < count) {
+            visit(context, &field);
+            count--;
+        }
+    }
+}
+
+/* --- What others wrote --- */
+
+static int name_compare(const void *a, const void *b, void *context)
+{
+    const char *listpack = context;
+    char scratch[2][LISTPACK_SCRATCH];
+    return slice_compare(listpack_text(listpack, *(const uint32_t *)a, scratch[0]),
+                         listpack_text(listpack, *(const uint32_t *)b, scratch[1]));
+}
+
+/* More fields than this are sorted to find equal names; fewer are each looked for behind themselves. */
+#define NAMES_LOOKED_FOR_MAX 16
+
+static bool few_names_differ(const char *listpack, unsigned width)
+{
+    char scratch[LISTPACK_SCRATCH];
+    for (size_t at = listpack_first(listpack); at != 0;) {
+        struct slice name = listpack_text(listpack, at, scratch);
+        for (unsigned i = 0; i < width; i++)
+            at = listpack_next(listpack, at);
+        if (at != 0 && listpack_find(listpack, at, name, width - 1) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool many_names_differ(const char *listpack, unsigned width, size_t count)
+{
+    uint32_t *positions = mem_try_alloc(count * sizeof(*positions));
+    if (positions == NULL)
+        return false;
+    size_t at = listpack_first(listpack);
+    for (size_t i = 0; i < count; i++) {
+        positions[i] = (uint32_t)at;
+        for (unsigned j = 0; j < width; j++)
+            at = listpack_next(listpack, at);
+    }
+    void *context = (void *)(uintptr_t)listpack;
+    qsort_r(positions, count, sizeof(*positions), name_compare, context);
+    bool differ = true;
+    for (size_t i = 1; i < count && differ; i++)
+        differ = name_compare(&positions[i - 1], &positions[i], context) != 0;
+    mem_free(positions);
+    return differ;
+}
+
+static bool times_valid(const char *listpack)
+{
+    int64_t last = 1;
+    for (size_t at = listpack_first(listpack); at != 0; at = listpack_next(listpack, at)) {
+        int64_t time;
+        at = listpack_next(listpack, listpack_next(listpack, at));
+        if (!listpack_number(listpack, at, &time) || time < 0 || time > FIELD_TIME_MAX)
+            return false;
+        int64_t rank = time == 0 ? INT64_MAX : time;
+        if (rank < last)
+            return false;
+        last = rank;
+    }
+    return true;
+}
+
+bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding)
+{
+    ASSERT(encoding != HASH_TABLE);
+    unsigned width = encoding == HASH_LISTPACK ? WIDTH_PLAIN : WIDTH_TIMED;
+    if (bytes.size > LISTPACK_BYTES_MAX || !listpack_valid(bytes))
+        return false;
+    size_t elements = listpack_count(bytes.data);
+    if (elements == 0 || elements % width != 0 || (width == WIDTH_TIMED && !times_valid(bytes.data)))
+        return false;
+    size_t count = elements / width;
+    return count <= NAMES_LOOKED_FOR_MAX ? few_names_differ(bytes.data, width)
+                                         : many_names_differ(bytes.data, width, count);
+}
+
+/* --- The small form without times, in bytes of the caller's --- */
+
+size_t packed_hash_bytes(const char *packed)
+{
+    return listpack_bytes(packed);
+}
+
+void packed_hash_init(char *packed)
+{
+    static_assert(PACKED_HASH_EMPTY_BYTES == LISTPACK_EMPTY_BYTES, "an empty one has no elements");
+    listpack_init(packed);
+}
+
+size_t packed_hash_pair_bytes(struct slice name, struct slice value)
+{
+    return listpack_item(name).bytes + listpack_item(value).bytes;
+}
+
+size_t packed_hash_size(const char *packed)
+{
+    return fields_count(packed, WIDTH_PLAIN);
+}
+
+bool packed_hash_find(const char *packed, struct slice name, struct hash_field *found)
+{
+    size_t position = fields_find(packed, WIDTH_PLAIN, name);
+    if (position != 0)
+        fields_read(packed, WIDTH_PLAIN, position, found);
+    return position != 0;
+}
+
+bool packed_hash_next(const char *packed, size_t *position, struct hash_field *field)
+{
+    size_t at = *position == 0 ? listpack_first(packed) : *position;
+    if (at == 0 || at == listpack_end(packed))
+        return false;
+    size_t next = fields_read(packed, WIDTH_PLAIN, at, field);
+    *position = next != 0 ? next : listpack_end(packed);
+    return true;
+}
+
+bool packed_hash_random(const char *packed, struct random *random, struct hash_field *field)
+{
+    size_t size = packed_hash_size(packed);
+    if (size == 0)
+        return false;
+    fields_read(packed, WIDTH_PLAIN, fields_seek(packed, WIDTH_PLAIN, random_below(random, size)), field);
+    return true;
+}
+
+void packed_hash_random_distinct(const char *packed, struct random *random, size_t count, hash_visit *visit,
+                                 void *context)
+{
+    fields_choose(packed, WIDTH_PLAIN, 0, random, count, visit, context);
+}
+
+/* --- Changing it --- */
+
+void packed_hash_plan_set(const char *packed, struct slice name, struct slice value,
+                          struct packed_hash_change *change)
+{
+    size_t bytes = listpack_bytes(packed);
+    size_t size = packed_hash_size(packed);
+    size_t position = fields_find(packed, WIDTH_PLAIN, name);
+    change->found = position != 0;
+    if (change->found) {
+        position = listpack_next(packed, position);
+        change->position = position;
+        change->old_bytes = listpack_element_bytes(packed, position);
+        change->old_count = change->count = 1;
+        change->items[0] = listpack_item(value);
+        change->bytes = bytes - change->old_bytes + change->items[0].bytes;
+        change->size = size;
+        return;
+    }
+    change->position = bytes - 1;
+    change->old_bytes = change->old_count = 0;
+    change->count = 2;
+    change->items[0] = listpack_item(name);
+    change->items[1] = listpack_item(value);
+    change->bytes = bytes + change->items[0].bytes + change->items[1].bytes;
+    change->size = size + 1;
+}
+
+bool packed_hash_plan_delete(const char *packed, struct slice name, struct packed_hash_change *change)
+{
+    size_t position = fields_find(packed, WIDTH_PLAIN, name);
+    change->found = position != 0;
+    if (!change->found)
+        return false;
+    change->position = position;
+    change->old_bytes = fields_bytes(packed, WIDTH_PLAIN, position);
+    change->old_count = 2;
+    change->count = 0;
+    change->bytes = listpack_bytes(packed) - change->old_bytes;
+    change->size = packed_hash_size(packed) - 1;
+    return true;
+}
+
+bool packed_hash_stays(const struct hash_settings *settings, const struct packed_hash_change *change,
+                       struct slice name, struct slice value)
+{
+    return fields_fit(settings, name, value, change->size, change->bytes);
+}
+
+void packed_hash_apply(char *packed, const struct packed_hash_change *change)
+{
+    listpack_splice(packed, change->position, change->old_bytes, change->old_count, change->items,
+                    change->count);
+    ASSERT(listpack_bytes(packed) == change->bytes);
+}
