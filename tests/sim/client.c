@@ -141,10 +141,16 @@ static bool begins_with(const char *text, const char *what)
 /* Refused before it looked at anything. */
 static bool tells_nothing(const char *reply)
 {
-    static const char *const refusals[] = {
-        "-MISCONF",   "-OOM",         "-EXECABORT",
-        "-LOADING",   "+QUEUED",      "-ERR a value cannot be loaded",
-        "-ERR Can't", "-ERR Replica", "-ERR the command needs a larger file"};
+    static const char *const refusals[] = {"-MISCONF",
+                                           "-OOM",
+                                           "-EXECABORT",
+                                           "-LOADING",
+                                           "+QUEUED",
+                                           "-ERR a value cannot be loaded",
+                                           "-ERR Can't",
+                                           "-ERR Replica",
+                                           "-ERR the command needs a larger file",
+                                           "-ERR unknown command"};
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (begins_with(reply, refusals[i]))
             return true;
@@ -256,22 +262,46 @@ static lsn_t leans_on(const struct client *client, const struct sim_command *com
     return client->session->last_command->row->flags & CMD_WRITE ? shown : 0;
 }
 
-static void show_gone(struct sim *sim, struct promise *promise, int database, int key)
+static void promise_gone(struct promise *promise, const struct model_place *place, int64_t expire_ms,
+                         lsn_t version)
+{
+    if (promise->gone_count < GONE_MAX)
+        promise->gone[promise->gone_count++] = (struct shown_gone){*place, expire_ms, version};
+}
+
+/* Of a key that is there: those of its parts that the reply shows as gone. */
+static void show_parts_gone(struct sim *sim, struct promise *promise, const struct entry *entry,
+                            struct model_place place, uint64_t shown)
+{
+    const struct type *type = model_types[entry_type(entry)];
+    struct type_part parts[MODEL_PARTS_MAX] = {0};
+    if (!type->parts)
+        return;
+    if (type->has_passed(entry, sim->world->now_ms))
+        shown = UINT64_MAX;
+    if (shown)
+        type->parts(entry, parts);
+    for (place.part = 0; shown && place.part < MODEL_PARTS_MAX; place.part++)
+        if ((shown >> place.part & 1) && parts[place.part].digest &&
+            expire_has_passed(parts[place.part].expire_ms, sim->world->now_ms))
+            promise_gone(promise, &place, parts[place.part].expire_ms,
+                         model_last_part_change(&sim->model, &place));
+}
+
+static void show_gone(struct sim *sim, struct promise *promise, int database, int key, uint64_t parts)
 {
     struct store *store = sim->world->store;
     struct slice name = model_key_name(key);
     struct entry *entry = database_find(store_database(store, database), name, store_hash(store, name));
-    if (!entry || !expire_has_passed(entry_expire_ms(entry), sim->world->now_ms) ||
-        promise->gone_count == COMMAND_KEYS_MAX)
-        return;
-    promise->gone[promise->gone_count].database = database;
-    promise->gone[promise->gone_count].key = key;
-    promise->gone[promise->gone_count].expire_ms = entry_expire_ms(entry);
-    promise->gone[promise->gone_count++].version = model_last_change(&sim->model, database, key);
+    struct model_place place = {database, key, -1};
+    if (entry && expire_has_passed(entry_expire_ms(entry), sim->world->now_ms))
+        promise_gone(promise, &place, entry_expire_ms(entry), model_last_change(&sim->model, database, key));
+    else if (entry)
+        show_parts_gone(sim, promise, entry, place, parts);
 }
 
 /* Keys whose time has passed, and that are still in the store: a reply that tells of them tells that they are
- * gone. On a full disk that is not put on record. */
+ * gone. The same for parts of their values. On a full disk that is not put on record. */
 static void note_gone(struct sim *sim, const struct client *client, const struct sim_command *command,
                       const char *reply, struct promise *promise)
 {
@@ -287,9 +317,9 @@ static void note_gone(struct sim *sim, const struct client *client, const struct
         if (!scopes[i].shows)
             continue;
         if (scopes[i].key >= 0)
-            show_gone(sim, promise, database, scopes[i].key);
+            show_gone(sim, promise, database, scopes[i].key, scopes[i].parts);
         for (int key = 0; key < MODEL_KEYS_MAX && scopes[i].key < 0; key++)
-            show_gone(sim, promise, database, key);
+            show_gone(sim, promise, database, key, 0);
     }
     sim->counts->gone += (uint64_t)promise->gone_count;
 }
@@ -496,7 +526,7 @@ static void promise_made(struct sim *sim, const struct promise *promise)
     for (int i = 0; i < promise->gone_count; i++) {
         struct model_gone gone = {promise->gone[i].expire_ms, promise->gone[i].version,
                                   promise->policy == SYNC_ALWAYS && same_policy};
-        model_show_gone(model, promise->gone[i].database, promise->gone[i].key, &gone);
+        model_show_gone(model, &promise->gone[i].place, &gone);
     }
     if (promise->policy == SYNC_EVERYSEC && same_policy && promise->acknowledged)
         acknowledge_everysec(sim, promise->acknowledged);

@@ -7,6 +7,15 @@
 
 struct sim;
 
+#define GONE_MAX 16
+
+/* A key or a part that a reply shows as gone because its time had passed. */
+struct shown_gone {
+    struct model_place place;
+    int64_t expire_ms;
+    lsn_t version;
+};
+
 /* A reply that was queued: where it stands in the output, and what must last once it was read. */
 struct promise {
     uint64_t begin;
@@ -14,13 +23,8 @@ struct promise {
     lsn_t shown;        /* under always: what it tells of */
     lsn_t acknowledged; /* the write that it acknowledges; 0: none */
     bool is_message;    /* caused by a command that still runs */
-    int gone_count;     /* keys that it shows as gone because their time had passed */
-    struct {
-        int database;
-        int key;
-        int64_t expire_ms;
-        lsn_t version;
-    } gone[COMMAND_KEYS_MAX];
+    int gone_count;
+    struct shown_gone gone[GONE_MAX];
     lsn_t durable; /* what it says is durable, whatever the policy (WAITAOF) */
     enum sync_policy policy;
     uint64_t policy_epoch;

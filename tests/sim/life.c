@@ -242,9 +242,11 @@ void sim_life_check(struct sim *sim, const struct sim_life *life, lsn_t must_sur
     if (!model_state_at(&sim->model, life->lsn, &expected))
         sim_fail(sim, "recovered to LSN %llu, which is not the end of any unit", lsn);
     uint64_t found = model_digest(life->disk, world->store);
-    if (found != expected)
-        sim_fail(sim, "recovered to LSN %llu, but the state is another: digest %016llx instead of %016llx",
-                 lsn, (unsigned long long)found, (unsigned long long)expected);
+    if (found != expected) {
+        struct buffer text = {0};
+        model_describe(&sim->model, life->disk, world->store, life->lsn, &text);
+        sim_fail(sim, "recovered to LSN %llu, but the state is another:%s", lsn, text.data);
+    }
     if (journal_durable(world->journal) != life->lsn)
         sim_fail(sim, "recovered to LSN %llu, of which only %llu is said to be durable", lsn,
                  (unsigned long long)journal_durable(world->journal));
@@ -270,12 +272,15 @@ void sim_check_record(struct sim *sim, lsn_t lsn)
 
 void sim_check_gone(struct sim *sim, struct world *world, bool after_power)
 {
-    int database;
-    int key;
+    struct model_place place;
     int64_t shown_ms = after_power ? sim->model.time_power_ms : sim->model.time_ms;
-    if (model_finds_again(&sim->model, world->store, world->now_ms, after_power, &database, &key))
-        sim_fail(sim, "key %d of database %d was shown as gone, and at %lld ms it is there again", key,
-                 database, (long long)world->now_ms);
+    if (model_finds_again(&sim->model, world->store, world->now_ms, after_power, &place)) {
+        char part[32] = "";
+        if (place.part >= 0)
+            snprintf(part, sizeof(part), "part %d of ", place.part);
+        sim_fail(sim, "%skey %d of database %d was shown as gone, and at %lld ms it is there again", part,
+                 place.key, place.database, (long long)world->now_ms);
+    }
     /* Where time may follow a clock that was set back, what was gone stays so all the same. */
     if (!sim->config.follows && world->now_ms < shown_ms)
         sim_fail(sim, "time as commands see it is %lld ms, but a client was shown that it was %lld ms",
@@ -357,7 +362,7 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     sim->disk->crash_at = 0;
     const char *lacks = workload_lacks(sim->world->commands);
     if (lacks)
-        sim_fail(sim, "the workload never says %s: give it a line in workload.c", lacks);
+        sim_fail(sim, "the workload never says %s: give it a line in lines_*.c", lacks);
     for (int i = 0; i < sim->client_count; i++)
         client_connect(sim, &sim->clients[i], i);
 }

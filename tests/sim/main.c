@@ -19,13 +19,48 @@
 /* One run in so many is done twice, to see that it is the same. */
 #define TWICE_EVERY 50
 
-static uint64_t seed_running;
+static struct sim_seed seed_running;
 static struct trace *trace_running;
 static char last_log[300]; /* what a panic says comes here */
 
+/* A seed with the types of value that its run has: so it means the same when there are more types to draw
+ * from.
+ */
+#define SEED_TEXT_SIZE (24 + TYPES_TEXT_SIZE)
+
+static void seed_print(const struct sim_seed *seed, char text[SEED_TEXT_SIZE])
+{
+    char types[TYPES_TEXT_SIZE];
+    types_print(seed->types, types);
+    snprintf(text, SEED_TEXT_SIZE, "%" PRIu64 ":%s", seed->number, types);
+}
+
+static struct sim_seed seed_drawn(uint64_t number)
+{
+    return (struct sim_seed){number, types_draw(number)};
+}
+
+/* NUMBER or NUMBER:TYPE+TYPE, up to a space or the end; false when it is no such thing. */
+static bool seed_parse(const char *text, struct sim_seed *seed)
+{
+    char types[TYPES_TEXT_SIZE + 1] = "";
+    char *end;
+    seed->number = strtoull(text, &end, 10);
+    if (end == text)
+        return false;
+    *seed = seed_drawn(seed->number);
+    if (*end == ':') {
+        snprintf(types, sizeof(types), "%.*s", (int)strcspn(end + 1, " \n"), end + 1);
+        seed->types = types_parse(types);
+    }
+    return seed->types != 0;
+}
+
 static void fail_header(void)
 {
-    printf("\nFAILED: seed %" PRIu64 "\n", seed_running);
+    char text[SEED_TEXT_SIZE];
+    seed_print(&seed_running, text);
+    printf("\nFAILED: seed %s\n", text);
 }
 
 void sim_fail(struct sim *sim, const char *format, ...)
@@ -39,7 +74,9 @@ void sim_fail(struct sim *sim, const char *format, ...)
     va_end(args);
     printf("\nThe last that happened:\n");
     trace_print_kept(&sim->trace);
-    printf("To see all of it: sim --seed %" PRIu64 " --trace\n", sim->seed);
+    char seed[SEED_TEXT_SIZE];
+    seed_print(&sim->seed, seed);
+    printf("To see all of it: sim --seed %s --trace\n", seed);
     fflush(stdout);
     _exit(1);
 }
@@ -101,7 +138,7 @@ static double now_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static uint64_t run(uint64_t seed, bool print, struct sim_counts *counts)
+static uint64_t run(struct sim_seed seed, bool print, struct sim_counts *counts)
 {
     seed_running = seed;
     limit_processor_time(HANG_SECONDS);
@@ -110,7 +147,7 @@ static uint64_t run(uint64_t seed, bool print, struct sim_counts *counts)
     return hash;
 }
 
-static void run_twice(uint64_t seed, struct sim_counts *counts)
+static void run_twice(struct sim_seed seed, struct sim_counts *counts)
 {
     struct sim_counts ignored = {0};
     uint64_t first = run(seed, false, counts);
@@ -152,9 +189,9 @@ static void search(double seconds, uint64_t runs, uint64_t seed)
     fflush(stdout);
     while (now_seconds() - begin < seconds && counts.runs < runs) {
         if (counts.runs % TWICE_EVERY == 0)
-            run_twice(seed, &counts);
+            run_twice(seed_drawn(seed), &counts);
         else
-            run(seed, false, &counts);
+            run(seed_drawn(seed), false, &counts);
         seed++;
         if (now_seconds() - told > 60) {
             told = now_seconds();
@@ -166,7 +203,7 @@ static void search(double seconds, uint64_t runs, uint64_t seed)
         exit(1);
 }
 
-/* A file of seeds, one a line, each with what it once showed. */
+/* A file of seeds, one a line, each with what it once showed; those that begin with # are for people. */
 static int run_file(const char *path)
 {
     struct sim_counts counts = {0};
@@ -178,9 +215,14 @@ static int run_file(const char *path)
         return 1;
     }
     while (fgets(line, sizeof(line), file)) {
-        uint64_t seed;
-        if (sscanf(line, "%" SCNu64, &seed) == 1)
-            run_twice(seed, &counts);
+        struct sim_seed seed;
+        if (*line == '#')
+            continue;
+        if (!seed_parse(line, &seed)) {
+            printf("not a seed: %s", line);
+            return 1;
+        }
+        run_twice(seed, &counts);
     }
     fclose(file);
     report("figures: ", &counts, now_seconds() - begin);
@@ -189,8 +231,9 @@ static int run_file(const char *path)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim --seed N [--trace] | --seconds N [--start SEED] | --runs N [--start SEED] | "
-                    "--seeds FILE\n");
+    fprintf(stderr,
+            "usage: sim --seed N[:TYPE+TYPE] [--trace] | --seconds N [--start N] | --runs N [--start N] | "
+            "--seeds FILE\n");
     return 2;
 }
 
@@ -205,7 +248,7 @@ int main(int argc, char **argv)
                                             {0}};
     struct sim_counts counts = {0};
     blob_min = SIM_BLOB_MIN;
-    uint64_t seed = 0;
+    struct sim_seed seed = {0};
     uint64_t start;
     random_secure(&start, sizeof(start));
     start >>= 24; /* short enough to be typed */
@@ -222,7 +265,8 @@ int main(int argc, char **argv)
         switch (option) {
         case 's':
             one = true;
-            seed = strtoull(optarg, NULL, 10);
+            if (!seed_parse(optarg, &seed))
+                return usage();
             break;
         case 't': seconds = atof(optarg); break;
         case 'n':
@@ -238,7 +282,9 @@ int main(int argc, char **argv)
     if (one) {
         double begin = now_seconds();
         uint64_t hash = run(seed, trace, &counts);
-        printf("seed %" PRIu64 ", trace %016" PRIx64 "\n", seed, hash);
+        char text[SEED_TEXT_SIZE];
+        seed_print(&seed, text);
+        printf("seed %s, trace %016" PRIx64 "\n", text, hash);
         report("figures: ", &counts, now_seconds() - begin);
         return 0;
     }

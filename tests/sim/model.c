@@ -5,7 +5,6 @@
 #include "base/diag.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "values.h"
 
 /* --- keys -------------------------------------------------------------------------------------------------
  */
@@ -43,16 +42,23 @@ struct look {
     const struct sim_disk *disk;
     int database;
     uint64_t digest[MODEL_DATABASES][MODEL_KEYS_MAX];
+    const struct entry *entries[MODEL_DATABASES][MODEL_KEYS_MAX];
 };
+
+static const struct type *type_of(const struct entry *entry)
+{
+    ASSERT((int)entry_type(entry) < VALUE_TYPE_COUNT);
+    return model_types[entry_type(entry)];
+}
 
 static void look_at_entry(void *context, struct entry *entry)
 {
     struct look *look = context;
-    char scratch[STRING_SCRATCH];
-    struct slice value = values_content(look->disk, entry, scratch);
     int key = key_number(entry_key(entry));
     uint64_t seed = (uint64_t)entry_expire_ms(entry) * MODEL_KEYS_MAX + (uint64_t)key;
-    look->digest[look->database][key] = hash_bytes(value.data, value.size, seed) | 1;
+    seed += (uint64_t)entry_type(entry) << 56;
+    look->digest[look->database][key] = type_of(entry)->digest(look->disk, entry, seed) | 1;
+    look->entries[look->database][key] = entry;
 }
 
 static void look_at_store(struct look *look, const struct sim_disk *disk, struct store *store)
@@ -94,7 +100,66 @@ void model_init(struct model *model)
 void model_free(struct model *model)
 {
     mem_free(model->states);
+    mem_free(model->changes);
+    buffer_free(&model->texts);
     mem_free(model->acknowledged);
+}
+
+static void print_entry(const struct sim_disk *disk, const struct entry *entry, struct buffer *out)
+{
+    if (!entry) {
+        buffer_append_text(out, "nothing");
+        return;
+    }
+    buffer_append_format(out, "%s ", type_of(entry)->name);
+    type_of(entry)->print(disk, entry, out);
+    if (entry_expire_ms(entry) > 0)
+        buffer_append_format(out, " until %lld ms", (long long)entry_expire_ms(entry));
+}
+
+static void changes_add(struct model *model, const struct look *look, int database, int key, lsn_t lsn)
+{
+    if (model->change_count == model->change_capacity) {
+        model->change_capacity = model->change_capacity ? 2 * model->change_capacity : 256;
+        model->changes = mem_realloc(model->changes, model->change_capacity * sizeof(*model->changes));
+    }
+    model->changes[model->change_count++] = (struct model_change){
+        lsn, (int16_t)database, (int16_t)key, look->digest[database][key], model->texts.size};
+    print_entry(look->disk, look->entries[database][key], &model->texts);
+    buffer_append_char(&model->texts, '\0');
+}
+
+static void forget_part_gone(struct model *model, int database, int key, int part)
+{
+    model->part_gone[database][key][part] = (struct model_gone){0};
+    model->parts_gone[database][key] &= ~(UINT64_C(1) << part);
+}
+
+/* Of a key that has changed: which of its parts have. */
+static void parts_changed(struct model *model, const struct entry *entry, int database, int key, lsn_t lsn)
+{
+    struct type_part parts[MODEL_PARTS_MAX] = {0};
+    bool has_parts = entry && type_of(entry)->parts;
+    if (!has_parts && !model->has_parts[database][key])
+        return;
+    if (has_parts)
+        type_of(entry)->parts(entry, parts);
+    model->has_parts[database][key] = has_parts;
+    for (int part = 0; part < MODEL_PARTS_MAX; part++) {
+        if (parts[part].digest == model->part_digest[database][key][part])
+            continue;
+        model->part_digest[database][key][part] = parts[part].digest;
+        model->part_lsn[database][key][part] = lsn;
+        forget_part_gone(model, database, key, part);
+    }
+}
+
+/* What the store holds of a key is another than was known. */
+static void key_changed(struct model *model, const struct look *look, int database, int key, lsn_t lsn)
+{
+    model->key_digest[database][key] = look->digest[database][key];
+    model->gone[database][key] = (struct model_gone){0};
+    parts_changed(model, look->entries[database][key], database, key, lsn);
 }
 
 void model_unit(struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn)
@@ -106,12 +171,46 @@ void model_unit(struct model *model, const struct sim_disk *disk, struct store *
         for (int key = 0; key < MODEL_KEYS_MAX; key++) {
             if (look.digest[db][key] == model->key_digest[db][key])
                 continue;
-            model->key_digest[db][key] = look.digest[db][key];
+            key_changed(model, &look, db, key, lsn);
             model->key_lsn[db][key] = lsn;
-            model->gone[db][key] = (struct model_gone){0};
+            changes_add(model, &look, db, key, lsn);
         }
     }
     states_add(model, lsn, look_digest(&look));
+}
+
+/* --- what differs -----------------------------------------------------------------------------------------
+ */
+
+/* The last change of a key up to an LSN; NULL: none. */
+static const struct model_change *change_at(const struct model *model, lsn_t lsn, int database, int key)
+{
+    const struct model_change *found = NULL;
+    for (size_t i = 0; i < model->change_count && model->changes[i].lsn <= lsn; i++)
+        if (model->changes[i].database == database && model->changes[i].key == key)
+            found = &model->changes[i];
+    return found;
+}
+
+void model_describe(const struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn,
+                    struct buffer *out)
+{
+    struct look look;
+    look_at_store(&look, disk, store);
+    for (int db = 0; db < MODEL_DATABASES; db++) {
+        for (int key = 0; key < MODEL_KEYS_MAX; key++) {
+            const struct model_change *change = change_at(model, lsn, db, key);
+            if (look.digest[db][key] == (change ? change->digest : 0))
+                continue;
+            buffer_append_format(out,
+                                 "\n  key %d of database %d, changed last at LSN %llu\n    should be: %s\n"
+                                 "    and is:    ",
+                                 key, db, change ? (unsigned long long)change->lsn : 0,
+                                 change ? model->texts.data + change->text : "nothing");
+            print_entry(disk, look.entries[db][key], out);
+        }
+    }
+    buffer_append_char(out, '\0');
 }
 
 static const struct model_state *find_state(const struct model *model, lsn_t lsn)
@@ -150,14 +249,20 @@ lsn_t model_last_change(const struct model *model, int database, int key)
 /* --- what is gone -----------------------------------------------------------------------------------------
  */
 
-void model_show_gone(struct model *model, int database, int key, const struct model_gone *gone)
+void model_show_gone(struct model *model, const struct model_place *place, const struct model_gone *gone)
 {
-    struct model_gone *known = &model->gone[database][key];
+    int db = place->database;
+    int key = place->key;
+    int part = place->part;
+    struct model_gone *known = part < 0 ? &model->gone[db][key] : &model->part_gone[db][key][part];
+    lsn_t changed = part < 0 ? model->key_lsn[db][key] : model->part_lsn[db][key][part];
     /* It may have been written to before the reply was read. */
-    if (model->key_lsn[database][key] == gone->version) {
+    if (changed == gone->version) {
         bool lasts = gone->lasts || (known->lasts && known->expire_ms == gone->expire_ms);
         *known = *gone;
         known->lasts = lasts;
+        if (part >= 0)
+            model->parts_gone[db][key] |= UINT64_C(1) << part;
     }
     if (gone->expire_ms > model->time_ms)
         model->time_ms = gone->expire_ms;
@@ -165,18 +270,56 @@ void model_show_gone(struct model *model, int database, int key, const struct mo
         model->time_power_ms = gone->expire_ms;
 }
 
-bool model_finds_again(const struct model *model, struct store *store, int64_t now_ms, bool after_power,
-                       int *database, int *key)
+lsn_t model_last_part_change(const struct model *model, const struct model_place *place)
 {
-    for (*database = 0; *database < MODEL_DATABASES; ++*database) {
-        struct database *db = store_database(store, *database);
-        for (*key = 0; *key < MODEL_KEYS_MAX; ++*key) {
-            const struct model_gone *gone = &model->gone[*database][*key];
-            if (gone->expire_ms == 0 || gone->expire_ms <= now_ms || (after_power && !gone->lasts))
+    return model->part_lsn[place->database][place->key][place->part];
+}
+
+/* Whether what was shown as gone at a time would be there at this one, if the store still had it. */
+static bool could_be_back(const struct model_gone *gone, int64_t now_ms, bool after_power)
+{
+    return gone->expire_ms != 0 && gone->expire_ms > now_ms && (gone->lasts || !after_power);
+}
+
+static bool finds_key_again(const struct model *model, const struct entry *entry, struct model_place *place,
+                            int64_t now_ms, bool after_power)
+{
+    const struct model_gone *gone = &model->gone[place->database][place->key];
+    place->part = -1;
+    return could_be_back(gone, now_ms, after_power) && entry_expire_ms(entry) == gone->expire_ms;
+}
+
+static bool finds_part_again(const struct model *model, const struct entry *entry, struct model_place *place,
+                             int64_t now_ms, bool after_power)
+{
+    struct type_part parts[MODEL_PARTS_MAX] = {0};
+    uint64_t left = model->parts_gone[place->database][place->key];
+    if (!left || !type_of(entry)->parts)
+        return false;
+    type_of(entry)->parts(entry, parts);
+    for (; left; left &= left - 1) {
+        place->part = __builtin_ctzll(left);
+        const struct model_gone *gone = &model->part_gone[place->database][place->key][place->part];
+        if (could_be_back(gone, now_ms, after_power) && parts[place->part].digest &&
+            parts[place->part].expire_ms == gone->expire_ms)
+            return true;
+    }
+    return false;
+}
+
+bool model_finds_again(const struct model *model, struct store *store, int64_t now_ms, bool after_power,
+                       struct model_place *place)
+{
+    for (place->database = 0; place->database < MODEL_DATABASES; place->database++) {
+        struct database *db = store_database(store, place->database);
+        for (place->key = 0; place->key < MODEL_KEYS_MAX; place->key++) {
+            if (!model->gone[place->database][place->key].expire_ms &&
+                !model->parts_gone[place->database][place->key])
                 continue;
-            struct slice name = model_key_name(*key);
-            struct entry *entry = database_find(db, name, store_hash(store, name));
-            if (entry && entry_expire_ms(entry) == gone->expire_ms)
+            struct slice name = model_key_name(place->key);
+            const struct entry *entry = database_find(db, name, store_hash(store, name));
+            if (entry && (finds_key_again(model, entry, place, now_ms, after_power) ||
+                          finds_part_again(model, entry, place, now_ms, after_power)))
                 return true;
         }
     }
@@ -186,10 +329,17 @@ bool model_finds_again(const struct model *model, struct store *store, int64_t n
 void model_forget_gone(struct model *model)
 {
     model->time_ms = model->time_power_ms;
-    for (int db = 0; db < MODEL_DATABASES; db++)
-        for (int key = 0; key < MODEL_KEYS_MAX; key++)
+    for (int db = 0; db < MODEL_DATABASES; db++) {
+        for (int key = 0; key < MODEL_KEYS_MAX; key++) {
             if (!model->gone[db][key].lasts)
                 model->gone[db][key] = (struct model_gone){0};
+            for (uint64_t left = model->parts_gone[db][key]; left; left &= left - 1) {
+                int part = __builtin_ctzll(left);
+                if (!model->part_gone[db][key][part].lasts)
+                    forget_part_gone(model, db, key, part);
+            }
+        }
+    }
 }
 
 /* --- promises ---------------------------------------------------------------------------------------------
@@ -245,22 +395,31 @@ void model_forget_everysec(struct model *model)
     model->acknowledged_first = model->acknowledged_count = 0;
 }
 
+static void forget_changes_after(struct model *model, lsn_t lsn)
+{
+    while (model->change_count > 0 && model->changes[model->change_count - 1].lsn > lsn)
+        model->texts.size = model->changes[--model->change_count].text;
+}
+
 void model_recovered(struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn)
 {
     const struct model_state *state = find_state(model, lsn);
     ASSERT(state);
     model->state_count = (size_t)(state - model->states) + 1;
+    forget_changes_after(model, lsn);
     struct look look;
     look_at_store(&look, disk, store);
-    for (int db = 0; db < MODEL_DATABASES; db++)
-        for (int key = 0; key < MODEL_KEYS_MAX; key++)
+    for (int db = 0; db < MODEL_DATABASES; db++) {
+        for (int key = 0; key < MODEL_KEYS_MAX; key++) {
             if (look.digest[db][key] != model->key_digest[db][key])
-                model->gone[db][key] = (struct model_gone){0};
-    memcpy(model->key_digest, look.digest, sizeof(look.digest));
-    for (int db = 0; db < MODEL_DATABASES; db++)
-        for (int key = 0; key < MODEL_KEYS_MAX; key++)
+                key_changed(model, &look, db, key, lsn);
             if (model->key_lsn[db][key] > lsn)
                 model->key_lsn[db][key] = lsn;
+            for (int part = 0; part < MODEL_PARTS_MAX; part++)
+                if (model->part_lsn[db][key][part] > lsn)
+                    model->part_lsn[db][key][part] = lsn;
+        }
+    }
     model_forget_everysec(model);
     model->must_survive_power = model->must_survive_process = lsn;
 }

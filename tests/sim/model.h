@@ -9,6 +9,7 @@
 #include "journal/journal.h"
 #include "sim_disk.h"
 #include "store/store.h"
+#include "type.h"
 
 #define MODEL_DATABASES 4
 #define MODEL_KEYS_MAX  24
@@ -25,10 +26,26 @@ struct model_acknowledged {
     lsn_t lsn;
 };
 
-/* A key that a client was shown as gone because its time had passed. */
+/* A change of a key, for saying what a state is not that it should be. */
+struct model_change {
+    lsn_t lsn;
+    int16_t database;
+    int16_t key;
+    uint64_t digest; /* 0: it went */
+    size_t text;     /* in texts: what the key is from then on */
+};
+
+/* A key, or a part of its value. */
+struct model_place {
+    int database;
+    int key;
+    int part; /* -1: the key itself */
+};
+
+/* A key or a part that a client was shown as gone because its time had passed. */
 struct model_gone {
     int64_t expire_ms; /* 0: none */
-    lsn_t version;     /* the unit that had changed the key last */
+    lsn_t version;     /* the unit that had changed it last */
     bool lasts;        /* a power failure, too */
 };
 
@@ -39,7 +56,18 @@ struct model {
     uint64_t key_digest[MODEL_DATABASES][MODEL_KEYS_MAX]; /* 0: not there */
     lsn_t key_lsn[MODEL_DATABASES][MODEL_KEYS_MAX];       /* of the unit that changed it last */
 
+    struct model_change *changes; /* by rising LSN, as far as states */
+    size_t change_count;
+    size_t change_capacity;
+    struct buffer texts;
+
     struct model_gone gone[MODEL_DATABASES][MODEL_KEYS_MAX];
+    /* The same of watched parts, of values that have such. */
+    bool has_parts[MODEL_DATABASES][MODEL_KEYS_MAX];
+    uint64_t part_digest[MODEL_DATABASES][MODEL_KEYS_MAX][MODEL_PARTS_MAX];
+    lsn_t part_lsn[MODEL_DATABASES][MODEL_KEYS_MAX][MODEL_PARTS_MAX];
+    uint64_t parts_gone[MODEL_DATABASES][MODEL_KEYS_MAX]; /* a bit each */
+    struct model_gone part_gone[MODEL_DATABASES][MODEL_KEYS_MAX][MODEL_PARTS_MAX];
     int64_t time_power_ms; /* time as commands see it was shown to have come so far; what lasts, */
     int64_t time_ms;       /* and in this life */
 
@@ -63,15 +91,21 @@ void model_unit(struct model *model, const struct sim_disk *disk, struct store *
 bool model_state_at(const struct model *model, lsn_t lsn, uint64_t *digest);
 /* Digest of a whole store. */
 uint64_t model_digest(const struct sim_disk *disk, struct store *store);
+/* Says which keys of a store are not as they were at an LSN, and ends the text with a zero. */
+void model_describe(const struct model *model, const struct sim_disk *disk, struct store *store, lsn_t lsn,
+                    struct buffer *out);
 /* The last change of one key, or of any key of a database (key below 0). */
 lsn_t model_last_change(const struct model *model, int database, int key);
 
-/* A client was shown that a key is gone, as of the unit that had changed it last. */
-void model_show_gone(struct model *model, int database, int key, const struct model_gone *gone);
-/* Finds a key that is there in the store at this time though it was shown as gone; false when there is none.
+/* The last change of a part. */
+lsn_t model_last_part_change(const struct model *model, const struct model_place *place);
+
+/* A client was shown that a key or a part is gone, as of the unit that had changed it last. */
+void model_show_gone(struct model *model, const struct model_place *place, const struct model_gone *gone);
+/* Finds one that is there in the store at this time though it was shown as gone; false when there is none.
  * after_power: the power failed since it was shown. */
 bool model_finds_again(const struct model *model, struct store *store, int64_t now_ms, bool after_power,
-                       int *database, int *key);
+                       struct model_place *place);
 /* The power failed: what only had to last within the life of the machine is forgotten. */
 void model_forget_gone(struct model *model);
 

@@ -624,22 +624,22 @@ static void step(struct sim *sim)
         random_below(&sim->random, 2) ? sim_crash(sim, CRASH_PROCESS) : crash(sim);
 }
 
-static void sim_init(struct sim *sim, uint64_t seed, bool print, struct sim_counts *counts)
+static void sim_init(struct sim *sim, struct sim_seed seed, bool print, struct sim_counts *counts)
 {
     *sim = (struct sim){.seed = seed, .counts = counts};
     trace_reset(&sim->trace, print);
     sim_trace_is(&sim->trace);
-    random_seed(&sim->random, seed);
+    random_seed(&sim->random, seed.number);
     random_seed(&sim->probe_random, random_next(&sim->random));
     sim_config_draw(&sim->config, &sim->random);
-    workload_init(&sim->workload, &sim->random);
+    workload_init(&sim->workload, &sim->random, seed.types);
     sim->client_count = sim->config.clients;
     sim->clock = (struct sim_clock){
         .clock = {clock_wall, clock_monotonic}, .wall_us = 1700000000000000, .monotonic_us = 5000000};
     model_init(&sim->model);
 }
 
-uint64_t sim_run(uint64_t seed, bool print, struct sim_counts *counts)
+uint64_t sim_run(struct sim_seed seed, bool print, struct sim_counts *counts)
 {
     static struct sim sim; /* large: its trace */
     sim_init(&sim, seed, print, counts);

@@ -93,8 +93,14 @@ struct sim_slow {
     bool call_is_left_out;
 };
 
+/* What decides a run. */
+struct sim_seed {
+    uint64_t number;
+    unsigned types; /* of value, a type_bit each; without one, all is as it was before that type was there */
+};
+
 struct sim {
-    uint64_t seed;
+    struct sim_seed seed;
     struct sim_config config;
     struct random random;       /* of the run */
     struct random probe_random; /* of what is tried beside it, which must not change it */
@@ -140,7 +146,7 @@ struct sim {
 _Noreturn void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* run.c: one seed from beginning to end. Returns the trace's hash. */
-uint64_t sim_run(uint64_t seed, bool print, struct sim_counts *counts);
+uint64_t sim_run(struct sim_seed seed, bool print, struct sim_counts *counts);
 /* main.c: where log lines go and what is shown when the program ends badly. */
 void sim_trace_is(struct trace *trace);
 

@@ -124,7 +124,7 @@ class Workshop:
         """What the simulator found, or None. So many runs, not seconds: how busy the machine is must not decide."""
         self.make("sim-build")
         done = self.run(["build/tests/sim/sim", "--runs", str(runs)] + (["--start", str(start)] if start else []), None)
-        found = re.search(r"FAILED: seed (\d+)\n(.*)", done.stdout)
+        found = re.search(r"FAILED: seed (\S+)\n(.*)", done.stdout)
         if found:
             return f"seed {found.group(1)}: {found.group(2)[:150]}"
         return None if done.returncode == 0 else done.stdout[-300:]
