@@ -194,12 +194,14 @@ LOAD_GENERATOR := $(BUILD)/tests/bench/load
 $(LOAD_GENERATOR): $(BUILD)/tests/bench/load.o
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
+# FIELD=0 leaves the newer servers out.
+FIELD ?= 1
 BENCH := /usr/bin/python3 tests/bench/bench.py --dkv $(SERVER) --load $(LOAD_GENERATOR) --dir $(BUILD) \
          --json $(BUILD)/bench.json --only "$(ONLY)" --servers "$(SERVERS)"
 
-bench: $(SERVER) $(LOAD_GENERATOR) ## measure beside redis-server (ONLY="set-p16 get-*", SERVERS="valkey=/path", FULL=1)
+bench: $(SERVER) $(LOAD_GENERATOR) ## measure beside other servers (ONLY="set-p16 get-*", SERVERS="valkey=/path", FULL=1, FIELD=0)
 	@deps/install.sh test
-	@$(BENCH) $(if $(FULL),--full) $(BENCH_ARGS)
+	@$(BENCH) $(if $(FULL),--full) $(if $(filter-out 0,$(FIELD)),--newer $(BUILD)/servers) $(BENCH_ARGS)
 
 bench-short: $(SERVER) $(LOAD_GENERATOR) ## see that each case of the bench runs; judges no speed
 	@$(BENCH) --short

@@ -16,6 +16,7 @@ from pathlib import Path
 import chart
 import driving
 import machine
+import newer
 import report
 import subject
 
@@ -34,14 +35,22 @@ class Sizes:
     keys_large: int = 2_000_000  # restarts, rewrites, memory
     keys_grown: int = 2_000_000  # growing, flushing
     keys_expiring: int = 1_000_000
+    hashes: int = 100_000  # whose memory is measured
+    hashes_large: int = 1_000_000
+    fields: int = 1_000_000  # of one hash, or of hashes of 1,000
+    fields_large: int = 2_000_000  # of one hash: restarts, rewrites, pauses
     idle_seconds: float = 5.0
     sync_seconds: float = 1.0
 
 
-FULL = {"keys_large": 8_000_000, "keys_grown": 10_000_000}
+FULL = {"keys_large": 8_000_000, "keys_grown": 10_000_000, "fields_large": 10_000_000}
 SHORT = {"rounds": 1, "seconds": 0.03, "keys": 5000, "keys_1k": 2000, "keys_16k": 200, "keys_16m": 2,
-         "requests_16m": 2, "keys_large": 20_000, "keys_grown": 20_000, "keys_expiring": 5000, "idle_seconds": 0.2,
+         "requests_16m": 2, "keys_large": 20_000, "keys_grown": 20_000, "keys_expiring": 5000,
+         "hashes": 2000, "hashes_large": 5000, "fields": 5000, "fields_large": 20_000, "idle_seconds": 0.2,
          "sync_seconds": 0.05}
+
+
+ONE_BY_ONE = {"clients": 1, "pipeline": 1}
 
 
 class Progress:
@@ -86,6 +95,8 @@ class Bench:
             try:
                 for which in self.candidates:
                     subjects.append(subject.Subject(which, stage.setting, self.folder))
+                    if not subjects[-1].knows(stage.needs):
+                        subjects.pop().close()
                 filled = False
                 for case in group:
                     self.progress.case(case.name)
@@ -102,7 +113,9 @@ class Bench:
             one.rss_empty = one.rss_bytes()
             if stage.keys:
                 self.progress.step(f"filling {one.name}")
-                driving.fill(one, getattr(self.sizes, stage.keys), stage.value, stage.ending)
+                how = ONE_BY_ONE if stage.one_by_one else {}
+                for command in stage.commands:
+                    driving.fill(one, getattr(self.sizes, stage.keys), command, **how)
                 one.settle()
 
     def _case(self, case, subjects):
@@ -122,7 +135,7 @@ class Bench:
                     one.settle()
             return report.judge(case, rounds, self.names)
         except (driving.LoadError, RuntimeError, OSError) as error:
-            return {"name": case.name, "what": case.what, "failed": str(error)}
+            return report.failed(case, str(error))
 
 
 def parse_options():
@@ -133,6 +146,7 @@ def parse_options():
     parser.add_argument("--servers", default="", help="further servers: NAME=PROGRAM")
     parser.add_argument("--dkv", default=ROOT / "build" / "dkv-server")
     parser.add_argument("--redis", default="redis-server")
+    parser.add_argument("--newer", type=Path, metavar="FOLDER", help="run newer servers beside, gotten into this folder")
     parser.add_argument("--load", default=ROOT / "build" / "tests" / "bench" / "load")
     parser.add_argument("--dir", default=ROOT / "build", help="where the servers' folders are made")
     parser.add_argument("--nice", type=int, help="run servers and load with this niceness (-15: mostly undisturbed by others)")
@@ -150,6 +164,8 @@ def main():
             setattr(sizes, name, getattr(options, name))
     cases = report.names_of(options.only.split())
     candidates = [subject.candidate("dkv", options.dkv), subject.candidate(report.REFERENCE, options.redis)]
+    if options.newer:
+        candidates += [subject.candidate(*one) for one in newer.install(options.newer)]
     candidates += [subject.candidate(*one.split("=", 1)) for one in options.servers.split()]
     driving.LOAD = str(options.load)
     if options.nice is not None:

@@ -1,74 +1,20 @@
 """What is measured: a table of cases, in stages that share servers and data, each with its floors."""
 
-from dataclasses import dataclass
-from typing import Callable, Optional
+from dataclasses import replace
 
+import hash_cases
 import measures
+from case import Case, Stage, at_most, below, cpu, rate
 from driving import benchmark, mixed
-
-
-@dataclass(frozen=True)
-class Floor:
-    """What a figure has to be: its ratio to redis-server's in the same run, or (absolute) the figure itself."""
-
-    figure: str
-    at_least: Optional[float] = None
-    at_most: Optional[float] = None
-    absolute: bool = False
-
-    def met_by(self, number):
-        return number >= self.at_least if self.at_most is None else number <= self.at_most
-
-    def __str__(self):
-        sign, number = ("≤", self.at_most) if self.at_least is None else ("≥", self.at_least)
-        return f"{sign} {number:g}" + ("" if self.absolute else " ×")
-
-
-def rate(ratio):
-    return Floor("rate", at_least=ratio)
-
-
-def cpu(ratio):
-    return Floor("cpu", at_most=ratio)
-
-
-def at_most(figure, ratio):
-    return Floor(figure, at_most=ratio)
-
-
-def below(figure, limit):
-    return Floor(figure, at_most=limit, absolute=True)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Servers as several cases want them: the setting, and the keys that are filled in first."""
-
-    setting: str = "always"
-    keys: str = "keys"  # a field of the sizes: how many; "" for none
-    value: int = 64
-    ending: str = ""  # of the SETs that fill in
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    what: str
-    stage: Stage
-    measure: Callable
-    floors: tuple
-    prepare: Optional[Callable] = None  # once for each server, before the rounds
-    rounds: Optional[int] = None  # where it wants another number
-
 
 ALWAYS = Stage()
 EVERYSEC = Stage(setting="everysec")
 NO_LOG = Stage(setting="no log")
-KIB = Stage(keys="keys_1k", value=1024)
-KIB16 = Stage(keys="keys_16k", value=16384)
-MIB16 = Stage(keys="keys_16m", value=16 << 20)
-MIB16_FIRST_USE = Stage(setting="always, values on first use", keys="keys_16m", value=16 << 20)
-MIB16_NO_LOG = Stage(setting="no log", keys="keys_16m", value=16 << 20)
+KIB = Stage(keys="keys_1k", commands=("SET key:# $1024",))
+KIB16 = Stage(keys="keys_16k", commands=("SET key:# $16384",))
+MIB16 = Stage(keys="keys_16m", commands=("SET key:# $16777216",), one_by_one=True)
+MIB16_FIRST_USE = replace(MIB16, setting="always, values on first use")
+MIB16_NO_LOG = replace(MIB16, setting="no log")
 
 SET = ("-t", "set")
 GET = ("-t", "get")
@@ -133,9 +79,12 @@ def relaxed(tag, stage):
 CASES += relaxed("everysec", EVERYSEC) + relaxed("nolog", NO_LOG)
 
 LARGE = Stage(keys="keys_large")
-LARGE_EXPIRING = Stage(keys="keys_large", ending="EX 1000000")
+LARGE_EXPIRING = Stage(keys="keys_large", commands=("SET key:# $64 EX 1000000",))
 EMPTY = Stage(keys="")
 EMPTY_NO_LOG = Stage(setting="no log", keys="")
+
+GROWING = measures.growing("SET key:# $64", "keys_grown")
+EXPIRING = measures.expiring("SET key:# $64 PXAT {due}")
 
 # Where no fork is involved, nobody waits for longer.
 PAUSES_WITH_FORK = (at_most("p99.9", 1), at_most("max", 1))
@@ -148,20 +97,21 @@ CASES += [
     Case("rewrite", "rewrite", LARGE, measures.rewrite, (at_most("seconds", 0.35),)),
     Case("base-load", "restart after SIGKILL, from a rewritten base", LARGE, measures.restart,
          (at_most("seconds", 0.35),), prepare=measures.rewrite),
-    Case("pause-rewrite", "a rewrite, beside 50 k SET/s", LARGE, measures.rewrite_pauses, PAUSES_WITH_FORK),
+    Case("pause-rewrite", "a rewrite, beside 50 k SET/s", LARGE, measures.rewriting(measures.WRITERS),
+         PAUSES_WITH_FORK),
     Case("fork-memory", "memory during a rewrite, beside 50 k SET/s", LARGE, measures.rewrite_memory,
          (at_most("extra", 1),)),
     Case("memory-ttl", "memory per key with a time to live", LARGE_EXPIRING, measures.memory, (at_most("bytes", 0.65),),
          rounds=1),
     Case("idle-ttl", "doing nothing, with keys that expire some day", LARGE_EXPIRING, measures.idling,
          (below("wakeups", 5), below("idle", 0.05)), rounds=1),
-    Case("pause-growing", "the table grows, 250 k SET/s", EMPTY, measures.growing, PAUSES),
-    Case("pause-expiring", "1 M keys expire at once", EMPTY, measures.expiring, PAUSES),
+    Case("pause-growing", "the table grows, 250 k SET/s", EMPTY, GROWING, PAUSES),
+    Case("pause-expiring", "1 M keys expire at once", EMPTY, EXPIRING, PAUSES),
     Case("pause-flushing", "FLUSHALL ASYNC", EMPTY, measures.flushing, PAUSES),
     Case("start", "start of an empty server", EMPTY, measures.starting, (below("ready", 10),), rounds=9),
     Case("idle", "doing nothing, with a million keys", ALWAYS, measures.idling,
          (below("wakeups", 5), below("idle", 0.05)), rounds=1),
-    Case("pause-growing-nolog", "the table grows, 250 k SET/s, no log", EMPTY_NO_LOG, measures.growing, PAUSES),
+    Case("pause-growing-nolog", "the table grows, 250 k SET/s, no log", EMPTY_NO_LOG, GROWING, PAUSES),
 ]
 
 # Few keys with large values. How often they are set is what value files are for.
@@ -182,3 +132,5 @@ CASES += [
     Case("beside-16m-nolog", "GET of 64 bytes, beside SETs and GETs of 16 MB", MIB16_NO_LOG, measures.beside_streams,
          (at_most("p99", 0.25),)),
 ]
+
+CASES += hash_cases.CASES

@@ -104,12 +104,9 @@ def load(subject, *groups):
     return figures
 
 
-def fill(subject, keys, value, ending="", clients=10, pipeline=64, rate=0):
-    """Every key once."""
-    if value > 1 << 20:
-        clients, pipeline = 1, 1
-    return load(subject, f"clients={clients} pipeline={pipeline} order=each keys={keys} rate={rate} : "
-                         f"1 SET key:# ${value} {ending}".rstrip())
+def fill(subject, keys, command="SET key:# $64", clients=10, pipeline=64, rate=0):
+    """Every key once, as load.c has commands."""
+    return load(subject, f"clients={clients} pipeline={pipeline} order=each keys={keys} rate={rate} : 1 {command}")
 
 
 def mixed(groups):

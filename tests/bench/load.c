@@ -16,6 +16,7 @@
  *     requests=N, seconds=N      when the group ends. One with neither ends with the last of the others
  *     rate=N           requests a second at most, spread evenly
  *
+ * @ becomes 12 digits of a thousandth of the number that # is: with order=each, a thousand # for each @.
  * $N becomes a value of N bytes. SIGTERM ends all groups. What comes out is JSON: for each group its
  * requests, seconds, errors and latencies in milliseconds, and the processor seconds of this program. A
  * latency is from the write of a pipeline to the arrival of the reply. One client with a rate counts also the
@@ -42,6 +43,7 @@
 #define COMMANDS_MAX  4
 #define HOLES_MAX     16
 #define DIGITS        12
+#define GROUP_OF_KEYS 1000 /* that have the same @ */
 #define REST_MAX      1024
 #define INPUT_MAX     (256 << 10)
 #define EVENTS_MAX    128
@@ -58,11 +60,17 @@ struct histogram {
     uint64_t max_ns;
 };
 
-/* One command as it is sent, and where in it digits of keys go. */
+/* Where digits go, and what the number is divided by before. */
+struct hole {
+    size_t at;
+    unsigned divisor;
+};
+
+/* One command as it is sent. */
 struct command {
     char *text;
     size_t size;
-    size_t holes[HOLES_MAX];
+    struct hole holes[HOLES_MAX];
     size_t holes_count;
     unsigned weight;
 };
@@ -199,7 +207,7 @@ static void command_append(struct command *command, const char *data, size_t siz
 
 static void command_append_word(struct command *command, const char *word)
 {
-    const char *hole = strchr(word, '#');
+    const char *hole = strpbrk(word, "#@");
     size_t value_size = word[0] == '$' ? (size_t)number_of(word + 1, "not a size") : 0;
     size_t size = value_size > 0 ? value_size : strlen(word) + (hole != NULL ? DIGITS - 1 : 0);
     char head[32];
@@ -216,7 +224,8 @@ static void command_append_word(struct command *command, const char *word)
         if (command->holes_count == HOLES_MAX)
             fail("too many keys", word);
         command_append(command, word, (size_t)(hole - word));
-        command->holes[command->holes_count++] = command->size;
+        unsigned divisor = *hole == '@' ? GROUP_OF_KEYS : 1;
+        command->holes[command->holes_count++] = (struct hole){command->size, divisor};
         command_append(command, "000000000000", DIGITS);
         command_append(command, hole + 1, strlen(hole + 1));
     } else {
@@ -330,9 +339,10 @@ static void connection_add_request(struct connection *connection)
     }
     char *to = connection->output + connection->output_size;
     memcpy(to, command->text, command->size);
-    for (size_t i = 0; i < command->holes_count; i++)
-        write_digits(to + command->holes[i],
-                     group->each_key ? group->sent % group->keys : random_below(group->keys));
+    for (size_t i = 0; i < command->holes_count; i++) {
+        uint64_t number = group->each_key ? group->sent % group->keys : random_below(group->keys);
+        write_digits(to + command->holes[i].at, number / command->holes[i].divisor);
+    }
     connection->output_size += command->size;
     connection->waiting++;
     group->sent++;

@@ -21,25 +21,30 @@ LEAD_SECONDS = 0.2  # of quiet before what is watched begins
 SETTLE_SECONDS = 2  # what was replaced goes when that is on record
 SAMPLE_SECONDS = 0.01
 SUBSCRIBERS = 100
+FREED_A_SECOND = 2_000_000  # keys or elements, at least, by a thread beside the loop
 
 
 def _pauses(figures):
     return {name: figures[name] for name in ("p50", "p99.9", "max")}
 
 
-def _check_size(subject, keys):
-    size = subject.call("DBSIZE")
-    if size != keys:
-        raise LoadError(f"{subject.name} has {size} keys instead of {keys}")
-
-
 # --- restarts and rewrites --------------------------------------------------------------------------------------------
 
 
-def restart(subject, sizes, keys, state):
-    took = subject.restart_after_kill()
-    _check_size(subject, keys)
-    return {"seconds": took}
+def restarting(*count):
+    """count: the command that tells how many of what was filled in are there."""
+
+    def measure(subject, sizes, keys, state):
+        took = subject.restart_after_kill()
+        found = subject.call(*count)
+        if found != keys:
+            raise LoadError(f"{subject.name} has {found} of {keys}")
+        return {"seconds": took}
+
+    return measure
+
+
+restart = restarting("DBSIZE")
 
 
 def rewrite(subject, sizes=None, keys=None, state=None):
@@ -63,11 +68,16 @@ def large_disk_use(setting_values):
     return measure
 
 
-def rewrite_pauses(subject, sizes, keys, state):
-    with in_background(subject, WRITERS.format(keys=keys)), probing(subject) as figures:
-        time.sleep(LEAD_SECONDS)
-        took = subject.rewrite()
-    return {"seconds": took, **_pauses(figures)}
+def rewriting(writers):
+    """How long others wait during a rewrite, beside these writers."""
+
+    def measure(subject, sizes, keys, state):
+        with in_background(subject, writers.format(keys=keys)), probing(subject) as figures:
+            time.sleep(LEAD_SECONDS)
+            took = subject.rewrite()
+        return {"seconds": took, **_pauses(figures)}
+
+    return measure
 
 
 def rewrite_memory(subject, sizes, keys, state):
@@ -100,41 +110,74 @@ def memory(subject, sizes, keys, state):
 # --- pauses -----------------------------------------------------------------------------------------------------------
 
 
-def growing(subject, sizes, keys, state):
-    subject.reset()
-    with probing(subject) as figures:
-        time.sleep(LEAD_SECONDS)
-        filled = fill(subject, sizes.keys_grown, 64, pipeline=16, rate=GROWING_RATE)
-    return {"rate": filled["rate"], **_pauses(figures)}
+def growing(command, count):
+    """Filling an empty server by this command. count: the field of the sizes that says how often."""
+
+    def measure(subject, sizes, keys, state):
+        subject.reset()
+        with probing(subject) as figures:
+            time.sleep(LEAD_SECONDS)
+            filled = fill(subject, getattr(sizes, count), command, pipeline=16, rate=GROWING_RATE)
+        return {"rate": filled["rate"], **_pauses(figures)}
+
+    return measure
 
 
-def expiring(subject, sizes, keys, state):
-    """All keys expire in the same millisecond. It is put far enough ahead for them to be there by then."""
-    subject.reset()
-    lead = state.setdefault("lead", 1 + sizes.keys_expiring / 200_000)
-    due = time.time() + lead
-    fill(subject, sizes.keys_expiring, 64, f"PXAT {int(due * 1000)}")
-    if time.time() > due - LEAD_SECONDS:
-        state["lead"] = 3 * lead
-        return expiring(subject, sizes, keys, state)
-    time.sleep(max(0, due - LEAD_SECONDS - time.time()))
-    with probing(subject) as figures:
-        while subject.call("DBSIZE") > 0:
-            time.sleep(0.05)
-        gone = time.time() - due
-    return {"seconds": gone, **_pauses(figures)}
+def expiring(command):
+    """What this command fills in, with {due}, expires in the same millisecond. It is put far enough ahead for all to be
+    there by then."""
+
+    def measure(subject, sizes, keys, state):
+        subject.reset()
+        lead = state.setdefault("lead", 1 + sizes.keys_expiring / 200_000)
+        due = time.time() + lead
+        fill(subject, sizes.keys_expiring, command.format(due=int(due * 1000)))
+        if time.time() > due - LEAD_SECONDS:
+            state["lead"] = 3 * lead
+            return measure(subject, sizes, keys, state)
+        time.sleep(max(0, due - LEAD_SECONDS - time.time()))
+        with probing(subject) as figures:
+            while subject.call("DBSIZE") > 0:
+                time.sleep(0.05)
+            gone = time.time() - due
+        return {"seconds": gone, **_pauses(figures)}
+
+    return measure
+
+
+def losing(large, *command):
+    """A copy of what the key named large holds goes, by this command on the key "victim". That it has expired is
+    waited for without looking at it, which would remove it, too."""
+
+    def measure(subject, sizes, keys, state):
+        expires = "EXPIRE" in command[0]
+        subject.call("COPY", large, "victim", "REPLACE")
+        with_victim = subject.call("DBSIZE")
+        subject.settle()
+        with probing(subject) as figures:
+            time.sleep(LEAD_SECONDS)
+            begin = time.monotonic()
+            subject.call(*command)
+            while expires and subject.call("DBSIZE") == with_victim:
+                time.sleep(0.02)
+            took = time.monotonic() - begin
+            time.sleep(LEAD_SECONDS + keys / FREED_A_SECOND)
+        subject.call("DEL", "victim")
+        return {"seconds": took, **_pauses(figures)}
+
+    return measure
 
 
 def flushing(subject, sizes, keys, state):
     subject.reset()
-    fill(subject, sizes.keys_grown, 64)
+    fill(subject, sizes.keys_grown)
     subject.settle()
     with probing(subject) as figures:
         time.sleep(LEAD_SECONDS)
         begin = time.monotonic()
         subject.call("FLUSHALL", "ASYNC")
         took = time.monotonic() - begin
-        time.sleep(LEAD_SECONDS + sizes.keys_grown / 2_000_000)  # until the thread that frees them is done
+        time.sleep(LEAD_SECONDS + sizes.keys_grown / FREED_A_SECOND)  # until the thread that frees them is done
     return {"seconds": took, **_pauses(figures)}
 
 

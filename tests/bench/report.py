@@ -3,10 +3,11 @@
 import json
 from statistics import median
 
+from case import BEST, NOBODY, REFERENCE
 from cases import CASES
 from driving import GENERATOR_BUSY
 
-REFERENCE = "redis"  # what ratios are to
+MORE_IS_BETTER = {"rate", "beside"}
 
 # Figures in the order of the table: their unit, and how they are shown.
 FIGURES = {
@@ -14,7 +15,7 @@ FIGURES = {
     "cpu": ("server CPU µs/request", "{:.2f}"),
     "seconds": ("s", "{:.3f}"),
     "ready": ("ms to the first reply", "{:.1f}"),
-    "bytes": ("bytes of memory a key", "{:.1f}"),
+    "bytes": ("bytes of memory for each", "{:.1f}"),
     "extra": ("MiB of memory more than before", "{:.1f}"),
     "written": ("bytes written for each that is sent", "{:.4f}"),
     "again": ("MB that a rewrite writes", "{:.3f}"),
@@ -30,25 +31,36 @@ FIGURES = {
 }
 
 
+def _worst(figure, ratios):
+    return min(ratios) if figure in MORE_IS_BETTER else max(ratios)
+
+
 def judge(case, rounds, names):
     """What one case came to. rounds: for each server a list of dicts of figures."""
     medians = {name: {figure: median([one[figure] for one in rounds[name]])
-                      for figure in FIGURES if all(figure in one for one in rounds[name])} for name in names}
+                      for figure in FIGURES if rounds[name] and all(figure in one for one in rounds[name])}
+               for name in names}
+    ours = names[0]
     result = {"name": case.name, "what": case.what, "rounds": rounds, "median": medians, "ratio": {}, "floors": []}
     for name in names:
-        if name != REFERENCE and REFERENCE in names:
-            result["ratio"][name] = {figure: number / medians[REFERENCE][figure]
-                                     for figure, number in medians[name].items() if medians[REFERENCE].get(figure)}
-    ours = names[0]
+        if name != ours:
+            result["ratio"][name] = {figure: number / medians[name][figure]
+                                     for figure, number in medians[ours].items() if medians[name].get(figure)}
+    result["ratio"][BEST] = {figure: _worst(figure, [one[figure] for one in result["ratio"].values() if figure in one])
+                             for figure in medians[ours] if any(figure in one for one in result["ratio"].values())}
     for floor in case.floors:
-        number = (medians if floor.absolute else result["ratio"]).get(ours, {}).get(floor.figure)
+        number = (medians[ours] if floor.to == NOBODY else result["ratio"].get(floor.to, {})).get(floor.figure)
         result["floors"].append({"figure": floor.figure, "floor": str(floor), "is": number,
                                  "met": None if number is None else floor.met_by(number)})
     return result
 
 
+def failed(case, why):
+    return {"name": case.name, "what": case.what, "failed": why}
+
+
 def _verdict(result, figure):
-    texts = [f"{floor['floor']:>9}  {'met' if floor['met'] else 'MISSED' if floor['met'] is False else '-'}"
+    texts = [f"{floor['floor']:>13}  {'met' if floor['met'] else 'MISSED' if floor['met'] is False else '-'}"
              for floor in result["floors"] if floor["figure"] == figure]
     return "   ".join(texts)
 
@@ -58,29 +70,28 @@ def _lines(result, names):
     if "failed" in result:
         yield f"  FAILED: {result['failed']}"
         return
-    others = [name for name in names if name != REFERENCE]
     for figure, (unit, form) in FIGURES.items():
-        if any(figure not in result["median"][name] for name in names):
+        numbers = [result["median"][name].get(figure) for name in names]
+        if all(number is None for number in numbers):
             continue
-        row = f"  {unit:32}" + "".join(f"{form.format(result['median'][name][figure]):>13}" for name in names)
+        row = f"  {unit:32}" + "".join(f"{'-' if number is None else form.format(number):>13}" for number in numbers)
         if figure == "generator":
-            busy = [name for name in names if result["median"][name][figure] >= GENERATOR_BUSY]
+            busy = [name for name, number in zip(names, numbers) if number is not None and number >= GENERATOR_BUSY]
             row += f"  the bottleneck for {', '.join(busy)}" if busy else ""
         else:
-            for name in others:
+            for name in names[1:]:
                 ratio = result["ratio"].get(name, {}).get(figure)
-                row += "         -" if ratio is None else f"{ratio:8.2f} ×"
+                row += "             -" if ratio is None else f"{ratio:12.2f} ×"
             row += "  " + _verdict(result, figure)
         yield row.rstrip()
 
 
 def table(report):
     names = report["servers"]
-    yield from (f"{name + ':':22}{text}" for name, text in report["machine"].items())
-    yield from (f"{name + ':':22}{text}" for name, text in report["sizes"].items())
+    yield from (f"{name + ':':24}{text}" for name, text in [*report["machine"].items(), *report["sizes"].items()])
     yield ""
     yield f"{'median of the rounds':34}" + "".join(f"{name:>13}" for name in names) + "".join(
-        f"{name + '/' + REFERENCE:>10}" for name in names if name != REFERENCE)
+        f"{'/' + name:>14}" for name in names[1:])
     for result in report["cases"]:
         yield from _lines(result, names)
     floors = [(result["name"], floor) for result in report["cases"] for floor in result.get("floors", ())]

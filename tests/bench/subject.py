@@ -117,6 +117,9 @@ class Subject:
         with self.server.connect(timeout=120) as connection:
             return connection.call(*arguments)
 
+    def knows(self, commands):
+        return all(self.call("COMMAND", "INFO", name)[0] is not None for name in commands)
+
     def rewrite(self):
         """Runs one rewrite; returns its seconds."""
         with self.server.connect(timeout=120) as connection:
