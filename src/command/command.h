@@ -36,11 +36,27 @@ enum command_flag {
     CMD_NO_MULTI = 1 << 21,
     CMD_NO_ASYNC_LOADING = 1 << 22,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 23,
-    /* dkv's own, not shown: */
-    CMD_STORES_VALUES = 1 << 25, /* its arguments but keys become values as they are, or nothing */
-    CMD_KEEPS_VALUES = 1 << 29,  /* never looks at the bytes of values */
-    CMD_READS_ALL =
-        1 << 28, /* tells of keys that its arguments do not name: its reply waits for the whole stream */
+};
+
+/* What the server itself has to know of a command beyond its flags; no client is told. No code compares the
+ * names of commands: what sets one apart is a trait. */
+enum command_trait {
+    TRAIT_STORES_VALUES = 1 << 0, /* its arguments but keys become values as they are, or nothing */
+    TRAIT_KEEPS_VALUES = 1 << 1,  /* never looks at the bytes of values */
+    TRAIT_READS_ALL = 1 << 2, /* tells of keys that it does not name: its reply waits for the whole stream */
+
+    /* Transactions. */
+    TRAIT_RUNS_QUEUE = 1 << 3,   /* does what the queued commands do (EXEC) */
+    TRAIT_INSIDE_MULTI = 1 << 4, /* between MULTI and EXEC it runs at once instead of being queued */
+    TRAIT_ENDS_MULTI = 1 << 5,   /* ends a transaction, so that its memory is free */
+    TRAIT_UNIT_BRACKET = 1 << 6, /* in the stream it begins or ends a unit, and changes nothing */
+
+    /* Messages. */
+    TRAIT_FOR_SUBSCRIBERS = 1 << 7, /* a subscriber's under RESP2, where replies look like messages */
+    TRAIT_TO_CHANNEL = 1 << 8,      /* argument 1 is a channel, */
+    TRAIT_TO_CHANNELS = 1 << 9,     /* all arguments are, */
+    TRAIT_TO_PATTERNS = 1 << 10,    /* or are patterns of channels: a user needs permission for them */
+    TRAIT_KEEPS_CACHING = 1 << 11,  /* a container whose commands do not use up CLIENT CACHING */
 };
 
 /* ACL categories that do not follow from flags. write, read, admin, dangerous (from admin), fast, slow,
@@ -99,7 +115,8 @@ typedef void command_function(struct call *call);
 struct command {
     const char *name; /* lower case; a subcommand's own name without its parent's */
     int arity;        /* argument count with the name; negative: at least */
-    unsigned flags;
+    unsigned flags;   /* command_flag */
+    unsigned traits;  /* command_trait */
     unsigned categories;
     struct key_spec keys[KEY_SPECS_MAX];
     /* Which argument is the key that is KEY_SOUGHT, or the first of KEY_KEYWORD; 0: none. */

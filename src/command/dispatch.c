@@ -109,11 +109,6 @@ static void unknown_subcommand(struct buffer *error, const struct command *paren
     buffer_append_text(error, " HELP.");
 }
 
-static bool is_exec(const struct command *command)
-{
-    return strcmp(command->name, "exec") == 0;
-}
-
 static enum admit_result admit_command(const struct world *world, const struct command *command,
                                        const struct request *request)
 {
@@ -130,7 +125,7 @@ static enum admit_result admit(const struct world *world, const struct session *
         return ADMIT_YES;
     if (command->flags & CMD_WRITE)
         return admit_command(world, command, request);
-    if (session->in_multi && (session->queue_flags & CMD_WRITE) && is_exec(command))
+    if (session->in_multi && (session->queue_flags & CMD_WRITE) && (command->traits & TRAIT_RUNS_QUEUE))
         return journal_admit_values(world->journal, session->queue_unit_bytes, session->queue_value_bytes);
     return ADMIT_YES;
 }
@@ -139,19 +134,6 @@ static bool debug_allowed(const struct world *world, const struct session *sessi
 {
     enum debug_access access = world->settings.debug_access;
     return access == DEBUG_YES || (access == DEBUG_LOCAL && session->is_local);
-}
-
-/* Without out-of-band messages in the protocol, a subscriber's commands are few: their replies have to be
- * told from messages. */
-static bool allowed_to_subscribers(const struct command_entry *entry)
-{
-    static const char *const names[] = {"subscribe",    "unsubscribe", "psubscribe",
-                                        "punsubscribe", "ssubscribe",  "sunsubscribe",
-                                        "ping",         "quit",        "reset"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(entry->full_name, names[i]) == 0)
-            return true;
-    return false;
 }
 
 /* Whether the session's user may run it; if not, notes the refusal. */
@@ -199,7 +181,8 @@ static bool check(struct world *world, struct session *session, struct command_e
         text = "ERR Command not allowed inside a transaction";
     else if (!acl_user_is_unrestricted(session->user) && !permitted(session, entry, request, error))
         return false;
-    else if (session->protocol < 3 && session_is_subscriber(session) && !allowed_to_subscribers(entry))
+    else if (session->protocol < 3 && session_is_subscriber(session) &&
+             !(command->traits & TRAIT_FOR_SUBSCRIBERS))
         buffer_append_format(error,
                              "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                              "RESET are allowed in this context",
@@ -220,7 +203,7 @@ static void refuse(struct world *world, struct session *session, struct command_
     struct reply reply = {.output = session->output, .protocol = session->protocol};
     if (entry)
         entry->stats.rejected++;
-    if (entry && is_exec(entry->row)) {
+    if (entry && (entry->row->traits & TRAIT_RUNS_QUEUE)) {
         bool coded = error.size < 4 || memcmp(error.data, "ERR ", 4) != 0;
         struct slice reason = coded ? error : slice_make(error.data + 4, error.size - 4);
         reply_error_format(&reply, "EXECABORT Transaction discarded because of: %.*s", (int)reason.size,
@@ -269,7 +252,7 @@ static void wait_for_what_was_read(struct call *call)
     if (journal_acknowledged(world->journal) == journal_executed(world->journal))
         return;
     struct key_wait wait = {call, 0};
-    if (command->flags & CMD_READS_ALL) {
+    if (command->traits & TRAIT_READS_ALL) {
         wait.lsn = journal_executed(world->journal);
     } else if (command->keys[0].first > 0) {
         wait.lsn = world->all_keys_lsn;
@@ -358,16 +341,6 @@ static void run(struct world *world, struct session *session, struct command_ent
     world_deliver(world);
 }
 
-/* MULTI's own commands run at once; everything else is queued. */
-static bool runs_inside_multi(const struct command_entry *entry)
-{
-    static const char *const names[] = {"exec", "discard", "multi", "watch", "quit", "reset"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(entry->full_name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 static void refuse_full(struct world *world, struct session *session, struct command_entry *entry)
 {
     const char *why = journal_full(world->journal);
@@ -387,7 +360,7 @@ static bool is_paused(const struct world *world, const struct session *session, 
     const unsigned changing = CMD_WRITE | CMD_MAY_REPLICATE;
     if (world->pause == PAUSE_ALL || (command->flags & changing))
         return true;
-    return session->in_multi && (session->queue_flags & changing) && is_exec(command);
+    return session->in_multi && (session->queue_flags & changing) && (command->traits & TRAIT_RUNS_QUEUE);
 }
 
 static void refuse_too_large(struct world *world, struct session *session, struct command_entry *entry)
@@ -404,7 +377,7 @@ static void refuse_too_large(struct world *world, struct session *session, struc
 /* Whether it may hide a key whose time has passed. */
 static bool may_hide(const struct command *command)
 {
-    return command->keys[0].first > 0 || (command->flags & CMD_READS_ALL) || is_exec(command);
+    return command->keys[0].first > 0 || (command->traits & (TRAIT_READS_ALL | TRAIT_RUNS_QUEUE));
 }
 
 /* Runs, queues or refuses. */
@@ -425,7 +398,7 @@ static enum dispatch_result execute(struct world *world, struct session *session
     }
     if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->row))
         return DISPATCH_WAIT;
-    bool queue = session->in_multi && !runs_inside_multi(entry);
+    bool queue = session->in_multi && !(entry->row->traits & TRAIT_INSIDE_MULTI);
     enum admit_result admitted = admit(world, session, entry->row, request);
     if (admitted == ADMIT_WAIT && !queue)
         return DISPATCH_WAIT;
@@ -460,8 +433,8 @@ static enum dispatch_result execute(struct world *world, struct session *session
 /* CLIENT CACHING is for the next command, or for the next transaction. */
 static void caching_ends(struct session *session, const struct command_entry *entry)
 {
-    bool is_client = entry && entry->parent && strcmp(entry->parent->full_name, "client") == 0;
-    if (!session->in_multi && !is_client)
+    bool keeps = entry && entry->parent && (entry->parent->row->traits & TRAIT_KEEPS_CACHING);
+    if (!session->in_multi && !keeps)
         session->tracking &= ~(unsigned)TRACKING_CACHING;
 }
 

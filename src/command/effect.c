@@ -68,8 +68,10 @@ static void effect_size_visit(void *context, int index, unsigned key_flags)
 uint64_t effect_size_max(const struct world *world, const struct command *command, int argc,
                          const struct slice *argv, uint64_t *value_bytes)
 {
-    struct effect_size effect = {
-        .argv = argv, .size = EFFECT_OVERHEAD, .stores = command->flags & CMD_STORES_VALUES, .world = world};
+    struct effect_size effect = {.argv = argv,
+                                 .size = EFFECT_OVERHEAD,
+                                 .stores = command->traits & TRAIT_STORES_VALUES,
+                                 .world = world};
     for (int i = 0; i < argc; i++)
         effect_size_add(&effect, argv[i].size, effect.stores);
     *value_bytes = 0;

@@ -297,27 +297,18 @@ enum evict_result evict_step(struct world *world)
     return world->evict_wanted ? world_evict(world) : EVICT_OK;
 }
 
-static bool is_among(const char *name, const char *const *names)
-{
-    for (; *names; names++)
-        if (strcmp(name, *names) == 0)
-            return true;
-    return false;
-}
-
 bool evict_admits(struct world *world, const struct session *session, const struct command *command)
 {
-    /* Between MULTI and EXEC anything takes memory, as it is queued. */
-    static const char *const ends_of_multi[] = {"exec", "discard", "quit", "reset", NULL};
     if (world_evict(world) != EVICT_FAILED)
         return true;
     if (command->flags & CMD_DENYOOM)
         return false;
     if (!session->in_multi)
         return true;
-    if (!is_among(command->name, ends_of_multi))
+    /* Between MULTI and EXEC anything takes memory, as it is queued. */
+    if (!(command->traits & TRAIT_ENDS_MULTI))
         return false;
-    return !(session->queue_flags & CMD_DENYOOM) || strcmp(command->name, "exec") != 0;
+    return !(session->queue_flags & CMD_DENYOOM) || !(command->traits & TRAIT_RUNS_QUEUE);
 }
 
 void evict_exceeded_us(const struct world *world, int64_t *total_us, int64_t *current_us)

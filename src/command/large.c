@@ -50,7 +50,7 @@ static void look_test_visit(void *context, int index, unsigned key_flags)
 /* Whether a command looks at the bytes of values at all. */
 static bool command_looks(const struct command *command, int argc, const struct slice *argv)
 {
-    if (command->keys[0].first == 0 || command->flags & CMD_KEEPS_VALUES)
+    if (command->keys[0].first == 0 || command->traits & TRAIT_KEEPS_VALUES)
         return false;
     struct look_test test = {command, argc, argv, false};
     command_each_key(command, argc, argv, look_test_visit, &test);
@@ -198,7 +198,7 @@ bool large_is_ready(struct world *world, struct session *session, const struct c
                         .visit = request_blob_bytes};
     if (command_looks(command, request->argc, request->argv))
         command_each_key(command, request->argc, request->argv, look_visit, &look);
-    else if (session->in_multi && strcmp(command->name, "exec") == 0)
+    else if (session->in_multi && (command->traits & TRAIT_RUNS_QUEUE))
         look_at_queue(&look, session);
     return !look.waits;
 }

@@ -37,9 +37,9 @@ struct replay *replay_new(struct world *world, uint64_t base_bytes)
 
 /* Frames hold whole units and are valid as a whole, so what MULTI and EXEC enclose is there in full: they
  * need no queueing at replay. */
-static bool is_unit_bracket(const struct request *request)
+static bool is_unit_bracket(const struct prepared *prepared)
 {
-    return request->argc == 1 && (slice_is(request->argv[0], "multi") || slice_is(request->argv[0], "exec"));
+    return prepared->entry && (prepared->entry->row->traits & TRAIT_UNIT_BRACKET);
 }
 
 static const char *replay_requests(struct replay *replay, const struct request *requests[], int count)
@@ -47,7 +47,7 @@ static const char *replay_requests(struct replay *replay, const struct request *
     struct prepared prepared[REQUEST_BATCH_MAX];
     dispatch_prepare(replay->world, replay->session, requests, prepared, count);
     for (int i = 0; i < count; i++) {
-        if (is_unit_bracket(requests[i]))
+        if (is_unit_bracket(&prepared[i]))
             continue;
         const char *error = dispatch_replay(replay->world, replay->session, requests[i], &prepared[i]);
         if (error) {

@@ -696,6 +696,7 @@ static const struct command client_subcommands[] = {
 static const struct command client_commands[] = {
     {.name = "client",
      .arity = -2,
+     .traits = TRAIT_KEEPS_CACHING,
      .group = "connection",
      .since = "2.4.0",
      .complexity = "Depends on subcommand.",

@@ -424,7 +424,8 @@ static void debug_command(struct call *call)
 static const struct command debug_commands[] = {
     {.name = "debug",
      .arity = -2,
-     .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED | CMD_READS_ALL,
+     .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED,
+     .traits = TRAIT_READS_ALL,
      .function = debug_command,
      .group = "server",
      .since = "1.0.0",

@@ -93,27 +93,15 @@ static void check_key(void *context, int index, unsigned key_flags)
     check->denied = index;
 }
 
-/* The commands that name channels to publish or subscribe to. */
-static const struct channel_spec {
-    const char *name;
-    int last; /* as in a key_spec; the first is argument 1 */
-    bool are_patterns;
-} channel_specs[] = {
-    {"publish", 1, false},    {"spublish", 1, false},    {"subscribe", -1, false},
-    {"psubscribe", -1, true}, {"ssubscribe", -1, false},
-};
-
 static void check_channels(struct check *check)
 {
-    const struct channel_spec *spec = NULL;
-    for (size_t i = 0; i < sizeof(channel_specs) / sizeof(channel_specs[0]) && !spec; i++)
-        if (strcmp(channel_specs[i].name, check->entry->full_name) == 0)
-            spec = &channel_specs[i];
-    if (!spec)
-        return;
-    int last = spec->last < 0 ? check->argc - 1 : spec->last;
-    for (int i = 1; i <= last && i < check->argc; i++) {
-        if (channel_is_permitted(check->selector, check->argv[i], spec->are_patterns))
+    unsigned traits = check->entry->row->traits;
+    bool are_patterns = traits & TRAIT_TO_PATTERNS;
+    int end = traits & (TRAIT_TO_CHANNELS | TRAIT_TO_PATTERNS) ? check->argc
+              : traits & TRAIT_TO_CHANNEL                      ? 2
+                                                               : 0;
+    for (int i = 1; i < end && i < check->argc; i++) {
+        if (channel_is_permitted(check->selector, check->argv[i], are_patterns))
             continue;
         check->verdict = ACL_NO_CHANNEL;
         check->denied = i;

@@ -181,7 +181,8 @@ static void help_command(struct call *call)
 static const struct command slowlog_subcommands[] = {
     {.name = "get",
      .arity = -2,
-     .flags = WATCHING | CMD_READS_ALL,
+     .flags = WATCHING,
+     .traits = TRAIT_READS_ALL,
      .function = get_command,
      .arguments = "[count#integer]",
      .group = "server",

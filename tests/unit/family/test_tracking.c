@@ -16,6 +16,7 @@ static const struct command subcommands[] = {
 static const struct command rows[] = {
     {.name = "client",
      .arity = -2,
+     .traits = TRAIT_KEEPS_CACHING,
      .subcommands = subcommands,
      .subcommand_count = sizeof(subcommands) / sizeof(subcommands[0])},
 };
