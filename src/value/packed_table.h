@@ -111,4 +111,7 @@ bool packed_table_settle(struct packed_table *table, int steps);
  * is expected (0: nothing is). */
 void packed_table_expect(struct packed_table *table, size_t elements);
 
+/* For tests: blocks are no larger than this (512 bytes at least), so that buckets of several come about. */
+void packed_table_block_max(struct packed_table *table, size_t bytes);
+
 #endif

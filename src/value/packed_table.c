@@ -1,0 +1,590 @@
+#include "value/packed_table.h"
+
+#include "base/diag.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "value/packed_block.h"
+#include "value/packed_due.h"
+#include "value/segmented.h"
+
+/* A bucket's elements are counted in classes of this many, and buckets by their class. */
+#define CLASS_SIZE  8
+#define CLASS_COUNT 32
+
+struct packed_table {
+    struct segmented buckets; /* of struct packed_block *, chains */
+    size_t count;             /* buckets */
+    size_t mask;              /* the least 2^n - 1 that is count - 1 or more */
+    size_t size;
+    size_t timed_size;
+    size_t expected;
+    size_t payload;
+    uint64_t seed;
+    const bool *frozen;
+    struct packed_account account;
+    struct packed_due due;       /* buckets by the earliest time in them, exactly */
+    size_t classes[CLASS_COUNT]; /* how many buckets have at least 8 n and less than 8 (n + 1) elements; the
+                                  * last class is open */
+};
+
+/* --- Buckets --- */
+
+static struct packed_block **bucket_at(const struct packed_table *table, size_t index)
+{
+    return segmented_at(&table->buckets, index, sizeof(struct packed_block *));
+}
+
+/* Buckets below count - 2^n, which were split in this round, and those they were split into are told by one
+ * bit more of the hash than the others. */
+static size_t address(const struct packed_table *table, uint64_t hash)
+{
+    size_t large = hash & table->mask;
+    size_t small = hash & (table->mask >> 1);
+    return large < table->count ? large : small;
+}
+
+static uint8_t hash_tag(uint64_t hash)
+{
+    return (uint8_t)(hash >> 56);
+}
+
+static uint64_t hash_of(const struct packed_table *table, struct slice member)
+{
+    return hash_slice(member, table->seed);
+}
+
+static size_t class_of(size_t count)
+{
+    return count / CLASS_SIZE < CLASS_COUNT ? count / CLASS_SIZE : CLASS_COUNT - 1;
+}
+
+/* A bucket had so many elements, and has so many now. */
+static void class_change(struct packed_table *table, size_t before, size_t after)
+{
+    if (class_of(before) != class_of(after)) {
+        table->classes[class_of(before)]--;
+        table->classes[class_of(after)]++;
+    }
+}
+
+/* Adds an empty bucket at the end. */
+static void bucket_add(struct packed_table *table)
+{
+    segmented_make(&table->buckets, table->count);
+    *bucket_at(table, table->count) = NULL;
+    if (table->mask < table->count)
+        table->mask = table->mask * 2 + 1;
+    table->count++;
+    table->classes[0]++;
+}
+
+/* Drops the last bucket, which is empty. */
+static void bucket_drop(struct packed_table *table)
+{
+    table->count--;
+    table->classes[0]--;
+    if (table->count <= table->mask / 2 + 1)
+        table->mask /= 2;
+    segmented_trim(&table->buckets, table->count);
+    packed_due_trim(&table->due, table->count);
+}
+
+/* --- Growing and shrinking --- */
+
+/* The load is elements for each bucket. */
+#define LOAD_MAX 12
+#define LOAD_MIN 8
+/* A frozen table splits only at this many times the load: by then, most of what is in it is new anyway, and a
+ * bucket stays a bounded size. So does Redis's dict. */
+#define LOAD_FROZEN 4
+/* What a change does of the work that is due: more than one, so that a backlog left by a freeze is caught up.
+ */
+#define SETTLE_STEPS 2
+
+static size_t size_to_hold(const struct packed_table *table)
+{
+    return table->size > table->expected ? table->size : table->expected;
+}
+
+static bool wants_split(const struct packed_table *table)
+{
+    size_t load = *table->frozen ? LOAD_MAX * LOAD_FROZEN : LOAD_MAX;
+    return size_to_hold(table) > table->count * load;
+}
+
+static bool wants_merge(const struct packed_table *table)
+{
+    /* The load that a merge leads to, so that it never calls for a split again. */
+    return table->count > 1 && size_to_hold(table) < (table->count - 1) * LOAD_MIN && !*table->frozen;
+}
+
+/* Says when the first of a bucket is due after its elements were moved about. */
+static void bucket_due_update(struct packed_table *table, size_t index)
+{
+    if (table->timed_size > 0)
+        packed_due_set(&table->due, index, packed_chain_earliest(*bucket_at(table, index)));
+}
+
+/* Which elements of a block belong to a bucket that is being added, a bit for each slot. */
+static bool block_high_slots(const struct packed_table *table, const struct packed_block *block, size_t index,
+                             uint64_t *high)
+{
+    bool any = false;
+    for (unsigned slot = 0; slot < block->count; slot++) {
+        uint64_t hash = hash_of(table, packed_element_at(block, slot).member);
+        if ((hash & table->mask) == index) {
+            high[slot / 64] |= UINT64_C(1) << slot % 64;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void table_split(struct packed_table *table)
+{
+    size_t index = table->count;
+    bucket_add(table);
+    size_t low_index = index & (table->mask >> 1);
+    struct packed_block **low = bucket_at(table, low_index);
+    struct packed_block **high = bucket_at(table, index);
+    struct packed_block *chain = *low;
+    size_t before = packed_chain_count(chain);
+    *low = NULL;
+    for (struct packed_block *next; chain != NULL; chain = next) {
+        uint64_t slots[PACKED_BLOCK_SLOTS / 64 + 1] = {0};
+        bool any = block_high_slots(table, chain, index, slots);
+        next = packed_block_next(chain);
+        if (!any && next == NULL && *low == NULL && !chain->chained)
+            *low = chain;
+        else
+            packed_block_distribute(&table->account, chain, slots, low, high);
+    }
+    class_change(table, before, packed_chain_count(*low));
+    class_change(table, 0, packed_chain_count(*high));
+    bucket_due_update(table, low_index);
+    bucket_due_update(table, index);
+}
+
+static void table_merge(struct packed_table *table)
+{
+    static const uint64_t none[PACKED_BLOCK_SLOTS / 64 + 1];
+    size_t index = table->count - 1;
+    size_t low_index = index & (table->mask >> 1);
+    struct packed_block **low = bucket_at(table, low_index);
+    struct packed_block *chain = *bucket_at(table, index);
+    size_t before = packed_chain_count(*low);
+    class_change(table, packed_chain_count(chain), 0);
+    for (struct packed_block *next; chain != NULL; chain = next) {
+        next = packed_block_next(chain);
+        packed_block_distribute(&table->account, chain, none, low, NULL);
+    }
+    class_change(table, before, packed_chain_count(*low));
+    bucket_due_update(table, low_index);
+    packed_due_set(&table->due, index, PACKED_DUE_NEVER);
+    bucket_drop(table);
+}
+
+static void table_balance(struct packed_table *table, int steps)
+{
+    for (; steps > 0 && wants_split(table); steps--)
+        table_split(table);
+    for (; steps > 0 && wants_merge(table); steps--)
+        table_merge(table);
+}
+
+bool packed_table_settle(struct packed_table *table, int steps)
+{
+    table_balance(table, steps);
+    return wants_split(table) || wants_merge(table);
+}
+
+void packed_table_expect(struct packed_table *table, size_t elements)
+{
+    table->expected = elements;
+    while (wants_split(table))
+        table_split(table);
+}
+
+/* --- A table --- */
+
+struct packed_table *packed_table_new(uint64_t seed, const bool *frozen)
+{
+    struct packed_table *table = mem_alloc_zero(sizeof(*table));
+    table->seed = seed;
+    table->frozen = frozen;
+    table->buckets.item_size = sizeof(struct packed_block *);
+    table->account.block_max = PACKED_BLOCK_MAX;
+    packed_due_init(&table->due);
+    bucket_add(table);
+    return table;
+}
+
+void packed_table_block_max(struct packed_table *table, size_t bytes)
+{
+    table->account.block_max = bytes;
+}
+
+bool packed_table_free_step(struct packed_table *table, size_t *steps)
+{
+    while (table->count > 0 && *steps > 0) {
+        size_t freed = packed_chain_free(&table->account, *bucket_at(table, --table->count));
+        segmented_trim(&table->buckets, table->count);
+        *steps -= freed < *steps ? freed : *steps;
+    }
+    if (table->count > 0)
+        return false;
+    ASSERT(table->account.memory == 0 && table->account.outside == 0);
+    segmented_free(&table->buckets);
+    packed_due_free(&table->due);
+    mem_free(table);
+    return true;
+}
+
+void packed_table_free(struct packed_table *table)
+{
+    size_t steps = SIZE_MAX;
+    if (table != NULL)
+        packed_table_free_step(table, &steps);
+}
+
+size_t packed_table_free_cost(const struct packed_table *table)
+{
+    return table->count + table->account.outside;
+}
+
+struct packed_table *packed_table_duplicate(const struct packed_table *table)
+{
+    struct packed_table *copy = mem_try_alloc(sizeof(*copy));
+    if (copy == NULL)
+        return NULL;
+    *copy = *table;
+    copy->account.memory = copy->account.outside = 0;
+    packed_due_init(&copy->due);
+    /* The copy of the buckets is of their addresses. They are replaced one by one. */
+    copy->count = 0;
+    bool whole = segmented_duplicate(&table->buckets, &copy->buckets);
+    while (whole && copy->count < table->count) {
+        size_t index = copy->count++;
+        whole = packed_chain_duplicate(&copy->account, *bucket_at(table, index), table->account.outside > 0,
+                                       bucket_at(copy, index));
+    }
+    if (whole && packed_due_duplicate(&table->due, &copy->due))
+        return copy;
+    while (copy->count > 0)
+        packed_chain_free(&copy->account, *bucket_at(copy, --copy->count));
+    packed_table_free(copy);
+    return NULL;
+}
+
+size_t packed_table_size(const struct packed_table *table)
+{
+    return table->size;
+}
+
+size_t packed_table_timed_size(const struct packed_table *table)
+{
+    return table->timed_size;
+}
+
+size_t packed_table_memory(const struct packed_table *table)
+{
+    return mem_size(table) + table->buckets.memory + packed_due_memory(&table->due) + table->account.memory;
+}
+
+size_t packed_table_payload(const struct packed_table *table)
+{
+    return table->payload;
+}
+
+/* --- One element --- */
+
+/* Where an element is, and in which bucket. */
+struct position {
+    size_t bucket;
+    struct packed_place place;
+};
+
+static bool table_find(const struct packed_table *table, struct slice member, uint64_t hash,
+                       struct position *position)
+{
+    position->bucket = address(table, hash);
+    return packed_chain_find(bucket_at(table, position->bucket), member, hash_tag(hash), &position->place);
+}
+
+bool packed_table_find(const struct packed_table *table, struct slice member, struct packed_element *found)
+{
+    struct position position;
+    if (!table_find(table, member, hash_of(table, member), &position))
+        return false;
+    if (found != NULL)
+        *found = packed_element_at(*position.place.link, position.place.slot);
+    return true;
+}
+
+static bool is_moment(int64_t time_ms)
+{
+    return time_ms >= 0;
+}
+
+/* Keeps account of an element's time, which has changed (PACKED_NO_TIME: it had, or has none). */
+static void time_changed(struct packed_table *table, size_t bucket, int64_t before, int64_t after)
+{
+    if (before == after)
+        return;
+    table->timed_size = table->timed_size - is_moment(before) + is_moment(after);
+    int64_t earliest = packed_due_time(&table->due, bucket);
+    if (is_moment(after) && after < earliest)
+        packed_due_set(&table->due, bucket, after);
+    else if (is_moment(before) && before == earliest)
+        packed_due_set(&table->due, bucket, packed_chain_earliest(*bucket_at(table, bucket)));
+}
+
+static enum packed_status element_add(struct packed_table *table, struct slice member, struct slice value,
+                                      int64_t time_ms, uint64_t hash, size_t bucket)
+{
+    struct packed_record record = {.time_ms = time_ms};
+    void *pointers[2];
+    if (!packed_field_make(&table->account, member, &record.member, &pointers[0]))
+        return PACKED_NO_MEMORY;
+    if (!packed_field_make(&table->account, value, &record.value, &pointers[1])) {
+        packed_field_free(&table->account, &record.member);
+        return PACKED_NO_MEMORY;
+    }
+    struct packed_block **chain = bucket_at(table, bucket);
+    size_t before = packed_chain_count(*chain);
+    packed_chain_add(&table->account, chain, hash_tag(hash), &record);
+    class_change(table, before, before + 1);
+    table->size++;
+    table->payload += member.size + value.size;
+    time_changed(table, bucket, PACKED_NO_TIME, time_ms);
+    table_balance(table, SETTLE_STEPS);
+    return PACKED_ADDED;
+}
+
+static enum packed_status element_replace(struct packed_table *table, struct position position,
+                                          struct slice value, int64_t time_ms)
+{
+    struct packed_record old = packed_record_at(*position.place.link, position.place.slot);
+    struct packed_record record = old;
+    struct slice old_value = packed_field_bytes(&old.value);
+    void *pointer;
+    bool same_size = value.size == old_value.size;
+    record.time_ms = time_ms;
+    if (old.value.outside && same_size)
+        memcpy((char *)(uintptr_t)old_value.data, value.data, value.size);
+    else if (!packed_field_make(&table->account, value, &record.value, &pointer))
+        return PACKED_NO_MEMORY;
+    else
+        packed_field_free(&table->account, &old.value);
+    table->payload = table->payload - old_value.size + value.size;
+    packed_chain_replace(&table->account, bucket_at(table, position.bucket), position.place, &record);
+    time_changed(table, position.bucket, old.time_ms, time_ms);
+    return PACKED_REPLACED;
+}
+
+enum packed_status packed_table_set(struct packed_table *table, struct slice member, struct slice value,
+                                    int64_t time_ms)
+{
+    ASSERT(time_ms >= PACKED_KEEP_TIME && time_ms <= PACKED_TIME_MAX);
+    uint64_t hash = hash_of(table, member);
+    struct position position;
+    if (!table_find(table, member, hash, &position))
+        return element_add(table, member, value, time_ms == PACKED_KEEP_TIME ? PACKED_NO_TIME : time_ms, hash,
+                           position.bucket);
+    if (time_ms == PACKED_KEEP_TIME)
+        time_ms = packed_record_at(*position.place.link, position.place.slot).time_ms;
+    return element_replace(table, position, value, time_ms);
+}
+
+bool packed_table_set_time(struct packed_table *table, struct slice member, int64_t time_ms)
+{
+    ASSERT(time_ms >= PACKED_NO_TIME && time_ms <= PACKED_TIME_MAX);
+    struct position position;
+    if (!table_find(table, member, hash_of(table, member), &position))
+        return false;
+    struct packed_record record = packed_record_at(*position.place.link, position.place.slot);
+    int64_t before = record.time_ms;
+    if (before == time_ms)
+        return true;
+    record.time_ms = time_ms;
+    packed_chain_replace(&table->account, bucket_at(table, position.bucket), position.place, &record);
+    time_changed(table, position.bucket, before, time_ms);
+    return true;
+}
+
+bool packed_table_delete(struct packed_table *table, struct slice member)
+{
+    struct position position;
+    if (!table_find(table, member, hash_of(table, member), &position))
+        return false;
+    ASSERT(table->size > 0);
+    struct packed_block **chain = bucket_at(table, position.bucket);
+    struct packed_record old = packed_record_at(*position.place.link, position.place.slot);
+    size_t before = packed_chain_count(*chain);
+    table->payload -= packed_field_bytes(&old.member).size + packed_field_bytes(&old.value).size;
+    packed_field_free(&table->account, &old.member);
+    packed_field_free(&table->account, &old.value);
+    packed_chain_remove(&table->account, position.place);
+    class_change(table, before, before - 1);
+    table->size--;
+    time_changed(table, position.bucket, old.time_ms, PACKED_NO_TIME);
+    table_balance(table, SETTLE_STEPS);
+    return true;
+}
+
+/* --- What is due --- */
+
+int64_t packed_table_earliest(const struct packed_table *table)
+{
+    return packed_due_first(&table->due).time_ms;
+}
+
+static bool is_due(int64_t time_ms, int64_t now_ms)
+{
+    return time_ms != PACKED_NO_TIME && time_ms <= now_ms;
+}
+
+bool packed_table_next_due(const struct packed_table *table, int64_t now_ms, struct packed_element *due)
+{
+    struct due_bucket first = packed_due_first(&table->due);
+    if (first.time_ms == PACKED_DUE_NEVER || first.time_ms > now_ms)
+        return false;
+    const struct packed_block *block = *bucket_at(table, first.bucket);
+    for (; block != NULL; block = packed_block_next(block)) {
+        for (unsigned slot = 0; slot < block->count; slot++) {
+            *due = packed_element_at(block, slot);
+            if (is_due(due->time_ms, now_ms))
+                return true;
+        }
+    }
+    panic("nothing is due in a bucket that says so");
+}
+
+static size_t chain_due_size(const struct packed_block *block, int64_t now_ms)
+{
+    size_t size = 0;
+    for (; block != NULL; block = packed_block_next(block))
+        for (unsigned slot = 0; block->timed > 0 && slot < block->count; slot++)
+            size += is_due(packed_record_at(block, slot).time_ms, now_ms);
+    return size;
+}
+
+struct due_counting {
+    const struct packed_table *table;
+    int64_t now_ms;
+    size_t size;
+};
+
+static void visit_due_bucket(void *context, size_t bucket)
+{
+    struct due_counting *counting = context;
+    counting->size += chain_due_size(*bucket_at(counting->table, bucket), counting->now_ms);
+}
+
+size_t packed_table_due_size(const struct packed_table *table, int64_t now_ms)
+{
+    struct due_counting counting = {.table = table, .now_ms = now_ms};
+    packed_due_each(&table->due, now_ms, visit_due_bucket, &counting);
+    return counting.size;
+}
+
+/* --- All elements --- */
+
+/* The element so many places from the chain's begin; false: there are fewer. */
+static bool chain_element(const struct packed_block *block, size_t position, struct packed_element *element)
+{
+    for (; block != NULL; block = packed_block_next(block)) {
+        if (position < block->count) {
+            *element = packed_element_at(block, (unsigned)position);
+            return true;
+        }
+        position -= block->count;
+    }
+    return false;
+}
+
+bool packed_table_iterate(struct packed_iterator *iterator, struct packed_element *element)
+{
+    for (; iterator->bucket < iterator->table->count; iterator->bucket++, iterator->position = 0) {
+        if (chain_element(*bucket_at(iterator->table, iterator->bucket), iterator->position, element)) {
+            iterator->position++;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t bits_reversed(uint64_t bits)
+{
+    static const uint64_t masks[] = {UINT64_C(0x5555555555555555), UINT64_C(0x3333333333333333),
+                                     UINT64_C(0x0f0f0f0f0f0f0f0f)};
+    for (unsigned i = 0; i < 3; i++)
+        bits = (bits >> (1U << i) & masks[i]) | (bits & masks[i]) << (1U << i);
+    return __builtin_bswap64(bits);
+}
+
+/* Why a scan misses nothing is told in store/table.c, at table_scan: a bucket's hashes are an interval of all
+ * hashes in the order of their bits reversed, and a cursor is a point in that order. */
+uint64_t packed_table_scan(const struct packed_table *table, uint64_t cursor, packed_visit *visit,
+                           void *context)
+{
+    size_t index = address(table, cursor);
+    const struct packed_block *block = *bucket_at(table, index);
+    for (; block != NULL; block = packed_block_next(block)) {
+        for (unsigned slot = 0; slot < block->count; slot++) {
+            struct packed_element element = packed_element_at(block, slot);
+            visit(context, &element);
+        }
+    }
+    bool was_split = (index | (table->mask / 2 + 1)) < table->count;
+    uint64_t mask = was_split ? table->mask : table->mask >> 1;
+    return bits_reversed(bits_reversed(cursor | ~mask) + 1);
+}
+
+/* --- Elements by chance --- */
+
+/* A bucket is chosen evenly, and a place in it as if all buckets were as full as the fullest: an element is
+ * there or it is not, so each is as likely. About one try in four succeeds. */
+#define RANDOM_TRIES 128
+
+/* So many elements are in no bucket; 0: that is not known. */
+static size_t fullest_bound(const struct packed_table *table)
+{
+    size_t class = CLASS_COUNT - 1;
+    if (table->classes[class] > 0)
+        return 0;
+    while (class > 0 && table->classes[class] == 0)
+        class --;
+    return (class + 1) * CLASS_SIZE;
+}
+
+/* Chooses among all elements that are not due by going through all buckets. */
+static bool random_counted(const struct packed_table *table, struct random *random, int64_t now_ms,
+                           struct packed_element *element)
+{
+    size_t left = table->size - packed_table_due_size(table, now_ms);
+    if (left == 0)
+        return false;
+    size_t chosen = random_below(random, left);
+    for (size_t index = 0; index < table->count; index++) {
+        const struct packed_block *chain = *bucket_at(table, index);
+        size_t here = packed_chain_count(chain) - chain_due_size(chain, now_ms);
+        for (size_t i = 0; chosen < here && chain_element(chain, i, element); i++)
+            if (!is_due(element->time_ms, now_ms) && chosen-- == 0)
+                return true;
+        chosen -= here;
+    }
+    panic("a table has fewer elements than it counts");
+}
+
+bool packed_table_random(const struct packed_table *table, struct random *random, int64_t now_ms,
+                         struct packed_element *element)
+{
+    size_t bound = fullest_bound(table);
+    for (int i = 0; table->size > 0 && bound > 0 && i < RANDOM_TRIES; i++) {
+        const struct packed_block *chain = *bucket_at(table, random_below(random, table->count));
+        if (chain_element(chain, random_below(random, bound), element) && !is_due(element->time_ms, now_ms))
+            return true;
+    }
+    return random_counted(table, random, now_ms, element);
+}
