@@ -13,6 +13,7 @@ On a difference: the command, both replies, the last commands on its keys, and a
 
 import argparse
 import collections
+import itertools
 import os
 import random
 import select
@@ -23,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import comparing, mix, resp, servers_pair  # noqa: E402
+from harness import comparing, mix, mix_hash, resp, servers_pair  # noqa: E402
 
 ANSWER_SECONDS = 60
 # In a history: a wait that is longer than the short times to live before it.
@@ -142,6 +143,11 @@ def find_ends(data, ends, count):
                 return
         append(end)
         position = end
+
+
+def split(data, ends):
+    """The replies that end there."""
+    return [data[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 class Lane:
@@ -266,6 +272,7 @@ class StateReader:
     def __init__(self, pair, rng):
         self.pair = pair
         self.rng = rng
+        self.has_field_times = b"hpexpiretime" in commands_of(pair)
         self.connect()
 
     def connect(self):
@@ -299,6 +306,18 @@ class StateReader:
             if cursor == b"0":
                 return keys
 
+    def await_lengths(self, databases, keys):
+        """Until what has expired of hashes is deleted: redis-server counts it until then."""
+        if not self.has_field_times:
+            return
+        commands = [word for database in databases for word in [[b"SELECT", b"%d" % database], *[[b"HLEN", key] for key in keys]]]
+        deadline = time.monotonic() + 20
+        while (lengths := [link.exchange(commands) for link in self.links]) and lengths[0] != lengths[1]:
+            if time.monotonic() > deadline:
+                at = next(i for i, (a, b) in enumerate(zip(*lengths)) if a != b)
+                raise Difference(f"{commands[at]} stays {lengths[0][at]} and {lengths[1][at]}")
+            time.sleep(0.02)
+
     def _compare_sizes(self, database, count):
         """DBSIZE is the number of keys; what has expired may be counted for a moment."""
         for link in self.links:
@@ -310,22 +329,49 @@ class StateReader:
 
     def _compare_values(self, database, keys, rules):
         for first in range(0, len(keys), 500):
-            commands = []
-            for key in keys[first : first + 500]:
-                commands += [mix.make([b"GET", key]), mix.make([b"PEXPIRETIME", key]), mix.make([b"TYPE", key])]
-                commands.append(mix.make([b"OBJECT", b"ENCODING", key]))
-            data = b"".join([resp.encode(*command.args) for command in commands])
-            for link in self.links:
-                link.start(data)
-            (ours, our_ends), (theirs, their_ends) = [link.finish(len(commands)) for link in self.links]
-            if ours == theirs:
-                continue
-            for i, command in enumerate(commands):
-                a = ours[our_ends[i - 1] if i else 0 : our_ends[i]]
-                b = theirs[their_ends[i - 1] if i else 0 : their_ends[i]]
-                if not comparing.same(command, a, b, [], rules):
-                    text = describe_replies(command, a, b, None)
-                    raise Difference(f"state of database {database} differs\n{text}", command)
+            some = keys[first : first + 500]
+            about = [[b"TYPE", key] for key in some] + [[b"OBJECT", b"ENCODING", key] for key in some]
+            replies = self._compare_replies(database, about + [[b"PEXPIRETIME", key] for key in some], rules)
+            kinds = [resp.parse(ours) for ours, _ in replies[: len(some)]]
+            encodings = [[resp.parse(reply) for reply in both] for both in replies[len(some) : 2 * len(some)]]
+            commands = [[b"HGETALL" if kind == b"hash" else b"GET", key] for kind, key in zip(kinds, some)]
+            values = self._compare_replies(database, commands, rules)
+            hashes = [i for i, kind in enumerate(kinds) if kind == b"hash"]
+            for i in hashes:
+                if not comparing.is_unordered(*encodings[i], rules) and values[i][0] != values[i][1]:
+                    raise self._differs(database, mix.make(commands[i]), *values[i])
+            if self.has_field_times:
+                self._compare_field_times(database, [(some[i], resp.parse(values[i][0])[::2]) for i in hashes], rules)
+
+    def _compare_field_times(self, database, hashes, rules):
+        commands = [[b"HPEXPIRETIME", key, b"FIELDS", b"%d" % len(names), *names] for key, names in hashes]
+        self._compare_replies(database, commands, rules)
+
+    def _compare_replies(self, database, commands, rules):
+        """What both reply, as bytes."""
+        if not commands:
+            return []
+        data = b"".join([resp.encode(*command) for command in commands])
+        for link in self.links:
+            link.start(data)
+        ours, theirs = [split(*link.finish(len(commands))) for link in self.links]
+        for args, a, b in zip(commands, ours, theirs):
+            if a != b and not comparing.same(mix.make(args), a, b, [], rules):
+                raise self._differs(database, mix.make(args), a, b)
+        return list(zip(ours, theirs))
+
+    def _differs(self, database, command, a, b):
+        return Difference(f"state of database {database} differs\n{describe_replies(command, a, b, None)}", command)
+
+
+def commands_of(pair):
+    """Names that both servers know."""
+    known = []
+    for server in (pair.ours, pair.theirs):
+        link = Link(server)
+        known.append({name.split(b"|")[0].lower() for name in link.exchange([[b"COMMAND", b"LIST"]])[0]})
+        link.close()
+    return known[0] & known[1]
 
 
 # --- a run ----------------------------------------------------------------------------------------------------------
@@ -340,8 +386,9 @@ class Run:
         self.options = options
         self.say = say
         self.rng = random.Random(seed)
-        self.known = {name.split(b"|")[0] for name in self._ask_commands()}
+        self.known = commands_of(pair)
         self.rules = comparing.Rules()
+        self.rules.newer = bool(options.types)
         self.sent = 0
         self.keys_compared = 0
         self.restarts = 0
@@ -349,24 +396,22 @@ class Run:
         self.since_restart = 0
         self.history = []
 
-    def _ask_commands(self):
-        link = Link(self.pair.ours)
-        names = link.exchange([[b"COMMAND", b"LIST"]])[0]
-        link.close()
-        return names
-
     def run(self):
         while self.sent < self.options.commands:
             self.episode()
 
     def episode(self):
-        self.mix = mix.Mix(self.rng, int(time.time() * 1000), self.known, self.options.protocol, self.options.near)
+        self.mix = mix.Mix(
+            self.rng, int(time.time() * 1000), self.known, self.options.protocol, self.options.near, self.options.types
+        )
+        self.directives = mix_hash.directives(self.mix)
+        self.rules.moments = not mix_hash.fields_of(self.mix).relative_times
         self.rules.sizes = not (self.mix.past_times or self.mix.short_times)
         self.rules.encodings = True
         self.history = []
         self.state = StateReader(self.pair, self.rng)
         for link in self.state.links:
-            link.exchange([[b"FLUSHALL"]])
+            link.exchange([[b"FLUSHALL"], [b"CONFIG", b"SET", *self.directives]])
         self.lanes = [Lane(self.pair) for _ in range(self.mix.lanes)]
         end = min(self.options.commands, self.sent + self.rng.choice([1000, 5000, 20000, 50000]))
         try:
@@ -440,6 +485,7 @@ class Run:
         self.history += [(lane, command) for command in [*commands, PAUSE]]
         lane.finish(self.rules)
         time.sleep(PAUSE_SECONDS)
+        self.state.await_lengths(self.mix.databases, {command.args[1] for command in commands})
 
     def check(self):
         self.keys_compared += self.state.compare(self.rules)
@@ -453,6 +499,7 @@ class Run:
         self.pair.ours.restart(kill=True)
         self.state.close()
         self.state.connect()
+        self.state.links[0].exchange([[b"CONFIG", b"SET", *self.directives]])
         for lane in self.lanes:
             lane.close()
             lane.pending.clear()
@@ -578,6 +625,8 @@ def add_options(parser):
     parser.add_argument("--protocol", type=int, choices=[2, 3], help="of all connections (default: both, as it happens)")
     near = "many values and offsets around so many bytes, which is the value-file-threshold of the server under test"
     parser.add_argument("--near", type=int, metavar="BYTES", help=near)
+    parser.add_argument("--types", action="append", metavar="TYPE", help="only commands of such values, and general ones, "
+                        "which servers newer than the reference have, too (hash: --against Redis 8.2)")  # fmt: skip
     parser.add_argument("--memory-only", action="store_true", help="server under test with appendonly no")
     parser.add_argument("--no-minimise", dest="minimise", action="store_false")
     return parser
@@ -597,6 +646,9 @@ def main(arguments=None):
         replay += f" --restart-every {options.restart_every}"
     if options.near:
         replay += f" --near {options.near}"
+    replay += "".join(f" --types {name}" for name in options.types or [])
+    if options.against != "redis-server":
+        replay += f" --against {options.against}"
     print(f"seed {seed}: replay with {replay}", flush=True)
     with servers_pair.open_pair(options.server, options.against, options.memory_only, **directives_of(options)) as pair:
         run = Run(pair, seed, options)

@@ -24,7 +24,8 @@ def run(seed, commands, server, against, **options):
         setattr(arguments, name, value)
     print(f"redis-tests/differential.py --seed {seed} --commands {commands} --check-every {arguments.check_every}"
           + (f" --restart-every {arguments.restart_every}" if arguments.restart_every else "")
-          + (f" --near {arguments.near}" if arguments.near else ""))  # fmt: skip
+          + (f" --near {arguments.near}" if arguments.near else "")
+          + (f" --types hash --against {arguments.against}" if arguments.types else ""))  # fmt: skip
     with servers_pair.open_pair(server, against, **differential.directives_of(arguments)) as pair:
         made = differential.Run(pair, seed, arguments)
         try:
@@ -51,6 +52,21 @@ def test_values_that_become_large(server_binary, reference_binary, seed, request
     """Values grow and shrink through the size from which on they have files of their own, with restarts."""
     commands = 200_000 if request.config.getoption("--full") else 10_000
     assert run(seed, commands, server_binary, reference_binary, restart_every=2000, near=16 << 10) is None
+
+
+@pytest.fixture
+def knows_hashes(start_server):
+    with start_server().connect() as connection:
+        if not connection.call("COMMAND", "INFO", "hexpire")[0]:
+            pytest.skip("this server's fields have no times to live")
+
+
+@pytest.mark.parametrize("restart_every", [None, 2000])
+def test_times_of_fields(server_binary, newer_binary, knows_hashes, seed, request, restart_every):
+    """Hashes whose fields have times to live, compared with a redis-server that has them, too."""
+    commands = 500_000 if request.config.getoption("--full") else 15_000
+    found = run(seed, commands, server_binary, newer_binary, types=["hash"], against=newer_binary, restart_every=restart_every)
+    assert found is None
 
 
 @pytest.mark.parametrize("known", SEEDS)
@@ -88,12 +104,19 @@ def two(reference_binary):
         pytest.param([("SET", "a", "v"), ("APPEND", "a", "v")], id="an encoding"),
         pytest.param([("SELECT", 3), ("SET", "key", "1")], id="another database"),
         pytest.param([("SWAPDB", 0, 1)], id="databases swapped"),
+        pytest.param([("HSET", "h", "g", "1")], id="one more field"),
+        pytest.param([("HDEL", "h", "f")], id="one field less"),
+        pytest.param([("HSET", "h", "f", "1")], id="a field's value"),
+        pytest.param([("DEL", "h"), ("SET", "h", "v")], id="another type"),
+        pytest.param([("HSET", "h", "x", "v" * 100), ("HDEL", "h", "x")], id="a hash's encoding"),
+        pytest.param([("HDEL", "h", "e"), ("HSET", "h", "e", "1")], id="the order of a listpack's fields"),
     ],
 )
 def test_a_differing_state_is_found(two, commands):
     for server in (two.ours, two.theirs):
         with server.connect() as connection:
             connection.call("SET", "a", "vv")
+            connection.call("HSET", "h", "e", "1", "f", "2")
     with two.ours.connect() as connection:
         connection.pipeline(commands)
     reader = differential.StateReader(two, random.Random(1))
@@ -101,8 +124,36 @@ def test_a_differing_state_is_found(two, commands):
         with pytest.raises(differential.Difference):
             reader.compare(comparing.Rules())
     else:
-        assert reader.compare(comparing.Rules()) == 1
+        assert reader.compare(comparing.Rules()) == 2
     reader.close()
+
+
+@pytest.fixture
+def two_newer(newer_binary):
+    with servers_pair.open_pair(newer_binary, newer_binary) as pair:
+        yield pair
+
+
+@pytest.mark.parametrize("command", [None, ("HPEXPIREAT", "h", 10**13, "FIELDS", 1, "f"), ("HPERSIST", "h", "FIELDS", 1, "e")])
+@pytest.mark.parametrize("kind", ["listpack", "table"])
+def test_a_differing_time_of_a_field_is_found(two_newer, command, kind):
+    for server in (two_newer.ours, two_newer.theirs):
+        with server.connect() as connection:
+            connection.call("HSET", "h", "e", "1", "f", "2", *(["x", "v" * 100] if kind == "table" else []))
+            assert connection.call("HPEXPIREAT", "h", 10**13, "FIELDS", 1, "e") == [1]
+    reader = differential.StateReader(two_newer, random.Random(1))
+    if command is None:
+        assert reader.compare(comparing.Rules()) == 1
+    else:
+        with two_newer.ours.connect() as connection:
+            assert connection.call(*command) == [1]
+        with pytest.raises(differential.Difference):
+            reader.compare(comparing.Rules())
+    reader.close()
+
+
+def array(*words):
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(w), w) for w in map(str.encode, words)])
 
 
 @pytest.mark.parametrize(
@@ -124,10 +175,35 @@ def test_a_differing_state_is_found(two, commands):
         (["RANDOMKEY"], b"$1\r\na\r\n", b"$1\r\nb\r\n", True),
         (["RANDOMKEY"], b"$1\r\na\r\n", b"$-1\r\n", False),
         (["DBSIZE"], b":1\r\n", b":2\r\n", False),
+        (["HGETALL", "h"], array("a", "1", "b", "2"), array("b", "2", "a", "1"), True),
+        (["HGETALL", "h"], array("a", "1", "b", "2"), array("b", "1", "a", "2"), False),
+        (["HGETALL", "h"], array("a", "1", "b", "2"), array("a", "1"), False),
+        (["HGETALL", "h"], b"%1\r\n$1\r\na\r\n$1\r\n1\r\n", array("a", "1"), False),
+        (["HKEYS", "h"], array("a", "b"), array("b", "a"), True),
+        (["HVALS", "h"], array("1", "1"), array("1", "2"), False),
+        (["HMGET", "h", "a", "b"], array("1", "2"), array("2", "1"), False),
+        (["HRANDFIELD", "h"], b"$1\r\na\r\n", b"$1\r\nb\r\n", True),
+        (["HRANDFIELD", "h"], b"$-1\r\n", b"$1\r\nb\r\n", False),
+        (["HRANDFIELD", "h", "2"], array("a", "b"), array("c", "b"), True),
+        (["HRANDFIELD", "h", "2"], array("a", "b"), array("c"), False),
+        (["HSCAN", "h", "0"], [b"0", array("a", "1", "b", "2")], [b"0", array("b", "2", "a", "1")], True),
+        (["HSCAN", "h", "0"], [b"0", array("a", "1", "b", "2")], [b"0", array("b", "1", "a", "2")], False),
+        (["HSCAN", "h", "0"], [b"0", array("a", "1")], [b"4", array("a", "1")], False),
+        (["HSCAN", "h", "0", "NOVALUES"], [b"0", array("a", "b")], [b"0", array("b", "a")], True),
+        (["HSCAN", "h", "0", "MATCH", "**"], [b"0", array("", "1", "a", "1")], [b"0", array("a", "1")], True),
+        (["HSCAN", "h", "0", "MATCH", "**"], [b"0", array("a", "1")], [b"0", array("", "1", "a", "1")], False),
+        (["HTTL", "h"], b"*2\r\n:100\r\n:-1\r\n", b"*2\r\n:101\r\n:-1\r\n", True),
+        (["HTTL", "h"], b"*2\r\n:100\r\n:-1\r\n", b"*2\r\n:101\r\n:-2\r\n", False),
+        (["HPTTL", "h"], b"*1\r\n:100000\r\n", b"*1\r\n:1000000\r\n", False),
+        (["HPERSIST", "h"], b"*1\r\n:1\r\n", b"*1\r\n:-1\r\n", False),
     ],
 )
 def test_what_counts_as_the_same(args, ours, theirs, alike):
     command = mix.make([word.encode() for word in args])
+    # SCAN's: a cursor and what was found.
+    ours, theirs = [
+        raw if isinstance(raw, bytes) else b"*2\r\n$1\r\n%b\r\n%b" % tuple(raw) for raw in (ours, theirs)
+    ]
     assert comparing.same(command, ours, theirs, [], comparing.Rules()) is alike
 
 
@@ -139,6 +215,40 @@ def test_random_keys_must_exist():
     wrong = b"*2\r\n$1\r\nc\r\n*2\r\n$1\r\nb\r\n$1\r\na\r\n"
     assert comparing.same(mix.make([b"EXEC"]), also_right, right, queue, comparing.Rules())
     assert not comparing.same(mix.make([b"EXEC"]), wrong, right, queue, comparing.Rules())
+
+
+def in_transaction(first, second, *replies):
+    """Whether they count as the same: ours to both commands, then theirs."""
+    queue = [mix.make([word.encode() for word in words]) for words in (first, second)]
+    ours, theirs = [b"*2\r\n" + b"".join(replies[i : i + 2]) for i in (0, 2)]
+    return comparing.same(mix.make([b"EXEC"]), ours, theirs, queue, comparing.Rules())
+
+
+@pytest.mark.parametrize(
+    "args, ours, alike",
+    [
+        ([], b"$1\r\nb\r\n", True),
+        ([], b"$1\r\nc\r\n", False),
+        (["2"], array("b", "a"), True),
+        (["2"], array("b", "b"), False),
+        (["2"], array("b", "c"), False),
+        (["-2"], array("b", "b"), True),
+        (["2", "WITHVALUES"], array("b", "2", "a", "1"), True),
+        (["2", "WITHVALUES"], array("b", "1", "a", "1"), False),
+    ],
+)
+def test_random_fields_must_exist(args, ours, alike):
+    """HRANDFIELD and HGETALL in one transaction."""
+    everything = array("a", "1", "b", "2")
+    theirs = array("a", "1", "b", "2") if len(args) == 2 else array("a", "b") if args else b"$1\r\na\r\n"
+    assert in_transaction(["HRANDFIELD", "h", *args], ["HGETALL", "h"], ours, everything, theirs, everything) is alike
+
+
+@pytest.mark.parametrize("encoding, alike", [("listpack", False), ("hashtable", True)])
+def test_only_tables_are_in_no_order(encoding, alike):
+    told = b"$%d\r\n%b\r\n" % (len(encoding), encoding.encode())
+    replies = (told, array("a", "b"), told, array("b", "a"))
+    assert in_transaction(["OBJECT", "ENCODING", "h"], ["HKEYS", "h"], *replies) is alike
 
 
 def test_servers_do_not_outlive_their_test(reference_binary):

@@ -18,6 +18,8 @@ class Rules:
     def __init__(self):
         self.encodings = True  # False once a restart may have packed values anew
         self.sizes = True  # False while DBSIZE may count what has expired
+        self.newer = False  # True where the reference is: it dumps in a newer format, and keeps short strings otherwise
+        self.moments = True  # False where fields have times that two servers' clocks told
 
 
 def children(raw):
@@ -63,15 +65,59 @@ def compare_scan(a, b, rules):
 def compare_hello(a, b, rules):
     a, b = pairs(a), pairs(b)
     for figures in (a, b):
-        figures.pop(b"version", None)
-        figures.pop(b"id", None)
+        for name in (b"version", b"id", b"modules"):
+            figures.pop(name, None)
     return a == b
+
+
+def near_each(milliseconds_each):
+    """The same for the times of a hash's fields."""
+    compare = near(milliseconds_each)
+
+    def compare_each(a, b, rules):
+        if not isinstance(a, list) or not isinstance(b, list) or len(a) != len(b):
+            return False
+        return all(compare(one, other, rules) for one, other in zip(a, b))
+
+    return compare_each
+
+
+def fields(reply):
+    """HGETALL's fields and values, sorted, whichever protocol they came by."""
+    return sorted(reply.items()) if isinstance(reply, dict) else sorted(zip(reply[::2], reply[1::2]))
+
+
+def compare_fields_scan(a, b, rules):
+    """All at once, in any order."""
+    return len(a) == len(b) == 2 and a[0] == b[0] == b"0" and fields(a[1]) == fields(b[1])
+
+
+def compare_random_fields(a, b, rules):
+    """As many of them, in the same form; whether they are the hash's own, a transaction shows."""
+    return (a is None) == (b is None) and shape(a) == shape(b)
+
+
+def compare_encodings(a, b, rules):
+    if rules.newer and {a, b} == {b"embstr", b"raw"}:
+        return True
+    return not rules.encodings and isinstance(a, bytes) and isinstance(b, bytes)
+
+
+def compare_dumps(a, b, rules):
+    if a is None or b is None:
+        return False
+    return rules.newer or a[:1] == b[:1] and a[-10:-8] == b[-10:-8]
 
 
 # a and b: parsed values of replies that are no errors and whose bytes differ.
 KINDS = {
     "seconds": near(1000),
     "milliseconds": near(1),
+    "seconds each": near_each(1000),
+    "milliseconds each": near_each(1),
+    "fields": lambda a, b, rules: len(a) == len(b) and fields(a) == fields(b),
+    "fields scan": compare_fields_scan,
+    "random fields": compare_random_fields,
     "unordered": lambda a, b, rules: sorted(a) == sorted(b),
     "scan": compare_scan,
     # Who else holds the object is each server's own affair.
@@ -82,9 +128,9 @@ KINDS = {
     "shape": lambda a, b, rules: shape(a) == shape(b),
     "hello": compare_hello,
     # How well it is compressed is each server's own affair; what is in it, test_values.py compares.
-    "dump": lambda a, b, rules: a is not None and b is not None and a[:1] == b[:1] and a[-10:-8] == b[-10:-8],
+    "dump": compare_dumps,
     "size": lambda a, b, rules: not rules.sizes and isinstance(a, int) and isinstance(b, int),
-    "encoding": lambda a, b, rules: not rules.encodings and isinstance(a, bytes) and isinstance(b, bytes),
+    "encoding": compare_encodings,
     "pairs": lambda a, b, rules: pairs(a) == pairs(b),
     "quit": lambda a, b, rules: False,
 }
@@ -109,13 +155,45 @@ def same_transaction(a, b, queue, rules):
     for i, command in enumerate(queue):
         if not same(command, ours[i], theirs[i], [], rules):
             return False
-        # RANDOMKEY followed by KEYS *: is it one of them?
-        if command.kind == "random" and i + 1 < len(queue) and queue[i + 1].args == (b"KEYS", b"*"):
-            for elements in (ours, theirs):
-                key = parse(elements[i])
-                if key is not None and key not in parse(elements[i + 1]):
-                    return False
+        if i + 1 < len(queue) and not same_beside(queue[i : i + 2], ours[i : i + 2], theirs[i : i + 2], rules):
+            return False
     return True
+
+
+def same_beside(commands, ours, theirs, rules):
+    """What the second of two commands of a transaction has to say of the first, or the first of the second."""
+    first, second = commands
+    if first.kind == "random" and second.args == (b"KEYS", b"*"):
+        return all(parse(key) is None or parse(key) in parse(keys) for key, keys in (ours, theirs))
+    if first.args[1:2] != second.args[1:2] and first.args[2:3] != second.args[1:2]:
+        return True
+    if first.kind == "random fields" and second.args[0] == b"HGETALL":
+        return all(is_error(chosen) or are_of(first.args, chosen, everything) for chosen, everything in (ours, theirs))
+    if first.args[0] == b"OBJECT" and second.kind in ("fields", "unordered", "fields scan"):
+        return is_unordered(parse(ours[0]), parse(theirs[0]), rules) or ours[1] == theirs[1]
+    return True
+
+
+def is_unordered(encoding, other, rules):
+    """Whether nothing is said of the order of a hash's fields: only a listpack has one."""
+    return encoding != other or encoding not in ((b"listpack", b"listpackex") if rules.moments else (b"listpack",))
+
+
+def are_of(args, chosen, everything):
+    """Whether HRANDFIELD's reply is made of the hash that HGETALL tells, each field once unless the count is negative."""
+    chosen = parse(chosen)
+    hash_ = dict(fields(parse(everything)))
+    if not isinstance(chosen, list):
+        return chosen is None and not hash_ or chosen in hash_
+    pairs_chosen = [(field, None) for field in chosen]
+    if len(args) == 4:
+        pairs_chosen = [tuple(pair) for pair in chosen if isinstance(pair, list)] or list(zip(chosen[::2], chosen[1::2]))
+    if not all(field in hash_ and value in (None, hash_[field]) for field, value in pairs_chosen):
+        return False
+    count = int(args[2])
+    if count < 0:
+        return len(pairs_chosen) == (-count if hash_ else 0)
+    return len({field for field, _ in pairs_chosen}) == len(pairs_chosen) == min(count, len(hash_))
 
 
 # --- intended differences -------------------------------------------------------------------------------------------
@@ -141,8 +219,12 @@ def keys_listed(reply):
 
 
 def only_the_empty_key_more(args, a, b):
-    if args[0].upper() not in (b"KEYS", b"SCAN") or a[:1] != b"*" or b[:1] != b"*":
+    """Or the empty field, with its value unless that was not asked for."""
+    if args[0].upper() not in (b"KEYS", b"SCAN", b"HSCAN") or a[:1] != b"*" or b[:1] != b"*":
         return False
+    if args[0].upper() == b"HSCAN" and b"NOVALUES" not in args:
+        more = [pair for pair in fields(parse(a)[1]) if pair[0] != b""]
+        return b"MATCH" in args and more == fields(parse(b)[1])
     return keys_listed(parse(a)) - keys_listed(parse(b)) == {b""} and keys_listed(parse(b)) <= keys_listed(parse(a))
 
 

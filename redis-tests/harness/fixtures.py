@@ -98,6 +98,15 @@ def reference_binary():
     return found
 
 
+@pytest.fixture(scope="session")
+def newer_binary():
+    """A redis-server of 8.2: the reference for what Debian's does not know."""
+    found = servers.newer_reference()
+    if found is None:
+        pytest.skip("no redis-server 8.2: tests/bench/newer.py brings one, or $DKV_NEWER_REDIS names it")
+    return found
+
+
 @pytest.fixture
 def new_server(server_binary):
     """Makes servers that are not started yet: new_server(appendfsync="always")."""

@@ -75,15 +75,19 @@ class Chooser:
 class Mix(Chooser):
     """One episode's keys, values and likelihoods."""
 
-    def __init__(self, rng, now_ms, commands, protocol=None, near=None):
-        """commands: names the server under test knows; what a generator needs beyond those stays out. protocol: the
-        version that every connection speaks; None: any. near: many values and offsets lie around so many bytes."""
+    def __init__(self, rng, now_ms, commands, protocol=None, near=None, types=None):
+        """commands: names the servers know; what a generator needs beyond those stays out. protocol: the version that
+        every connection speaks; None: any. near: many values and offsets lie around so many bytes. types: commands of
+        these types of values only, and of those that take any; None: all there are."""
         super().__init__(rng)
         self.now_ms = now_ms
         self.protocol = protocol
         self.near = near
+        self.types = types
         self.key_count = self.pick([5, 30, 30, 200, 200, 2000, 20000])
+        self.commands = commands
         self.keys = self._draw_keys()
+        self.pool = self.keys
         self.databases = rng.sample(range(DATABASES), self.pick([1, 2, 4, DATABASES]))
         self.values = self._draw_values()
         self.lanes = self.between(1, 3)
@@ -96,10 +100,22 @@ class Mix(Chooser):
         for generator in GENERATORS:
             if generator.needs and generator.needs not in commands:
                 continue
+            if types and generator.type not in types and generator.type != "any":
+                continue
             total += generator.weight * self.pick([0.2, 1, 1, 5])
             likely.append((total, generator))
         self._cumulative = [total for total, _ in likely]
         self._generators = [generator for _, generator in likely]
+        self.fields = None  # mix_hash.py's own
+        self._draw_pools(sorted({generator.type for generator in self._generators} - {"any"}))
+
+    def _draw_pools(self, types):
+        """Most commands keep to keys of their type, or there would be little but WRONGTYPE; some do not."""
+        self.crossing = self.pick([0.01, 0.05, 0.05, 1]) if len(types) > 1 else 1
+        shares = [self.pick([1, 1, 5]) for _ in types]
+        self.pools = {kind: [] for kind in types}
+        for key, kind in zip(self.keys, self.rng.choices(types, shares, k=len(self.keys))):
+            self.pools[kind].append(key)
 
     def describe(self):
         return (
@@ -145,8 +161,8 @@ class Mix(Chooser):
     def key(self):
         # Some keys are much used.
         if self.unit() < 0.5:
-            return self.keys[int(self.unit() ** 3 * len(self.keys))]
-        return self.pick(self.keys)
+            return self.pool[int(self.unit() ** 3 * len(self.pool))]
+        return self.pick(self.pool)
 
     def some_keys(self, most=5):
         return [self.key() for _ in range(self.between(1, most))]
@@ -227,6 +243,8 @@ class Mix(Chooser):
     def command(self):
         """One command, sometimes spoiled."""
         generator = self.rng.choices(self._generators, cum_weights=self._cumulative)[0]
+        pool = self.pools.get(generator.type)
+        self.pool = pool if pool and self.unit() >= self.crossing else self.keys
         args = generator.function(self)
         if generator.spoil and self.unit() < self.spoil_chance:
             args = self.spoiled(args)
@@ -274,9 +292,11 @@ class Mix(Chooser):
             chance = self.unit()
             if chance < 0.92:
                 yield self.command()
-            elif chance < 0.96:
+            elif chance < 0.94:
                 yield make([b"RANDOMKEY"])
                 yield make([b"KEYS", b"*"])
+            elif chance < 0.96:
+                yield from mix_hash.belonging_together(self)
             else:
                 wrong = [[b"MULTI"], [b"WATCH", self.key()], [b"NOSUCH", b"x"], [b"EXEC", b"x"], [b"UNWATCH"]]
                 yield make(self.pick(wrong) if self.chance(0.8) else self.hello())
@@ -304,6 +324,8 @@ class Mix(Chooser):
                 return chosen
 
     def any_hello(self):
+        if self.types:
+            return self.pick([[b"HELLO"], [b"HELLO", b"2"], [b"HELLO", b"3"]])
         return self.pick(
             [
                 [b"HELLO"],
@@ -321,8 +343,12 @@ class Mix(Chooser):
 
     def short_lived(self):
         """Commands that give distinct keys a few milliseconds; the caller waits past them before it goes on."""
+        self.pool = self.keys
         for key in dict.fromkeys(self.some_keys(20)):
             after = b"%d" % self.between(1, 30)
+            if b"hpexpire" in self.commands and self.unit() < 0.5:
+                yield make(mix_hash.short_lived(self, key, after))
+                continue
             yield make(
                 self.pick(
                     [
@@ -350,6 +376,15 @@ KINDS = {
     b"SCAN": "scan",
     b"RANDOMKEY": "random",
     b"DUMP": "dump",
+    b"HGETALL": "fields",
+    b"HKEYS": "unordered",
+    b"HVALS": "unordered",
+    b"HSCAN": "fields scan",
+    b"HRANDFIELD": "random fields",
+    b"HTTL": "seconds each",
+    b"HEXPIRETIME": "seconds each",
+    b"HPTTL": "milliseconds each",
+    b"HPEXPIRETIME": "milliseconds each",
     b"LOLWUT": "shape",
     b"TIME": "shape",
     b"LASTSAVE": "shape",
@@ -368,6 +403,8 @@ KINDS = {
 
 def kind_of(args):
     kind = KINDS.get(args[0].upper())
+    if kind == "fields scan" and b"NOVALUES" in args:
+        return "scan"
     if kind.__class__ is dict:
         return kind.get(args[1].upper()) if len(args) > 1 else None
     return kind
@@ -375,19 +412,20 @@ def kind_of(args):
 
 # --- generators: one for each command -------------------------------------------------------------------------------
 
-Generator = namedtuple("Generator", "function weight spoil needs")
+# type: of the values it is about, "any", or "none" where it is about no keys.
+Generator = namedtuple("Generator", "function weight spoil needs type")
 GENERATORS = []
 
 
-def generates(weight, spoil=True, needs=None):
+def generates(weight, spoil=True, needs=None, type="string"):
     def register(function):
-        GENERATORS.append(Generator(function, weight, spoil, needs))
+        GENERATORS.append(Generator(function, weight, spoil, needs, type))
         return function
 
     return register
 
 
-def simple(weight, *templates, spoil=True, needs=None):
+def simple(weight, *templates, spoil=True, needs=None, type="string"):
     """Commands that are one line each: words in upper case are sent as they are, others name a Mix method."""
     for template in templates:
         words = template.split()
@@ -396,25 +434,30 @@ def simple(weight, *templates, spoil=True, needs=None):
         def generate(mix, parts=parts):
             return [part if part.__class__ is bytes else getattr(mix, part)() for part in parts]
 
-        GENERATORS.append(Generator(generate, weight, spoil, needs))
+        GENERATORS.append(Generator(generate, weight, spoil, needs, type))
 
 
 simple(60, "GET key")
 simple(10, "SET key value", "STRLEN key", "INCR key", "DECR key", "APPEND key value", "GETSET key value")
 simple(10, "INCRBY key integer", "DECRBY key integer", "INCRBYFLOAT key floating", "SETNX key value", "GETDEL key")
-simple(10, "GETRANGE key offset offset", "TYPE key", "TTL key", "PTTL key", "EXPIRETIME key", "PEXPIRETIME key")
-simple(5, "PERSIST key", "RENAME key key", "RENAMENX key key", "OBJECT ENCODING key", "OBJECT REFCOUNT key", "DBSIZE")
-simple(5, "MOVE key database", "SELECT database")
+simple(10, "GETRANGE key offset offset")
+simple(10, "TYPE key", "TTL key", "PTTL key", "EXPIRETIME key", "PEXPIRETIME key", type="any")
+simple(5, "PERSIST key", "RENAME key key", "RENAMENX key key", "OBJECT ENCODING key", "OBJECT REFCOUNT key", type="any")
+simple(5, "MOVE key database", "SELECT database", "DBSIZE", type="any")
 simple(2, "SUBSTR key offset offset", needs=b"substr")
-simple(2, "SWAPDB database database", "OBJECT IDLETIME key", "OBJECT FREQ key", "MEMORY USAGE key", "OBJECT key")
-simple(1, "PING", "PING value", "ECHO value", "TIME", "UNWATCH", "LASTSAVE", "ROLE", "AUTH value", "AUTH key value")
+simple(2, "SWAPDB database database", "OBJECT IDLETIME key", "OBJECT FREQ key", "MEMORY USAGE key", type="any")
+simple(2, "OBJECT key", type="none")
+simple(1, "PING", "PING value", "ECHO value", "TIME", "UNWATCH", "LASTSAVE", "ROLE", "AUTH value", "AUTH key value",
+       type="none")  # fmt: skip
 # Nobody listens: confirmations come also where CLIENT REPLY says nothing is to, and pushes in between.
-simple(2, "PUBLISH key value", "SPUBLISH key value", "PUBSUB NUMSUB key key", "PUBSUB NUMPAT", "PUBSUB CHANNELS pattern")
-simple(1, "PUBSUB SHARDCHANNELS", "PUBSUB SHARDNUMSUB key", "PUBSUB NOSUCH", "SLOWLOG NOSUCH", "LATENCY HISTORY value")
-simple(1, "CLIENT TRACKINGINFO", "CLIENT GETREDIR", "CLIENT CACHING value", "CLIENT UNBLOCK value")
-simple(1, "LATENCY RESET value", spoil=False)
-simple(1, "COMMAND COUNT", "CONFIG RESETSTAT", spoil=False)
-simple(1, "EXEC", "DISCARD", "OBJECT", "OBJECT NOSUCH key", "MEMORY NOSUCH")
+simple(2, "PUBLISH key value", "SPUBLISH key value", "PUBSUB NUMSUB key key", "PUBSUB NUMPAT", "PUBSUB CHANNELS pattern",
+       type="none")  # fmt: skip
+simple(1, "PUBSUB SHARDCHANNELS", "PUBSUB SHARDNUMSUB key", "PUBSUB NOSUCH", "SLOWLOG NOSUCH", "LATENCY HISTORY value",
+       type="none")  # fmt: skip
+simple(1, "CLIENT TRACKINGINFO", "CLIENT GETREDIR", "CLIENT CACHING value", "CLIENT UNBLOCK value", type="none")
+simple(1, "LATENCY RESET value", spoil=False, type="none")
+simple(1, "COMMAND COUNT", "CONFIG RESETSTAT", spoil=False, type="none")
+simple(1, "EXEC", "DISCARD", "OBJECT", "OBJECT NOSUCH key", "MEMORY NOSUCH", type="none")
 
 
 @generates(40)
@@ -458,7 +501,7 @@ def getex(mix):
     return args
 
 
-@generates(25)
+@generates(25, type="any")
 def expire(mix):
     name = mix.pick([b"EXPIRE", b"PEXPIRE", b"EXPIREAT", b"PEXPIREAT"])
     args = [name, mix.key(), mix.time(name[:1] == b"P", name[-2:] == b"AT")]
@@ -469,7 +512,7 @@ def expire(mix):
     return args
 
 
-@generates(10)
+@generates(10, type="any")
 def many_keys(mix):
     return [mix.pick([b"MGET", b"DEL", b"UNLINK", b"EXISTS", b"TOUCH", b"MGET", b"EXISTS"]), *mix.some_keys()]
 
@@ -490,7 +533,7 @@ def mset_many(mix):
     return args
 
 
-@generates(2)
+@generates(2, type="any")
 def delete_many(mix):
     return [mix.pick([b"DEL", b"UNLINK"]), *[mix.key() for _ in range(mix.between(10, 200))]]
 
@@ -643,7 +686,7 @@ def dump_and_restore(mix):
     return args + [word for option in options for word in option]
 
 
-@generates(3, needs=b"sort")
+@generates(3, needs=b"sort", type="any")
 def sort(mix):
     args = [mix.pick([b"SORT", b"SORT", b"SORT_RO"]), mix.key()]
     for _ in range(mix.pick([0, 1, 2, 3])):
@@ -653,12 +696,12 @@ def sort(mix):
     return args
 
 
-@generates(0.3, needs=b"lolwut")
+@generates(0.3, needs=b"lolwut", type="none")
 def lolwut(mix):
     return [b"LOLWUT"] + mix.pick([[], [b"VERSION", mix.integer()], [b"VERSION", b"5", mix.pick(NOT_INTEGERS)]])
 
 
-@generates(5)
+@generates(5, type="any")
 def copy(mix):
     args = [b"COPY", mix.key(), mix.key()]
     if mix.unit() < 0.5:
@@ -670,26 +713,26 @@ def copy(mix):
     return args
 
 
-@generates(0.5)
+@generates(0.5, type="any")
 def keys(mix):
     return [b"KEYS", mix.pattern()]
 
 
-@generates(0.5, spoil=False)
+@generates(0.5, spoil=False, type="any")
 def scan_all(mix):
     args = [b"SCAN", b"0"]
     options = [[b"COUNT", b"1000000"]]
     if mix.unit() < 0.5:
         options.append([b"MATCH", mix.pattern()])
     if mix.unit() < 0.5:
-        options.append([b"TYPE", mix.pick([b"string", b"STRING", b"list", b"nosuch", b""])])
+        options.append([b"TYPE", mix.pick([b"string", b"STRING", b"hash", b"Hash", b"list", b"nosuch", b""])])
     mix.rng.shuffle(options)
     for option in options:
         args += option
     return args
 
 
-@generates(0.5, spoil=False)
+@generates(0.5, spoil=False, type="none")
 def scan_wrong(mix):
     return mix.pick(
         [
@@ -703,7 +746,7 @@ def scan_wrong(mix):
     )
 
 
-@generates(0.4)
+@generates(0.4, type="any")
 def object_wrong(mix):
     return [b"OBJECT", mix.pick([b"ENCODING", b"FREQ", b"IDLETIME", b"REFCOUNT"]), *mix.some_keys(2)]
 
@@ -717,7 +760,7 @@ def lcs(mix):
     return args
 
 
-@generates(0.05)
+@generates(0.05, type="any")
 def flush(mix):
     args = [mix.pick([b"FLUSHDB", b"FLUSHDB", b"FLUSHALL"])]
     if mix.unit() < 0.5:
@@ -725,7 +768,7 @@ def flush(mix):
     return args
 
 
-@generates(3, spoil=False)
+@generates(3, spoil=False, type="none")
 def client(mix):
     return [b"CLIENT"] + mix.pick(
         [
@@ -756,7 +799,7 @@ def client(mix):
     )
 
 
-@generates(2, spoil=False)
+@generates(2, spoil=False, type="none")
 def server(mix):
     return mix.pick(
         [
@@ -783,7 +826,7 @@ def server(mix):
     )
 
 
-@generates(2, spoil=False)
+@generates(2, spoil=False, type="none")
 def unknown(mix):
     return mix.pick(
         [
@@ -801,7 +844,7 @@ def unknown(mix):
 
 
 # Always with an argument: without one, 7.0 and 7.2 refuse at different moments.
-@generates(2, spoil=False)
+@generates(2, spoil=False, type="none")
 def command_getkeys(mix):
     return [b"COMMAND", b"GETKEYS"] + mix.pick(
         [
@@ -824,3 +867,7 @@ def command_getkeys(mix):
             [b"EXISTS", b""],
         ]
     )
+
+
+# Registers the generators for hashes, and uses what is above.
+from harness import mix_hash  # noqa: E402

@@ -45,6 +45,16 @@ def flavor_of(binary):
     return "dkv" if "dkv" in version.lower() else "redis"
 
 
+def newer_reference():
+    """A redis-server of 8.2 or later, where somebody has put one; None: nobody has."""
+    found = [os.environ.get("DKV_NEWER_REDIS"), *sorted(REPOSITORY.glob("build/servers/*/server"))]
+    for binary in filter(None, found):
+        version = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+        if re.search(r"Redis server v=(8\.[2-9]|8\.\d\d|9\.|\d\d)", version):
+            return os.path.abspath(binary)
+    return None
+
+
 @functools.lru_cache
 def is_sanitized(binary):
     """Whether it was built with the address or thread sanitizer."""
