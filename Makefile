@@ -185,7 +185,9 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(call stack,tools)
 # The load program of tests/process.
 load: $(BUILD)/tests/load
 
-$(BUILD)/tests/load: $(addprefix $(BUILD)/tests/process/,load.o model.o change.o)
+LOAD_OBJECTS := $(addprefix $(BUILD)/tests/process/,load.o readers.o check.o model.o change.o type_string.o type_hash.o)
+
+$(BUILD)/tests/load: $(LOAD_OBJECTS)
 	$(call quiet,LINK $@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lhiredis $(call libs,base)
 
 # What `make bench` makes load with where redis-benchmark cannot.

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.figures import figure
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE / "load.c", HERE / "model.c", HERE / "change.c"]
+SOURCES = [HERE / name for name in ("load.c", "readers.c", "check.c", "model.c", "change.c", "type_string.c", "type_hash.c")]
 BUILT = HERE.parents[1] / "build" / "tests" / "load"
 
 

@@ -1,11 +1,13 @@
 #include "change.h"
+#include "type.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FAR_MS INT64_C(1000000)
+/* Fields of a small hash. */
+#define HASH_FIELDS 8
 /* A server may notice the end of a short life this much later than it came, however slow the machine. */
 #define EXPIRY_LATE_MS 2000
 /* And this much earlier: its clock may stand still while it serves others. */
@@ -15,11 +17,24 @@
  * -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
+    const struct type *type;
     char letter;
     int size;
+    int fields; /* in each key */
+    char field_letter;
 } groups[GROUP_COUNT] = {
-    [GROUP_PLAIN] = {'s', 8}, [GROUP_SHORT] = {'e', 4}, [GROUP_COUNTER] = {'n', 4}, [GROUP_APPEND] = {'a', 4},
-    [GROUP_MANY] = {'m', 4},  [GROUP_PAIR] = {'t', 2},  [GROUP_GROWN] = {'g', 2},   [GROUP_BULK] = {'b', 200},
+    [GROUP_PLAIN] = {&string_type, 's', 8},
+    [GROUP_SHORT] = {&string_type, 'e', 4},
+    [GROUP_COUNTER] = {&string_type, 'n', 4},
+    [GROUP_APPEND] = {&string_type, 'a', 4},
+    [GROUP_MANY] = {&string_type, 'm', 4},
+    [GROUP_PAIR] = {&string_type, 't', 2},
+    [GROUP_GROWN] = {&string_type, 'g', 2},
+    [GROUP_BULK] = {&string_type, 'b', 200},
+    [GROUP_FIELD] = {&hash_type, 'h', 2 * HASH_FIELDS, HASH_FIELDS, 'f'},
+    [GROUP_FIELD_SHORT] = {&hash_type, 'h', 2, 1, 's'},
+    [GROUP_FIELD_WIDE] = {&hash_type, 'w', 160, 160, 'f'}, /* more than a listpack holds */
+    [GROUP_FIELD_COUNTER] = {&hash_type, 'w', 2, 2, 'n'},
 };
 
 int group_first(enum slot_group group)
@@ -51,10 +66,90 @@ enum slot_group slot_group(int slot)
     return (enum slot_group)group;
 }
 
-void slot_key(int client, int slot, char text[KEY_TEXT_MAX])
+/* The key's place among those of its group. */
+static int key_in_group(int slot)
 {
     enum slot_group group = slot_group(slot);
-    snprintf(text, KEY_TEXT_MAX, "c%d:%c%d", client, groups[group].letter, slot - group_first(group));
+    int number = slot - group_first(group);
+    return groups[group].fields > 0 ? number / groups[group].fields : number;
+}
+
+void slot_key(int client, int slot, char text[KEY_TEXT_MAX])
+{
+    snprintf(text, KEY_TEXT_MAX, "c%d:%c%d", client, groups[slot_group(slot)].letter, key_in_group(slot));
+}
+
+int slot_key_number(int slot)
+{
+    return groups[slot_group(slot)].letter * SLOTS_MAX + key_in_group(slot);
+}
+
+void slot_field(int slot, char text[KEY_TEXT_MAX])
+{
+    enum slot_group group = slot_group(slot);
+    *text = '\0';
+    if (groups[group].fields > 0) {
+        snprintf(text, KEY_TEXT_MAX, "%c%d", groups[group].field_letter,
+                 (slot - group_first(group)) % groups[group].fields);
+    }
+}
+
+void slot_name(int client, int slot, char name[SLOT_NAME_MAX])
+{
+    char key[KEY_TEXT_MAX];
+    char field[KEY_TEXT_MAX];
+    slot_key(client, slot, key);
+    slot_field(slot, field);
+    snprintf(name, SLOT_NAME_MAX, "%s%s%s", key, *field != '\0' ? "." : "", field);
+}
+
+bool slot_is_counter(int slot)
+{
+    return slot_group(slot) == GROUP_COUNTER || slot_group(slot) == GROUP_FIELD_COUNTER;
+}
+
+bool slot_is_short(int slot)
+{
+    return slot_group(slot) == GROUP_SHORT || slot_group(slot) == GROUP_FIELD_SHORT;
+}
+
+const struct type *slot_type(int slot)
+{
+    return groups[slot_group(slot)].type;
+}
+
+/* --- types
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* By group. */
+static bool has_no_type[GROUP_COUNT];
+
+static bool server_has(redisContext *connection, const char *command, bool *has)
+{
+    redisReply *reply = redisCommand(connection, "COMMAND INFO %s", command);
+    *has = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 1 &&
+           reply->element[0]->type == REDIS_REPLY_ARRAY && reply->element[0]->elements > 0;
+    freeReplyObject(reply);
+    return reply != NULL;
+}
+
+bool types_learn(redisContext *connection)
+{
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        for (const char *const *command = groups[group].type->commands; *command != NULL; command++) {
+            bool has;
+            if (!server_has(connection, *command, &has)) {
+                return false;
+            }
+            has_no_type[group] |= !has;
+        }
+    }
+    return true;
+}
+
+bool slot_is_known(int slot)
+{
+    return !has_no_type[slot_group(slot)];
 }
 
 /* --- values
@@ -88,10 +183,14 @@ uint64_t random_next(uint64_t *state)
     return mixed ^ (mixed >> 31);
 }
 
-/* Mostly small; now and then large enough for whatever a server does differently with large ones. */
-static size_t filler_size(uint64_t *state)
+/* Mostly small; now and then large enough for whatever a server does differently with large ones: in hashes,
+ * those beyond what a listpack holds. */
+static size_t filler_size(uint64_t *state, bool is_field)
 {
     uint64_t chance = random_next(state) % 1000;
+    if (is_field) {
+        return (size_t)(random_next(state) % (chance < 900 ? 30 : chance < 990 ? 200 : 5000));
+    }
     uint64_t most = chance < 600   ? 100
                     : chance < 900 ? 1000
                     : chance < 980 ? 5000
@@ -100,12 +199,12 @@ static size_t filler_size(uint64_t *state)
     return (size_t)(random_next(state) % most);
 }
 
-static void piece_make(struct text *text, int client, int slot, uint64_t number)
+void piece_make(struct text *text, int client, int slot, uint64_t number)
 {
-    char key[KEY_TEXT_MAX];
-    char head[KEY_TEXT_MAX + 40];
-    slot_key(client, slot, key);
-    int size = snprintf(head, sizeof(head), "[%s#%" PRIu64 "]", key, number);
+    char name[SLOT_NAME_MAX];
+    char head[SLOT_NAME_MAX + 40];
+    slot_name(client, slot, name);
+    int size = snprintf(head, sizeof(head), "[%s#%" PRIu64 "]", name, number);
     text_append(text, head, (size_t)size);
 }
 
@@ -132,13 +231,14 @@ void value_make(struct text *text, int client, int slot, uint64_t number)
         return;
     }
     uint64_t state = filler_state(client, slot, number);
-    filler_append(text, &state, filler_size(&state));
+    filler_append(text, &state, filler_size(&state, slot_type(slot) == &hash_type));
 }
 
 /* --- operations
  * -------------------------------------------------------------------------------------------------- */
 
-/* How often each comes, of 100, and which keys it may take. */
+/* How often each comes, of SHARES, and what it may take. */
+#define SHARES 136
 static const struct {
     const char *name;
     int share;
@@ -158,6 +258,14 @@ static const struct {
     [OPERATION_GROW] = {"APPEND grown", 2, GROUP_GROWN},
     [OPERATION_OVERWRITE] = {"SETRANGE", 2, GROUP_GROWN},
     [OPERATION_SET_BIT] = {"SETBIT", 2, GROUP_GROWN},
+    [OPERATION_FIELDS_SET] = {"HSET", 10, GROUP_FIELD},
+    [OPERATION_FIELDS_DELETE] = {"HDEL", 4, GROUP_FIELD},
+    [OPERATION_FIELDS_FAR] = {"HPEXPIRE", 4, GROUP_FIELD},
+    [OPERATION_FIELD_INCREMENT] = {"HINCRBY", 5, GROUP_FIELD_COUNTER},
+    [OPERATION_FIELD_SHORT] = {"HSETEX short", 3, GROUP_FIELD_SHORT},
+    [OPERATION_WIDE_SET] = {"HSET wide", 7, GROUP_FIELD_WIDE},
+    [OPERATION_WIDE_DELETE] = {"HDEL wide", 2, GROUP_FIELD_WIDE},
+    [OPERATION_HASH_DELETE] = {"DEL hash", 1, GROUP_FIELD},
 };
 
 const char *operation_name(enum operation_kind kind)
@@ -165,156 +273,59 @@ const char *operation_name(enum operation_kind kind)
     return kinds[kind].name;
 }
 
-static int random_slot(uint64_t *state, enum slot_group group)
+enum slot_group operation_group(enum operation_kind kind)
+{
+    return kinds[kind].group;
+}
+
+bool operation_changes_value(enum operation_kind kind)
+{
+    return kind != OPERATION_FIELDS_FAR;
+}
+
+int random_slot(uint64_t *state, enum slot_group group)
 {
     return group_first(group) + (int)(random_next(state) % (uint64_t)group_size(group));
 }
 
 struct operation operation_random(uint64_t *state, uint64_t number, int64_t now_ms)
 {
-    int chance = (int)(random_next(state) % 100);
+    int chance = (int)(random_next(state) % SHARES);
     int kind = 0;
     while (chance >= kinds[kind].share) {
         chance -= kinds[kind].share;
         kind++;
     }
+    if (has_no_type[kinds[kind].group]) {
+        kind = OPERATION_SET;
+    }
     struct operation operation = {.kind = (enum operation_kind)kind, .number = number, .sent_ms = now_ms};
-    enum slot_group group = kinds[kind].group;
-    if (group == GROUP_MANY || group == GROUP_PAIR) {
-        operation.slots_used = group_size(group);
-        for (int i = 0; i < operation.slots_used; i++) {
-            operation.slots[i] = group_first(group) + i;
-        }
-    } else {
-        operation.slots[operation.slots_used++] = random_slot(state, group);
-    }
-    if (kind == OPERATION_DELETE) {
-        operation.slots[operation.slots_used++] = random_slot(state, GROUP_APPEND);
-    }
-    if (kind == OPERATION_SET_SHORT) {
+    groups[kinds[kind].group].type->draw(&operation, state);
+    if (kind == OPERATION_SET_SHORT || kind == OPERATION_FIELD_SHORT) {
         operation.lives_ms = 1 + (int64_t)(random_next(state) % 3000);
     }
     return operation;
 }
 
-struct arguments {
-    const char *data[16];
-    size_t sizes[16];
-    int count;
-};
-
-static void arguments_add(struct arguments *arguments, const char *data, size_t size)
+void arguments_add(struct arguments *arguments, const char *data, size_t size)
 {
     arguments->data[arguments->count] = data;
     arguments->sizes[arguments->count++] = size;
 }
 
-static void arguments_send(redisContext *connection, struct arguments *arguments)
+void arguments_add_text(struct arguments *arguments, const char *text)
+{
+    arguments_add(arguments, text, strlen(text));
+}
+
+void arguments_send(redisContext *connection, struct arguments *arguments)
 {
     redisAppendCommandArgv(connection, arguments->count, arguments->data, arguments->sizes);
 }
 
-/* One SET, APPEND, ... of the operation's key at index. */
-static void send_write(const struct operation *operation, int client, int index, redisContext *connection)
-{
-    char key[KEY_TEXT_MAX];
-    char lives[24];
-    struct text value = {0};
-    struct arguments arguments = {0};
-    slot_key(client, operation->slots[index], key);
-    value_make(&value, client, operation->slots[index], operation->number);
-    const char *name = operation->kind == OPERATION_APPEND ? "APPEND" : "SET";
-    arguments_add(&arguments, name, strlen(name));
-    arguments_add(&arguments, key, strlen(key));
-    arguments_add(&arguments, value.data, value.size);
-    if (operation->kind == OPERATION_SET_FAR || operation->kind == OPERATION_SET_SHORT) {
-        int64_t lives_ms = operation->kind == OPERATION_SET_FAR ? FAR_MS : operation->lives_ms;
-        int size = snprintf(lives, sizeof(lives), "%" PRId64, lives_ms);
-        arguments_add(&arguments, "PX", 2);
-        arguments_add(&arguments, lives, (size_t)size);
-    }
-    arguments_send(connection, &arguments);
-    text_free(&value);
-}
-
-static void send_change(const struct operation *operation, int client, redisContext *connection)
-{
-    static const char *const names[OPERATION_COUNT] = {[OPERATION_SET_GROWN] = "SET",
-                                                       [OPERATION_GROW] = "APPEND",
-                                                       [OPERATION_OVERWRITE] = "SETRANGE",
-                                                       [OPERATION_SET_BIT] = "SETBIT"};
-    char key[KEY_TEXT_MAX];
-    char offset[24];
-    struct text value = {0};
-    struct arguments arguments = {0};
-    struct change change = change_make(operation->kind, client, operation->slots[0], operation->number);
-    slot_key(client, operation->slots[0], key);
-    filler_append(&value, &change.state, change.size);
-    arguments_add(&arguments, names[operation->kind], strlen(names[operation->kind]));
-    arguments_add(&arguments, key, strlen(key));
-    if (operation->kind == OPERATION_OVERWRITE || operation->kind == OPERATION_SET_BIT) {
-        int size = snprintf(offset, sizeof(offset), "%zu", change.offset);
-        arguments_add(&arguments, offset, (size_t)size);
-    }
-    if (operation->kind == OPERATION_SET_BIT) {
-        arguments_add(&arguments, change.bit ? "1" : "0", 1);
-    } else {
-        arguments_add(&arguments, value.data, value.size);
-    }
-    arguments_send(connection, &arguments);
-    text_free(&value);
-}
-
-static void send_many(const struct operation *operation, int client, redisContext *connection)
-{
-    char keys[4][KEY_TEXT_MAX];
-    struct text values[4] = {0};
-    struct arguments arguments = {0};
-    arguments_add(&arguments, "MSET", 4);
-    for (int i = 0; i < operation->slots_used; i++) {
-        slot_key(client, operation->slots[i], keys[i]);
-        value_make(&values[i], client, operation->slots[i], operation->number);
-        arguments_add(&arguments, keys[i], strlen(keys[i]));
-        arguments_add(&arguments, values[i].data, values[i].size);
-    }
-    arguments_send(connection, &arguments);
-    for (int i = 0; i < operation->slots_used; i++) {
-        text_free(&values[i]);
-    }
-}
-
-static void send_keys(const char *name, const struct operation *operation, int client,
-                      redisContext *connection)
-{
-    char keys[4][KEY_TEXT_MAX];
-    struct arguments arguments = {0};
-    arguments_add(&arguments, name, strlen(name));
-    for (int i = 0; i < operation->slots_used; i++) {
-        slot_key(client, operation->slots[i], keys[i]);
-        arguments_add(&arguments, keys[i], strlen(keys[i]));
-    }
-    arguments_send(connection, &arguments);
-}
-
 int operation_send(const struct operation *operation, int client, redisContext *connection)
 {
-    switch (operation->kind) {
-    case OPERATION_GETDEL: send_keys("GETDEL", operation, client, connection); return 1;
-    case OPERATION_DELETE: send_keys("DEL", operation, client, connection); return 1;
-    case OPERATION_INCREMENT: send_keys("INCR", operation, client, connection); return 1;
-    case OPERATION_SET_MANY: send_many(operation, client, connection); return 1;
-    case OPERATION_SET_GROWN:
-    case OPERATION_GROW:
-    case OPERATION_OVERWRITE:
-    case OPERATION_SET_BIT: send_change(operation, client, connection); return 1;
-    case OPERATION_SET_PAIR:
-        redisAppendCommand(connection, "MULTI");
-        send_write(operation, client, 0, connection);
-        send_write(operation, client, 1, connection);
-        redisAppendCommand(connection, "EXEC");
-        return 4;
-    default: send_write(operation, client, 0, connection); return 1;
-    }
+    return groups[kinds[operation->kind].group].type->send(operation, client, connection);
 }
 
 /* --- the model
@@ -344,42 +355,51 @@ static void slot_append(struct slot_state *state, uint64_t number)
     state->pieces[state->piece_count++] = number;
 }
 
+static bool deletes(enum operation_kind kind)
+{
+    return kind == OPERATION_DELETE || kind == OPERATION_GETDEL || kind == OPERATION_FIELDS_DELETE ||
+           kind == OPERATION_WIDE_DELETE || kind == OPERATION_HASH_DELETE;
+}
+
+static void slot_write(struct slot_state *state, const struct operation *operation)
+{
+    if (!slot_present(state)) {
+        state->made = operation->number;
+    }
+    state->number = operation->number;
+    state->count++;
+    if (operation->kind == OPERATION_SET_GROWN) {
+        state->piece_count = 0;
+    }
+    if (operation->kind == OPERATION_APPEND) {
+        slot_append(state, operation->number);
+    } else if (kinds[operation->kind].group == GROUP_GROWN) {
+        slot_append(state, change_of(operation->kind, operation->number));
+    }
+    state->expires_min_ms = operation->sent_ms + operation->lives_ms;
+    state->expires_max_ms = operation->executed_ms + operation->lives_ms;
+}
+
 void model_apply(struct model *model, const struct operation *operation)
 {
-    bool deletes = operation->kind == OPERATION_DELETE || operation->kind == OPERATION_GETDEL;
     for (int i = 0; i < operation->slots_used; i++) {
         struct slot_state *state = &model->slots[operation->slots[i]];
         state->touched = operation->number;
-        state->far = operation->kind == OPERATION_SET_FAR;
-        if (deletes) {
+        state->far = operation->kind == OPERATION_SET_FAR || operation->kind == OPERATION_FIELDS_FAR;
+        if (deletes(operation->kind)) {
             state->number = 0;
             state->piece_count = 0;
-            continue;
+        } else if (operation_changes_value(operation->kind)) {
+            slot_write(state, operation);
         }
-        if (!slot_present(state)) {
-            state->made = operation->number;
-        }
-        state->number = operation->number;
-        state->count++;
-        if (operation->kind == OPERATION_SET_GROWN) {
-            state->piece_count = 0;
-        }
-        if (operation->kind == OPERATION_APPEND) {
-            slot_append(state, operation->number);
-        } else if (kinds[operation->kind].group == GROUP_GROWN) {
-            slot_append(state, change_of(operation->kind, operation->number));
-        }
-        state->expires_min_ms = operation->sent_ms + operation->lives_ms;
-        state->expires_max_ms = operation->executed_ms + operation->lives_ms;
     }
 }
 
-/* What GET must answer for a key that is there. */
-static void slot_value(const struct model *model, int slot, struct text *text)
+void slot_value(const struct model *model, int slot, struct text *text)
 {
     const struct slot_state *state = &model->slots[slot];
     text->size = 0;
-    if (slot_group(slot) == GROUP_COUNTER) {
+    if (slot_is_counter(slot)) {
         char digits[24];
         int size = snprintf(digits, sizeof(digits), "%" PRId64, state->count);
         text_append(text, digits, (size_t)size);
@@ -409,80 +429,26 @@ static void describe_reply(const redisReply *reply, char text[80])
     }
 }
 
-static bool reply_is_text(const redisReply *reply, const struct text *text)
+bool reply_is_text(const redisReply *reply, const struct text *text)
 {
     return reply->type == REDIS_REPLY_STRING && (size_t)reply->len == text->size &&
            memcmp(reply->str, text->data, text->size) == 0;
 }
 
-static bool reply_is_ok(const redisReply *reply)
+bool reply_is_ok(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "OK") == 0;
 }
 
-static bool foretells_getdel(const struct model *model, int slot, const redisReply *reply)
+bool reply_is_number(const redisReply *reply, int64_t number)
 {
-    if (!slot_present(&model->slots[slot])) {
-        return reply->type == REDIS_REPLY_NIL;
-    }
-    struct text value = {0};
-    slot_value(model, slot, &value);
-    bool right = reply_is_text(reply, &value);
-    text_free(&value);
-    return right;
-}
-
-static int64_t foretold_number(const struct model *model, const struct operation *operation)
-{
-    const struct slot_state *state = &model->slots[operation->slots[0]];
-    if (operation->kind == OPERATION_INCREMENT) {
-        return state->count + 1;
-    }
-    if (operation->kind == OPERATION_DELETE) {
-        return slot_present(state) + slot_present(&model->slots[operation->slots[1]]);
-    }
-    struct text value = {0};
-    slot_value(model, operation->slots[0], &value);
-    int64_t number = 0;
-    if (operation->kind == OPERATION_SET_BIT) {
-        struct change change =
-            change_make(operation->kind, model->client, operation->slots[0], operation->number);
-        if (change.offset / 8 < value.size) {
-            number = (unsigned char)value.data[change.offset / 8] >> (7 - change.offset % 8) & 1;
-        }
-    } else {
-        if (operation->kind == OPERATION_APPEND) {
-            piece_make(&value, model->client, operation->slots[0], operation->number);
-        } else {
-            change_apply(&value, model->client, operation->slots[0],
-                         change_of(operation->kind, operation->number));
-        }
-        number = (int64_t)value.size;
-    }
-    text_free(&value);
-    return number;
-}
-
-static bool replies_number(enum operation_kind kind)
-{
-    return kind == OPERATION_INCREMENT || kind == OPERATION_DELETE || kind == OPERATION_APPEND ||
-           kind == OPERATION_GROW || kind == OPERATION_OVERWRITE || kind == OPERATION_SET_BIT;
+    return reply->type == REDIS_REPLY_INTEGER && reply->integer == number;
 }
 
 bool model_foretells(const struct model *model, const struct operation *operation, const redisReply *reply,
                      char complaint[COMPLAINT_MAX])
 {
-    bool right = false;
-    if (operation->kind == OPERATION_GETDEL) {
-        right = foretells_getdel(model, operation->slots[0], reply);
-    } else if (replies_number(operation->kind)) {
-        right = reply->type == REDIS_REPLY_INTEGER && reply->integer == foretold_number(model, operation);
-    } else if (operation->kind == OPERATION_SET_PAIR) {
-        right = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply_is_ok(reply->element[0]) &&
-                reply_is_ok(reply->element[1]);
-    } else {
-        right = reply_is_ok(reply);
-    }
+    bool right = groups[kinds[operation->kind].group].type->foretells(model, operation, reply);
     if (!right) {
         char got[80];
         describe_reply(reply, got);
@@ -496,13 +462,13 @@ bool model_foretells(const struct model *model, const struct operation *operatio
 static bool may_be_absent(const struct slot_state *state, int slot, int64_t after_ms)
 {
     return !slot_present(state) ||
-           (slot_group(slot) == GROUP_SHORT && after_ms + EXPIRY_EARLY_MS >= state->expires_min_ms);
+           (slot_is_short(slot) && after_ms + EXPIRY_EARLY_MS >= state->expires_min_ms);
 }
 
 static bool may_be_present(const struct slot_state *state, int slot, int64_t before_ms)
 {
     return slot_present(state) &&
-           (slot_group(slot) != GROUP_SHORT || before_ms <= state->expires_max_ms + EXPIRY_LATE_MS);
+           (!slot_is_short(slot) || before_ms <= state->expires_max_ms + EXPIRY_LATE_MS);
 }
 
 static bool ttl_right(const struct slot_state *state, int slot, const redisReply *ttl)
@@ -510,7 +476,7 @@ static bool ttl_right(const struct slot_state *state, int slot, const redisReply
     if (ttl->type != REDIS_REPLY_INTEGER) {
         return false;
     }
-    if (slot_group(slot) == GROUP_SHORT) {
+    if (slot_is_short(slot)) {
         return ttl->integer >= -2 && ttl->integer != -1; /* it may expire between GET and PTTL */
     }
     return state->far ? ttl->integer > 0 && ttl->integer <= FAR_MS : ttl->integer == -1;
@@ -521,10 +487,13 @@ bool model_holds(const struct model *model, int slot, const redisReply *get, con
 {
     const struct slot_state *state = &model->slots[slot];
     struct text value = {0};
-    char key[KEY_TEXT_MAX];
+    char key[SLOT_NAME_MAX];
     char got[80];
     bool right;
-    slot_key(model->client, slot, key);
+    slot_name(model->client, slot, key);
+    if (ttl->type == REDIS_REPLY_ARRAY && ttl->elements == 1) {
+        ttl = ttl->element[0];
+    }
     describe_reply(get, got);
     if (get->type == REDIS_REPLY_NIL) {
         right = may_be_absent(state, slot, after_ms);
@@ -541,7 +510,7 @@ bool model_holds(const struct model *model, int slot, const redisReply *get, con
                  state->number, (int)(value.size < 60 ? value.size : 60), value.data, value.size, got);
         if (right && !ttl_right(state, slot, ttl)) {
             right = false;
-            snprintf(complaint, COMPLAINT_MAX, "%s: PTTL is %lld", key, ttl->integer);
+            snprintf(complaint, COMPLAINT_MAX, "%s: its time to live is %lld", key, ttl->integer);
         }
     }
     text_free(&value);

@@ -80,7 +80,52 @@ def test_a_lost_time_to_live_is_noticed(killed):
         for i in range(12):
             for j in range(8):
                 connection.call("PERSIST", f"c{i}:s{j}")
-    assert any("PTTL is -1" in complaint for complaint in load.check())
+    assert any("time to live is -1" in complaint for complaint in load.check())
+
+
+@pytest.fixture
+def killed_with_hashes(killed):
+    """The load program leaves hashes out where the server has no fields with times."""
+    server, _ = killed
+    with server.connect() as connection:
+        if not connection.call("COMMAND", "INFO", "HSETEX")[0]:
+            pytest.skip("the server has no HSETEX")
+    return killed
+
+
+def changed_in_each(killed, command, key, *arguments):
+    """The command for that key of each client."""
+    server, load = killed
+    with server.connect() as connection:
+        for i in range(12):
+            connection.call(command, f"c{i}:{key}", *arguments)
+    return load.check()
+
+
+def test_lost_fields_are_noticed(killed_with_hashes):
+    fields = [f"f{i}" for i in range(160)]
+    assert any(":w0.f" in complaint for complaint in changed_in_each(killed_with_hashes, "HDEL", "w0", *fields))
+
+
+def test_lost_increments_of_fields_are_noticed(killed_with_hashes):
+    complaints = changed_in_each(killed_with_hashes, "HINCRBY", "w0", "n1", -20)
+    assert any(":w0.n1" in complaint for complaint in complaints)
+
+
+def test_a_lost_time_to_live_of_a_field_is_noticed(killed_with_hashes):
+    fields = [f"f{i}" for i in range(8)]
+    complaints = changed_in_each(killed_with_hashes, "HPERSIST", "h1", "FIELDS", 8, *fields)
+    assert any(":h1.f" in complaint and "time to live is -1" in complaint for complaint in complaints)
+
+
+def test_a_foreign_byte_in_a_field_is_noticed(killed_with_hashes):
+    complaints = changed_in_each(killed_with_hashes, "HSET", "h0", "f3", "?")
+    assert any(":h0.f3" in complaint for complaint in complaints)
+
+
+def test_a_foreign_field_is_noticed(killed_with_hashes):
+    complaints = changed_in_each(killed_with_hashes, "HSET", "h0", "nobody's", "x")
+    assert any("fields, and should have" in complaint for complaint in complaints)
 
 
 def test_a_foreign_key_is_noticed(killed):
