@@ -1,12 +1,14 @@
 #include "store/database.h"
 
 #include "base/hash.h"
-#include "base/memory.h"
+#include "store/parts.h"
+#include "store/value_hash.h"
 #include "store/value_string.h"
 
 /* Every entry of a database is in its table and counted in its payload; those with a time to live are in its
- * wheel and, if there is one, in the index of volatile keys, too. What changes an entry's address or its time
- * goes through the first few functions here, which keep all that in step. */
+ * wheel and, if there is one, in the index of volatile keys, too; those whose values have parts with times
+ * are in the wheel of such. What changes an entry's address or its time goes through the first few functions
+ * here, which keep all that in step. */
 
 static uint64_t key_hash(const struct database *db, struct slice key)
 {
@@ -43,6 +45,8 @@ static void entry_add(struct database *db, struct entry *entry, uint64_t hash, i
 {
     if (entry_expires(entry))
         volatile_add(db, entry, hash, expire_ms);
+    if (entry_has_timed_parts(entry))
+        parts_add(db, entry);
     table_insert(db_table(db), entry, hash);
     db->contents.payload += entry_payload(entry);
 }
@@ -54,12 +58,35 @@ static void entry_remove(struct database *db, struct entry *entry, uint64_t hash
     db->contents.payload -= entry_payload(entry);
     if (entry_expires(entry))
         volatile_remove(db, entry, hash);
+    if (entry_has_timed_parts(entry))
+        parts_remove(db, entry);
 }
 
-/* Puts one entry in the place of another with the same key, which is not freed. */
-static void entry_replace(struct database *db, struct entry *old, struct entry *entry, uint64_t hash,
-                          int64_t expire_ms)
+/* Whether both have the same object as their value. */
+static bool entries_share_value(const struct entry *a, const struct entry *b)
 {
+    return entry_form(a) == FORM_BLOCK && entry_form(b) == FORM_BLOCK &&
+           entry_block(a)->object == entry_block(b)->object;
+}
+
+static void replace_timed_parts(struct database *db, struct entry *old, struct entry *entry)
+{
+    if (entries_share_value(old, entry)) {
+        parts_relocate(entry);
+        return;
+    }
+    if (entry_has_timed_parts(old))
+        parts_remove(db, old);
+    if (entry_has_timed_parts(entry))
+        parts_add(db, entry);
+}
+
+void database_replace_entry(struct database *db, struct entry *old, struct entry *entry, uint64_t hash,
+                            int64_t expire_ms)
+{
+    ASSERT(entry_expires(entry) == (expire_ms != EXPIRE_NEVER));
+    if (entry_has_timed_parts(old) || entry_has_timed_parts(entry))
+        replace_timed_parts(db, old, entry);
     table_replace(db_table(db), old, entry, hash);
     db->contents.payload += entry_payload(entry) - entry_payload(old);
     if (entry_expires(old) && entry_expires(entry)) {
@@ -72,6 +99,21 @@ static void entry_replace(struct database *db, struct entry *old, struct entry *
     } else if (entry_expires(entry)) {
         volatile_add(db, entry, hash, expire_ms);
     }
+}
+
+struct entry *database_put_entry(struct database *db, struct entry *old, struct entry *entry, uint64_t hash,
+                                 int64_t expire_ms)
+{
+    if (old == NULL) {
+        entry->use = use_new(&db->store->use) & USE_MASK;
+        entry_add(db, entry, hash, expire_ms);
+        return entry;
+    }
+    entry->use = old->use;
+    database_touch(db, entry);
+    database_replace_entry(db, old, entry, hash, expire_ms);
+    store_dispose(db->store, old);
+    return entry;
 }
 
 /* For entries that are only made anew to change their form: there is no way to report that it failed. */
@@ -184,12 +226,15 @@ bool database_delete(struct database *db, struct slice key, uint64_t hash)
     if (entry == NULL)
         return false;
     entry_remove(db, entry, hash);
-    entry_free(entry);
+    if (db->store->emptied == entry)
+        db->store->emptied = NULL;
+    store_dispose(db->store, entry);
     return true;
 }
 
 void database_move_entry(struct database *from, struct entry *entry, struct database *to, struct slice to_key)
 {
+    database_assert_none_empty(from);
     uint64_t hash = key_hash(from, entry_key(entry));
     uint64_t to_hash = key_hash(to, to_key);
     bool same_key = slice_equal(entry_key(entry), to_key);
@@ -208,7 +253,7 @@ void database_move_entry(struct database *from, struct entry *entry, struct data
 struct entry *database_copy_entry(struct database *from, struct entry *entry, struct database *to,
                                   struct slice to_key)
 {
-    (void)from;
+    database_assert_none_empty(from);
     uint64_t to_hash = key_hash(to, to_key);
     ASSERT(database_find(to, to_key, to_hash) == NULL);
     struct entry *copy = entry_rebuild(entry, to_key, entry_expires(entry));
@@ -231,7 +276,7 @@ struct entry *database_set_expire(struct database *db, struct entry *entry, int6
         return entry;
     struct slice key = entry_key(entry);
     struct entry *rebuilt = entry_or_panic(entry_rebuild(entry, key, expires), key);
-    entry_replace(db, entry, rebuilt, key_hash(db, key), expire_ms);
+    database_replace_entry(db, entry, rebuilt, key_hash(db, key), expire_ms);
     entry_free_shell(entry);
     return rebuilt;
 }
@@ -253,6 +298,9 @@ bool database_may_have_expired(const struct database *db, int64_t now_ms)
 {
     static_assert(EXPIRY_TICK_MS == WHEEL_TICK_MS, "the wheel's ticks are what callers count on");
     int64_t due_ms = database_expiry_due_ms(db);
+    int64_t parts_due_ms = database_parts_due_ms(db);
+    if (parts_due_ms < due_ms)
+        due_ms = parts_due_ms;
     return due_ms == INT64_MIN || due_ms - WHEEL_TICK_MS <= now_ms;
 }
 
@@ -265,8 +313,11 @@ static struct entry *database_set_content(struct database *db, struct slice key,
     bool expires = expire_ms != EXPIRE_NEVER;
     if (old != NULL && entry_expires(old) == expires) {
         size_t payload = entry_value_payload(old);
-        enum string_status status = string_overwrite(old, content);
-        db->contents.payload += entry_value_payload(old) - payload;
+        struct blob *old_blob = NULL;
+        enum string_status status = string_overwrite(old, content, &old_blob);
+        database_payload_changed(db, old, payload);
+        if (old_blob != NULL)
+            store_dispose_blob(db->store, old_blob);
         if (status == STRING_NO_MEMORY)
             return NULL;
         if (status == STRING_DONE) {
@@ -276,18 +327,7 @@ static struct entry *database_set_content(struct database *db, struct slice key,
     }
 
     struct entry *entry = string_entry_new(key, content, expires);
-    if (entry == NULL)
-        return NULL;
-    if (old == NULL) {
-        entry->use = use_new(&db->store->use) & USE_MASK;
-        entry_add(db, entry, hash, expire_ms);
-        return entry;
-    }
-    entry->use = old->use;
-    database_touch(db, entry);
-    entry_replace(db, old, entry, hash, expire_ms);
-    entry_free(old);
-    return entry;
+    return entry == NULL ? NULL : database_put_entry(db, old, entry, hash, expire_ms);
 }
 
 struct entry *database_set_string(struct database *db, struct slice key, uint64_t hash, struct slice value,
@@ -316,7 +356,7 @@ struct entry *database_write_string(struct database *db, struct entry *entry, si
 {
     size_t payload = entry_value_payload(entry);
     enum string_status status = string_write(entry, offset, value);
-    db->contents.payload += entry_value_payload(entry) - payload;
+    database_payload_changed(db, entry, payload);
     if (status == STRING_NO_MEMORY)
         return NULL;
     database_touch(db, entry);
@@ -325,72 +365,7 @@ struct entry *database_write_string(struct database *db, struct entry *entry, si
     struct entry *written = string_entry_written(entry, offset, value);
     if (written == NULL)
         return NULL;
-    entry_replace(db, entry, written, key_hash(db, entry_key(entry)), entry_expire_ms(entry));
-    entry_free(entry);
+    database_replace_entry(db, entry, written, key_hash(db, entry_key(entry)), entry_expire_ms(entry));
+    store_dispose(db->store, entry);
     return written;
-}
-
-/* --- The whole contents --- */
-
-static void index_visit(void *context, struct entry *entry)
-{
-    struct database *db = context;
-    if (entry_expires(entry))
-        table_insert(db->contents.volatile_index, entry, key_hash(db, entry_key(entry)));
-}
-
-void database_index_volatile(struct database *db, bool on)
-{
-    struct database_contents *contents = &db->contents;
-    if ((contents->volatile_index != NULL) == on)
-        return;
-    if (on) {
-        contents->volatile_index = table_new(db->store->hash_seed, contents->table.frozen);
-        database_each(db, index_visit, db);
-    } else {
-        table_forget(contents->volatile_index);
-        contents->volatile_index = NULL;
-    }
-}
-
-bool database_step(struct database *db, int steps)
-{
-    struct wheel *wheel = db->contents.wheel;
-    if (wheel != NULL && wheel_count(wheel) == 0) {
-        wheel_free(wheel);
-        db->contents.wheel = NULL;
-    }
-    bool index_left = db->contents.volatile_index != NULL && table_settle(db->contents.volatile_index, steps);
-    return table_settle(db_table(db), steps) || index_left;
-}
-
-void database_expect(struct database *db, size_t keys)
-{
-    table_expect(db_table(db), keys);
-}
-
-struct database_contents *database_take(struct database *db)
-{
-    struct database_contents *taken = mem_alloc(sizeof(*taken));
-    *taken = db->contents;
-    db->contents = (struct database_contents){.wheel = NULL};
-    table_init(db_table(db), db->store->hash_seed, taken->table.frozen);
-    database_index_volatile(db, db->store->indexes_volatile);
-    return taken;
-}
-
-void contents_free(struct database_contents *contents)
-{
-    if (contents == NULL)
-        return;
-    if (contents->volatile_index != NULL)
-        table_forget(contents->volatile_index);
-    table_free(&contents->table);
-    wheel_free(contents->wheel);
-    mem_free(contents);
-}
-
-size_t contents_size(const struct database_contents *contents)
-{
-    return contents->table.size;
 }

@@ -4,6 +4,7 @@
 
 static const struct value_operations *const operations[VALUE_TYPE_COUNT] = {
     [VALUE_STRING] = &string_operations,
+    [VALUE_HASH] = &hash_operations,
 };
 
 struct entry *entry_new(enum value_type type, unsigned flags, struct slice key, size_t inline_size,
@@ -31,7 +32,7 @@ struct entry *entry_new(enum value_type type, unsigned flags, struct slice key, 
 
 struct entry *entry_rebuild(const struct entry *entry, struct slice key, bool expires)
 {
-    unsigned flags = entry->flags & (ENTRY_FORM | ENTRY_RAW);
+    unsigned flags = entry->flags & (ENTRY_FORM | ENTRY_RAW | ENTRY_PARTS_EXPIRE);
     struct entry *other = entry_new(entry_type(entry), flags | (expires ? ENTRY_EXPIRES : 0), key,
                                     entry->inline_size, entry->inline_size);
     if (other == NULL)
@@ -41,6 +42,15 @@ struct entry *entry_rebuild(const struct entry *entry, struct slice key, bool ex
            entry_value_word_count(flags) * sizeof(uint64_t));
     memcpy(entry_inline_value(other), entry_inline_value(entry), entry->inline_size);
     return other;
+}
+
+struct entry *entry_new_object(enum value_type type, unsigned flags, struct slice key, void *object,
+                               size_t payload)
+{
+    struct entry *entry = entry_new(type, flags | FORM_BLOCK << ENTRY_FORM_SHIFT, key, 0, 0);
+    if (entry != NULL)
+        *entry_block(entry) = (struct entry_block){.object = object, .size = payload};
+    return entry;
 }
 
 void entry_free_shell(struct entry *entry)
@@ -53,6 +63,20 @@ void entry_free(struct entry *entry)
     if (entry_has_outside_parts(entry))
         operations[entry->type]->release(entry);
     mem_free(entry);
+}
+
+size_t entry_free_cost(const struct entry *entry)
+{
+    return entry_has_outside_parts(entry) ? operations[entry->type]->free_cost(entry) : 0;
+}
+
+bool entry_free_step(struct entry *entry, size_t *steps)
+{
+    if (entry_has_outside_parts(entry) && !operations[entry->type]->release_step(entry, steps))
+        return false;
+    mem_free(entry);
+    *steps -= *steps > 0;
+    return true;
 }
 
 bool entry_duplicate_value(struct entry *entry)
@@ -77,6 +101,16 @@ const char *value_type_name(enum value_type type)
 {
     ASSERT(type < VALUE_TYPE_COUNT);
     return operations[type]->name;
+}
+
+const char *entry_encoding_name(const struct entry *entry)
+{
+    return operations[entry->type]->encoding(entry);
+}
+
+size_t entry_element_count(const struct entry *entry)
+{
+    return operations[entry->type]->count(entry);
 }
 
 int64_t entry_expire_ms(const struct entry *entry)

@@ -7,17 +7,18 @@
  *          .     .  the value's words, by form:
  *                     FORM_INLINE   none
  *                     FORM_INT      8: the number
- *                     FORM_BLOCK   16: pointer to a block of its own, size of the value
- *                     FORM_BLOB     8: pointer to a blob, which may have other owners
- *          .     .  the key
- *          .     .  the value                                                 if FORM_INLINE
+ *                     FORM_BLOCK   16: pointer to a block of its own, size of the value; of a value that is
+ * no string: pointer to the object that it is, payload of that FORM_BLOB     8: pointer to a blob, which may
+ * have other owners .     .  the key .     .  the value                                                 if
+ * FORM_INLINE
  *
  * A 16-byte key with a 64-byte value takes 8 + 16 + 64 = 88 bytes, in the allocator's class of 96; with a
  * time to live 112, which is a class.
  *
- * Another type of value comes with an enum value_type, a form whose one word points to a structure of the
- * type's own, and a set of value_operations; what is written here for entries in general (time to live,
- * moving, copying, memory, release) then works for it. */
+ * A value that is no string is FORM_INLINE while it is small and one packed block (listpack.h), and
+ * FORM_BLOCK otherwise. Another type of value comes with an enum value_type, an object of its own in value/,
+ * and a set of value_operations; what is written here for entries in general (time to live, moving, copying,
+ * memory, release) then works for it. */
 #ifndef DKV_STORE_ENTRY_H
 #define DKV_STORE_ENTRY_H
 
@@ -35,6 +36,8 @@ enum entry_flags {
     ENTRY_WIDE_KEY = 1 << 1,
     ENTRY_FORM = 3 << 2, /* an entry_form */
     ENTRY_RAW = 1 << 4,  /* a string that was changed in place, which OBJECT ENCODING tells */
+    /* Parts of the value have times of their own: it is in its database's wheel of such (parts.h). */
+    ENTRY_PARTS_EXPIRE = 1 << 5,
 };
 #define ENTRY_FORM_SHIFT 2
 
@@ -51,21 +54,38 @@ static_assert(sizeof(struct entry) == 8, "an entry's header is one word");
 /* Entries larger than this may be refused for want of memory; for smaller ones the process ends. */
 #define ENTRY_ABORT_MAX ((size_t)64 << 10)
 
-/* What the store wants to know of a value type. Called for values that have parts outside the entry only: a
- * call through a pointer that hangs on what the entry says keeps the processor from running ahead while the
- * entry is still on its way from memory (measured: overwriting random keys of a million took a fifth to
- * a half longer). */
+/* What the store wants to know of a value type. All but the first few are called for values that have parts
+ * outside the entry only: a call through a pointer that hangs on what the entry says keeps the processor from
+ * running ahead while the entry is still on its way from memory (measured: overwriting random keys of a
+ * million took a fifth to a half longer). */
 struct value_operations {
     const char *name;
+    /* What OBJECT ENCODING answers. */
+    const char *(*encoding)(const struct entry *entry);
+    /* Elements; 1 for a string. */
+    size_t (*count)(const struct entry *entry);
+
     /* Bytes that the parts outside the entry take. */
     size_t (*memory)(const struct entry *entry);
+    /* About how many small allocations cost as much to free as the parts outside the entry do. */
+    size_t (*free_cost)(const struct entry *entry);
     /* Frees the parts outside the entry. */
     void (*release)(struct entry *entry);
+    /* The same in steps, on any thread: *steps, about as many allocations as may be freed, is decreased. true
+     * when all are gone; until then only this may be called with the entry. */
+    bool (*release_step)(struct entry *entry, size_t *steps);
     /* The entry's words were copied from another's: gives it outside parts of its own. false: out of memory.
      */
     bool (*duplicate)(struct entry *entry);
 };
 extern const struct value_operations string_operations;
+extern const struct value_operations hash_operations;
+
+/* Freeing a piece of so many bytes may take milliseconds, as then the allocator gives pages back to the
+ * kernel (measured: 4 MiB 10 us, 8 MiB 0.4 to 1 ms, 128 MiB 16 ms). */
+#define LARGE_PIECE ((size_t)4 << 20)
+/* What freeing such a piece counts as. */
+#define LARGE_PIECE_COST 1000
 
 static inline enum entry_form entry_form(const struct entry *entry)
 {
@@ -132,10 +152,13 @@ static inline char *entry_inline_value(const struct entry *entry)
     return entry_key_data(entry) + entry_key_size(entry);
 }
 
-/* The words of FORM_BLOCK. What the allocator gave for data is its capacity. */
+/* The words of FORM_BLOCK. What the allocator gave for a string's data is its capacity. */
 struct entry_block {
-    char *data;
-    size_t size;
+    union {
+        char *data;   /* a string's */
+        void *object; /* any other type's */
+    };
+    size_t size; /* of a value that is no string: its payload */
 };
 static_assert(sizeof(struct entry_block) == 2 * sizeof(uint64_t), "a block's two words");
 
@@ -189,8 +212,16 @@ struct entry *entry_new(enum value_type type, unsigned flags, struct slice key, 
 struct entry *entry_rebuild(const struct entry *entry, struct slice key, bool expires);
 /* Frees an entry whose value's outside parts belong to another by now. */
 void entry_free_shell(struct entry *entry);
+/* A new entry for a value that is this object, in no table and no wheel; flags: ENTRY_EXPIRES. NULL as
+ * entry_new. */
+struct entry *entry_new_object(enum value_type type, unsigned flags, struct slice key, void *object,
+                               size_t payload);
+/* About how many small allocations cost as much to free as the value does, without the entry. */
+size_t entry_free_cost(const struct entry *entry);
 /* Frees all of an entry; it must be in no table and no wheel that lives on. */
 void entry_free(struct entry *entry);
+/* The same in steps, as value_operations.release_step. */
+bool entry_free_step(struct entry *entry, size_t *steps);
 /* Gives an entry that was rebuilt outside parts of its own. false: out of memory; the entry is freed then. */
 bool entry_duplicate_value(struct entry *entry);
 

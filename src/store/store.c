@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "store/database.h"
+#include "store/value_hash.h"
 
 struct store *store_new(const struct store_options *options)
 {
@@ -10,6 +11,9 @@ struct store *store_new(const struct store_options *options)
     size_t count = (size_t)options->databases;
     struct store *store = mem_alloc_zero(sizeof(*store) + count * sizeof(store->databases[0]));
     store->hash_seed = options->hash_seed;
+    store->hash_settings = (struct hash_settings){.entries_max = HASH_ENTRIES_MAX_DEFAULT,
+                                                  .value_max = HASH_VALUE_MAX_DEFAULT,
+                                                  .seed = options->hash_seed};
     store->database_count = options->databases;
     random_seed(&store->random, options->random_seed);
     for (size_t i = 0; i < count; i++) {
@@ -24,6 +28,7 @@ void store_free(struct store *store)
     if (store == NULL)
         return;
     store->indexes_volatile = false;
+    store->free_later = NULL;
     for (int i = 0; i < store->database_count; i++)
         contents_free(database_take(&store->databases[i]));
     mem_free(store);
@@ -51,6 +56,7 @@ struct database *store_database(struct store *store, int index)
 void store_swap(struct store *store, int a, int b)
 {
     struct database *first = store_database(store, a);
+    database_assert_none_empty(first);
     struct database *second = store_database(store, b);
     struct database_contents contents = first->contents;
     first->contents = second->contents;
@@ -59,6 +65,8 @@ void store_swap(struct store *store, int a, int b)
 
 void store_freeze_tables(struct store *store, bool frozen)
 {
+    ASSERT(store->emptied == NULL);
+    store->hash_settings.frozen = frozen;
     for (int i = 0; i < store->database_count; i++) {
         struct database_contents *contents = &store->databases[i].contents;
         contents->table.frozen = frozen;
@@ -92,8 +100,11 @@ size_t database_table_memory(const struct database *db)
 size_t database_expiry_memory(const struct database *db)
 {
     const struct database_contents *contents = &db->contents;
-    size_t total = contents->volatile_index == NULL ? 0 : table_memory(contents->volatile_index);
-    return total + (contents->wheel == NULL ? 0 : wheel_memory(contents->wheel));
+    size_t total = 0;
+    if (contents->volatile_index != NULL)
+        total = mem_size(contents->volatile_index) + table_memory(contents->volatile_index);
+    total += contents->wheel == NULL ? 0 : wheel_memory(contents->wheel);
+    return total + (contents->parts == NULL ? 0 : wheel_memory(contents->parts));
 }
 
 size_t store_overhead(const struct store *store)

@@ -61,6 +61,12 @@ void store_set_time(struct store *store, int64_t now_ms);
  * Turning it on takes time in proportion to those. */
 void store_index_volatile(struct store *store, bool on);
 
+/* Who frees beside the loop: takes what remains.h is about, from any function that deletes or replaces a
+ * value whose freeing would take long, and database_clear. NULL, as at first: all is freed at once. */
+struct remains;
+typedef void store_free_later(void *context, struct remains *remains);
+void store_set_free_later(struct store *store, store_free_later *function, void *context);
+
 /* The hash under which a key is kept and with which the functions below want it. */
 uint64_t store_hash(const struct store *store, struct slice key);
 
@@ -70,7 +76,8 @@ size_t database_size(const struct database *db);
 /* Bytes of all keys and values, without any overhead: about what writing them out takes (an integer counts as
  * 8 bytes). Kept up to date, O(1). */
 size_t database_payload(const struct database *db);
-/* Bytes that its table takes, and what keeps track of its keys' times to live: memory that is not entries. */
+/* Bytes that its table takes, and what keeps track of times to live, of keys and of parts of values: memory
+ * that is not entries. */
 size_t database_table_memory(const struct database *db);
 size_t database_expiry_memory(const struct database *db);
 /* Keys with a time to live, and an estimate of the mean time left in ms (0 when there is none). */
@@ -127,7 +134,7 @@ struct entry *database_next_expired(struct database *db, int64_t now_ms, int *bu
 /* Before this time database_next_expired finds nothing to do, unless times to live change; INT64_MAX: never.
  */
 int64_t database_expiry_due_ms(const struct database *db);
-/* False: there is no entry whose time has passed. */
+/* False: there is no entry, and no part of one, whose time has passed. */
 bool database_may_have_expired(const struct database *db, int64_t now_ms);
 /* At multiples of so many milliseconds, database_next_expired overlooks no entry whose time has passed. */
 #define EXPIRY_TICK_MS 16
@@ -141,6 +148,8 @@ bool database_step(struct database *db, int steps);
  * database_step. */
 void database_expect(struct database *db, size_t keys);
 
+/* Deletes all keys, in O(1) where somebody frees beside the loop, unless it is to be done at once. */
+void database_clear(struct database *db, bool at_once);
 /* Takes the whole contents away in O(1), leaving the database empty; what was taken is freed by
  * contents_free, which may run on any thread that called memory_thread_register. */
 struct database_contents;
@@ -153,6 +162,10 @@ size_t contents_size(const struct database_contents *contents);
 struct slice entry_key(const struct entry *entry);
 enum value_type entry_type(const struct entry *entry);
 const char *value_type_name(enum value_type type);
+/* What OBJECT ENCODING answers. */
+const char *entry_encoding_name(const struct entry *entry);
+/* Elements of a collection, 1 for a string. */
+size_t entry_element_count(const struct entry *entry);
 int64_t entry_expire_ms(const struct entry *entry);
 
 static inline bool expire_has_passed(int64_t expire_ms, int64_t now_ms)

@@ -626,6 +626,30 @@ void table_free(struct table *table)
     table_release(table);
 }
 
+/* From the last bucket to the first, from the last entry of a chain to its first: what is left stays a table,
+ * whose next entry to go may be gone in part. */
+bool table_free_step(struct table *table, size_t *steps)
+{
+    while (table->count > 0) {
+        size_t index = table->count - 1;
+        uint8_t *first = bucket_at(table, index);
+        if (index > 0)
+            bucket_prefetch_entries(bucket_at(table, index - 1));
+        while (bucket_count(first) > 0) {
+            uint8_t *bucket = chain_tail(first).bucket;
+            unsigned last = bucket_count(bucket) - 1;
+            if (*steps == 0 || !entry_free_step(slot_entry(bucket, last), steps))
+                return false;
+            chain_take(table, first, bucket, last);
+        }
+        if (index % SEGMENT_BUCKETS == 0)
+            mem_free(table->segments[index / SEGMENT_BUCKETS]);
+        table->count--;
+    }
+    table_release(table);
+    return true;
+}
+
 void table_forget(struct table *table)
 {
     chains_free(table);

@@ -30,6 +30,8 @@ struct table {
 void table_init(struct table *table, uint64_t seed, bool frozen);
 /* Frees all and every entry with it. */
 void table_free(struct table *table);
+/* The same in steps, as remains_free_step; until it is done only this may be called. */
+bool table_free_step(struct table *table, size_t *steps);
 
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
 void table_prefetch_entry(const struct table *table, uint64_t hash);

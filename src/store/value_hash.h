@@ -19,27 +19,27 @@
 
 /* Bytes of a packed hash that lies in its entry. */
 #define HASH_INLINE_MAX 1023
+/* As Redis has them. */
+#define HASH_ENTRIES_MAX_DEFAULT 512
+#define HASH_VALUE_MAX_DEFAULT   64
 
-/* hash-max-listpack-entries and hash-max-listpack-value, for what is done from then on; 128 and 64 at first.
- */
+/* hash-max-listpack-entries and hash-max-listpack-value, for what is done from then on. */
 void store_set_hash_limits(struct store *store, size_t entries_max, size_t value_max);
 
 /* --- Reading. The entry is a hash --- */
 
 enum hash_encoding entry_hash_encoding(const struct entry *entry);
-/* Fields, those whose time has passed too; those that have a time; those whose time has not passed. The last
- * takes time in proportion to the fields that have expired and are still there. */
+/* Fields, those whose time has passed too; those that have a time; those whose time has passed, which takes
+ * time in proportion to them; and those whose time has not. */
 size_t entry_hash_size(const struct entry *entry);
 size_t entry_hash_timed_size(const struct entry *entry);
-size_t entry_hash_live_size(const struct entry *entry, int64_t now_ms);
-/* A time before which no field expires, INT64_MAX if none has a time. */
-int64_t entry_hash_earliest_ms(const struct entry *entry);
-/* Fields whose time has passed. */
-static inline size_t entry_hash_due_size(const struct entry *entry, int64_t now_ms)
+size_t entry_hash_due_size(const struct entry *entry, int64_t now_ms);
+static inline size_t entry_hash_live_size(const struct entry *entry, int64_t now_ms)
 {
-    return entry_hash_size(entry) - entry_hash_live_size(entry, now_ms);
+    return entry_hash_size(entry) - entry_hash_due_size(entry, now_ms);
 }
-
+/* The earliest time of any field, INT64_MAX if none has one. O(1). */
+int64_t entry_hash_earliest_ms(const struct entry *entry);
 /* Whether there is a field of this name, and which; it may have expired. */
 bool entry_hash_find(const struct entry *entry, struct slice name, struct hash_field *found);
 static inline bool hash_field_has_expired(const struct hash_field *field, int64_t now_ms)
@@ -54,7 +54,7 @@ static inline bool hash_field_has_expired(const struct hash_field *field, int64_
 struct entry_hash_iterator {
     const char *packed; /* NULL: it is a struct hash */
     size_t position;
-    struct hash_iterator inner;
+    struct hash_iterator object;
 };
 struct entry_hash_iterator entry_hash_begin(const struct entry *entry);
 bool entry_hash_iterate(struct entry_hash_iterator *iterator, struct hash_field *field);
@@ -92,15 +92,16 @@ struct hash_result database_hash_delete(struct database *db, struct entry *entry
 struct hash_result database_hash_set_time(struct database *db, struct entry *entry, struct slice name,
                                           int64_t expire_ms);
 
-/* Inserts or replaces (a value of any type), with this time to live of the key: a packed hash, which is
- * copied and must be packed_hash_valid; or a hash of its own, which the database has from then on, unless
- * NULL is returned. NULL, and nothing changed, when there is not enough memory. */
-struct entry *database_put_packed_hash(struct database *db, struct slice key, uint64_t hash,
-                                       const char *packed, int64_t expire_ms);
+/* Inserts or replaces (a value of any type), with this time to live of the key: the fields of a listpack,
+ * which is copied and must be hash_listpack_valid; or a hash that was made elsewhere and is not empty, which
+ * the database has from then on, unless NULL is returned. NULL, and nothing changed, when there is not enough
+ * memory. */
+struct entry *database_put_hash_listpack(struct database *db, struct slice key, uint64_t hash,
+                                         struct slice listpack, enum hash_encoding encoding,
+                                         int64_t expire_ms);
 struct entry *database_put_hash(struct database *db, struct slice key, uint64_t hash, struct hash *value,
                                 int64_t expire_ms);
 /* The settings that a struct hash for database_put_hash is made with. */
-const struct hash_settings *store_hash_settings(const struct store *store);
 const struct hash_settings *database_hash_settings(const struct database *db);
 
 /* --- Fields whose time has passed --- */
@@ -111,14 +112,12 @@ bool entry_parts_expire(const struct entry *entry);
  * false for what is no hash. Cheap where parts do not expire, or one field has no time. */
 bool entry_parts_have_expired(const struct entry *entry, int64_t now_ms);
 
-/* A hash in which a field may be due at now_ms, NULL when there is none or *budget, decreased by the hashes
+/* A hash with a field that is due at now_ms, NULL when there is none or *budget, decreased by the hashes
  * looked at, is used up. It stays first in line until its due fields are deleted or given more time:
- * database_hash_next_due tells which. Late by at most EXPIRY_TICK_MS, as database_next_expired. */
+ * entry_hash_next_due tells which. Late by at most EXPIRY_TICK_MS, as database_next_expired. */
 struct entry *database_next_due_parts(struct database *db, int64_t now_ms, int *budget);
-/* The next field of a hash that is due: false when none is, or when *budget is used up (*budget is 0 then).
- * The slices are valid until the hash is changed. */
-bool database_hash_next_due(struct database *db, struct entry *entry, int64_t now_ms, int *budget,
-                            struct hash_field *due);
+/* A field of a hash that is due, false when none is. Takes a bounded time. */
+bool entry_hash_next_due(const struct entry *entry, int64_t now_ms, struct hash_field *due);
 /* Before this time database_next_due_parts finds nothing to do, unless times change; INT64_MAX: never. */
 int64_t database_parts_due_ms(const struct database *db);
 /* Entries with parts that have a time. */

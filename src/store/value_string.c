@@ -56,6 +56,30 @@ enum string_encoding string_encoding(const struct entry *entry)
 
 /* --- What the store asks of every type --- */
 
+static const char *string_encoding_name(const struct entry *entry)
+{
+    static const char *const names[] = {
+        [STRING_INT] = "int", [STRING_EMBSTR] = "embstr", [STRING_RAW] = "raw"};
+    return names[string_encoding(entry)];
+}
+
+static size_t string_count(const struct entry *entry)
+{
+    (void)entry;
+    return 1;
+}
+
+size_t string_blob_free_cost(struct blob *blob)
+{
+    /* Of one that is shared, another frees the bytes. */
+    return blob->capacity < LARGE_PIECE || blob_is_shared(blob) ? 2 : LARGE_PIECE_COST;
+}
+
+static size_t string_free_cost(const struct entry *entry)
+{
+    return entry_form(entry) == FORM_BLOB ? string_blob_free_cost(*entry_blob_word(entry)) : 1;
+}
+
 static size_t string_memory(const struct entry *entry)
 {
     if (entry_form(entry) == FORM_BLOB)
@@ -69,6 +93,14 @@ static void string_release(struct entry *entry)
         blob_drop(*entry_blob_word(entry));
     else
         mem_free(entry_block(entry)->data);
+}
+
+static bool string_release_step(struct entry *entry, size_t *steps)
+{
+    size_t cost = string_free_cost(entry);
+    string_release(entry);
+    *steps -= *steps < cost ? *steps : cost;
+    return true;
 }
 
 static bool string_duplicate(struct entry *entry)
@@ -87,8 +119,12 @@ static bool string_duplicate(struct entry *entry)
 
 const struct value_operations string_operations = {
     .name = "string",
+    .encoding = string_encoding_name,
+    .count = string_count,
     .memory = string_memory,
+    .free_cost = string_free_cost,
     .release = string_release,
+    .release_step = string_release_step,
     .duplicate = string_duplicate,
 };
 
@@ -156,7 +192,7 @@ static struct entry *block_entry_new(struct slice key, unsigned flags, size_t si
         mem_free(data);
         return NULL;
     }
-    *entry_block(entry) = (struct entry_block){data, size};
+    *entry_block(entry) = (struct entry_block){.data = data, .size = size};
     return entry;
 }
 
@@ -243,7 +279,8 @@ static enum string_status block_overwrite(struct entry *entry, struct slice byte
 
 /* The old blob is let go of, even where nobody else has it: its memory has as a rule just been read into
  * another, which then is the value without a copy. */
-static enum string_status blob_overwrite(struct entry *entry, const struct string_content *content)
+static enum string_status blob_overwrite(struct entry *entry, const struct string_content *content,
+                                         struct blob **old)
 {
     struct blob *blob;
     if (content->blob != NULL) {
@@ -254,12 +291,13 @@ static enum string_status blob_overwrite(struct entry *entry, const struct strin
             return STRING_NO_MEMORY;
         memcpy(blob->data, content->bytes.data, content->bytes.size);
     }
-    blob_drop(*entry_blob_word(entry));
+    *old = *entry_blob_word(entry);
     *entry_blob_word(entry) = blob;
     return STRING_DONE;
 }
 
-enum string_status string_overwrite(struct entry *entry, const struct string_content *content)
+enum string_status string_overwrite(struct entry *entry, const struct string_content *content,
+                                    struct blob **old)
 {
     if (entry->type != VALUE_STRING || entry_form(entry) != content->form)
         return STRING_NO_ROOM;
@@ -269,7 +307,7 @@ enum string_status string_overwrite(struct entry *entry, const struct string_con
     else if (content->form == FORM_INLINE)
         status = inline_overwrite(entry, content->bytes);
     else if (content->form == FORM_BLOB)
-        status = blob_overwrite(entry, content);
+        status = blob_overwrite(entry, content, old);
     else
         status = block_overwrite(entry, content->bytes);
     if (status == STRING_DONE)
