@@ -356,6 +356,14 @@ bool world_expire(struct world *world, int database, struct entry *entry)
     return true;
 }
 
+/* What is being freed beside the loop counts as gone. */
+static size_t memory_staying(const struct world *world)
+{
+    size_t leaving = world_memory_leaving(world);
+    size_t used = world_memory_used(world);
+    return used > leaving ? used - leaving : 0;
+}
+
 bool world_evict_entry(struct world *world, int database, struct entry *entry, size_t *freed)
 {
     if (!delete_admitted(world, entry))
@@ -366,9 +374,9 @@ bool world_evict_entry(struct world *world, int database, struct entry *entry, s
     world_effect_delete(world, NULL, database, command, key);
     key_changed(world, database, key, hash, false);
     world_notify(world, NOTIFY_EVICTED, "evicted", database, key);
-    size_t before = world_memory_used(world);
+    size_t before = memory_staying(world);
     database_delete(store_database(world->store, database), key, hash);
-    size_t after = world_memory_used(world);
+    size_t after = memory_staying(world);
     *freed = before > after ? before - after : 0;
     world->stats.evicted++;
     effect_unit_end(world);

@@ -222,9 +222,16 @@ size_t world_memory_used(const struct world *world)
     return world->memory_used ? world->memory_used(world) : memory_used();
 }
 
+size_t world_memory_leaving(const struct world *world)
+{
+    return world->free_later_bytes ? world->free_later_bytes(world) : 0;
+}
+
 size_t evict_memory_not_counted(const struct world *world)
 {
-    return world->journal ? journal_executed(world->journal) - journal_written(world->journal) : 0;
+    size_t unwritten =
+        world->journal ? journal_executed(world->journal) - journal_written(world->journal) : 0;
+    return unwritten + world_memory_leaving(world);
 }
 
 size_t evict_memory(const struct world *world)
@@ -255,7 +262,7 @@ static enum evict_result evict_bytes(struct world *world, size_t excess)
     for (int keys = 1; freed < excess; keys++) {
         struct victim victim = choose_victim(world);
         if (victim.entry == NULL)
-            return world->free_later_pending && world->free_later_pending(world) ? EVICT_WAIT : EVICT_FAILED;
+            return world_memory_leaving(world) > 0 ? EVICT_WAIT : EVICT_FAILED;
         size_t size;
         if (!world_evict_entry(world, victim.database, victim.entry, &size))
             return EVICT_WAIT;

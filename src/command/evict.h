@@ -24,7 +24,8 @@ enum evict_result evict_step(struct world *world);
 /* Whether a command may run or be queued, as far as memory goes; makes room first. */
 bool evict_admits(struct world *world, const struct session *session, const struct command *command);
 
-/* Bytes that count against maxmemory: all that is allocated but for what waits to be written to the log. */
+/* Bytes that count against maxmemory: all that is allocated but for what waits to be written to the log,
+ * and what is being freed beside the loop: evicting more for it would empty the databases. */
 size_t evict_memory(const struct world *world);
 /* What evict_memory leaves out. */
 size_t evict_memory_not_counted(const struct world *world);

@@ -144,11 +144,10 @@ struct world {
     uint64_t ticks_begin; /* for world_ticks_to_us */
     int64_t ticks_begin_us;
 
-    /* Frees contents beside the loop; NULL: free them at once. free_later_context is the engine's. */
-    void (*free_later)(struct world *world, struct database_contents *contents);
+    /* Bytes of what the store has handed over to be freed beside the loop and that are still to come free,
+     * about; 0 only if nothing is pending. NULL: always 0. free_later_context is the engine's. */
+    size_t (*free_later_bytes)(const struct world *world);
     void *free_later_context;
-    /* Whether some of it is still to be freed; NULL: never. */
-    bool (*free_later_pending)(struct world *world);
 };
 
 /* Whether its client has given the password, or needs none. */
@@ -196,5 +195,7 @@ void error_stats_reset(struct world *world);
 
 /* Bytes in use, by whatever counts them. */
 size_t world_memory_used(const struct world *world);
+/* Those among them that are on their way to being freed. */
+size_t world_memory_leaving(const struct world *world);
 
 #endif

@@ -25,6 +25,27 @@
 #define TICK_EVICT_US 0       /* while memory is above its limit, and keys can be evicted */
 #define TABLE_STEPS   64
 
+static void free_later(void *context, struct remains *remains)
+{
+    struct engine *engine = context;
+    lazyfree_add(engine->lazyfree, remains);
+}
+
+static size_t free_later_bytes(const struct world *world)
+{
+    const struct engine *engine = world->free_later_context;
+    return lazyfree_bytes(engine->lazyfree);
+}
+
+static void free_beside(struct engine *engine)
+{
+    struct world *world = engine->world;
+    engine->lazyfree = lazyfree_new();
+    store_set_free_later(world->store, free_later, engine);
+    world->free_later_context = engine;
+    world->free_later_bytes = free_later_bytes;
+}
+
 struct engine *engine_open(const struct engine_options *options, struct journal_error *error)
 {
     struct engine *engine = mem_alloc_zero(sizeof(*engine));
@@ -53,7 +74,7 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
         engine->recovery_began_us = clock_monotonic_us(options->world.clock);
     }
     if (options->background_free)
-        engine->lazyfree = lazyfree_new();
+        free_beside(engine);
     return engine;
 }
 
@@ -72,21 +93,6 @@ enum recover_result engine_recover_step(struct engine *engine, uint64_t bytes_ma
     engine->recovered_commands = replay_commands(engine->replay);
     engine->recovery_us = clock_monotonic_us(engine->world->clock) - engine->recovery_began_us;
     return result;
-}
-
-static void free_later(struct world *world, struct database_contents *contents)
-{
-    struct engine *engine = world->free_later_context;
-    lazyfree_add(engine->lazyfree, contents);
-}
-
-static bool free_later_pending(struct world *world)
-{
-    struct engine *engine = world->free_later_context;
-    uint64_t pending;
-    uint64_t freed;
-    lazyfree_stats(engine->lazyfree, &pending, &freed);
-    return pending > 0;
 }
 
 /* What was in memory at the last end may be more than what it is allowed to take now. */
@@ -122,11 +128,6 @@ static void warn_of_time(const struct world *world)
 bool engine_start(struct engine *engine, struct journal_error *error)
 {
     struct world *world = engine->world;
-    if (engine->lazyfree) {
-        world->free_later = free_later;
-        world->free_later_context = engine;
-        world->free_later_pending = free_later_pending;
-    }
     if (!engine->journal)
         return true;
     struct recover_progress recovered;
@@ -370,6 +371,7 @@ static void engine_free(struct engine *engine)
 {
     if (engine->replay)
         replay_free(engine->replay);
+    store_set_free_later(engine->world->store, NULL, NULL);
     if (engine->lazyfree)
         lazyfree_free(engine->lazyfree);
     world_free(engine->world);

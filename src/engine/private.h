@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "command/observe/latency.h"
 #include "engine/engine.h"
+#include "store/remains.h"
 
 struct lazyfree;
 struct replay;
@@ -123,9 +124,11 @@ uint64_t replay_log_commands(const struct replay *replay);
 int replay_database(const struct replay *replay);
 void replay_free(struct replay *replay);
 
-/* lazyfree.c: a thread that frees what was flushed. */
+/* lazyfree.c: a thread that frees large values and what was flushed. */
 struct lazyfree *lazyfree_new(void);
-void lazyfree_add(struct lazyfree *lazyfree, struct database_contents *contents);
+void lazyfree_add(struct lazyfree *lazyfree, struct remains *remains);
+/* Bytes that are still to come free, about; 0 when nothing is pending, and then only. Cheap. */
+size_t lazyfree_bytes(const struct lazyfree *lazyfree);
 void lazyfree_stats(struct lazyfree *lazyfree, uint64_t *pending, uint64_t *freed);
 /* Waits until all is freed. */
 void lazyfree_free(struct lazyfree *lazyfree);

@@ -74,7 +74,7 @@ static void empty_databases(struct world *world)
 {
     for (int i = 0; i < store_database_count(world->store); i++) {
         watch_touch_present(world->watches, world, i);
-        contents_free(database_take(store_database(world->store, i)));
+        database_clear(store_database(world->store, i), true);
     }
 }
 

@@ -386,11 +386,7 @@ static bool flush_database(struct call *call, int database, bool now)
     if (database_size(db) == 0)
         return false;
     call_changed_all(call, database);
-    struct database_contents *contents = database_take(db);
-    if (now || !world->free_later)
-        contents_free(contents);
-    else
-        world->free_later(world, contents);
+    database_clear(db, now);
     return true;
 }
 

@@ -135,6 +135,8 @@ enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct s
     if (!life->engine)
         return not_begun(sim, life);
     engine_world(life->engine)->memory_used = memory_of_store;
+    /* Whether a thread has freed something yet, a seed cannot decide. */
+    engine_world(life->engine)->free_later_bytes = NULL;
     if (random_below(random, 16) == 0)
         ask_while_loading(sim, life);
     enum recover_result result;
@@ -143,8 +145,6 @@ enum life_result sim_life_begin(struct sim *sim, struct sim_life *life, struct s
     while (result == RECOVER_MORE);
     if (result == RECOVER_FAILED || !engine_start(life->engine, &life->error))
         return not_begun(sim, life);
-    /* Whether a thread has freed something yet, a seed cannot decide. */
-    engine_world(life->engine)->free_later_pending = NULL;
     struct engine_stats stats;
     engine_stats_read(life->engine, &stats);
     life->progress = stats.recovery;
