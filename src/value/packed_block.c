@@ -100,7 +100,8 @@ static void record_write(const struct packed_record *record, char *out)
         memcpy(out, &record->time_ms, TIME_SIZE);
         out += TIME_SIZE;
     }
-    memcpy(out, record->member.bytes, record->member.size);
+    if (record->member.size > 0)
+        memcpy(out, record->member.bytes, record->member.size);
     if (record->value.size > 0)
         memcpy(out + record->member.size, record->value.bytes, record->value.size);
 }
@@ -219,7 +220,7 @@ static bool record_has_member(const struct packed_block *block, unsigned slot, s
     unsigned head = (uint8_t)*bytes & FIELD_OUTSIDE;
     bytes += 1 + (offset & OFFSET_TIMED ? TIME_SIZE : 0);
     if (head != FIELD_OUTSIDE)
-        return head == member.size && memcmp(bytes, member.data, head) == 0;
+        return slice_equal(slice_make(bytes, head), member);
     struct packed_field field = {.bytes = bytes, .outside = true};
     return slice_equal(packed_field_bytes(&field), member);
 }
