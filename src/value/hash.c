@@ -270,7 +270,8 @@ static void listpack_trim(struct hash *hash, size_t old_bytes)
         hash->listpack = mem_realloc(hash->listpack, bytes);
 }
 
-/* Where a field with this time belongs: behind all that are not later, at the end if it has none. */
+/* Where a field with this time belongs: behind all that are earlier, at the end if it has none, as in
+ * Redis 8. */
 static size_t place_of(const char *listpack, int64_t expire_ms)
 {
     if (!is_time(expire_ms))
@@ -279,7 +280,7 @@ static size_t place_of(const char *listpack, int64_t expire_ms)
     size_t at = listpack_first(listpack);
     for (at = at != 0 ? at : end; at != end; at += fields_bytes(listpack, WIDTH_TIMED, at)) {
         int64_t there_ms = fields_time(listpack, at);
-        if (there_ms == FIELD_NEVER || there_ms > expire_ms)
+        if (there_ms == FIELD_NEVER || there_ms >= expire_ms)
             break;
     }
     return at;
@@ -330,28 +331,41 @@ static size_t bytes_after(const struct hash *hash, size_t position, const struct
     return bytes - (position != 0 ? fields_bytes(hash->listpack, width, position) : 0);
 }
 
-/* The field at position, 0 if it is new, gets this value and this time. */
+/* The field at position gets this value; what else others wrote of it stays as they did. */
+static enum hash_status value_replace(struct hash *hash, size_t position, const struct listpack_item *value)
+{
+    position = listpack_next(hash->listpack, position);
+    size_t old_bytes = listpack_bytes(hash->listpack);
+    size_t bytes = old_bytes - listpack_element_bytes(hash->listpack, position) + value->bytes;
+    if (!listpack_room(hash, bytes))
+        return HASH_NO_MEMORY;
+    listpack_replace(hash->listpack, position, value);
+    ASSERT(listpack_bytes(hash->listpack) == bytes);
+    listpack_trim(hash, old_bytes);
+    return HASH_REPLACED;
+}
+
+/* The field at position, 0 if it is new, gets this value and this time. Where it is given a time it moves,
+ * even if it had the same: as in Redis, it is the first of that time then. */
 static enum hash_status listpack_set(struct hash *hash, size_t position, const struct listpack_item pair[2],
                                      int64_t expire_ms)
 {
     int64_t old_ms = position != 0 ? field_time(hash, position) : FIELD_NEVER;
+    if (position != 0 &&
+        (expire_ms == FIELD_KEEP_TIME || (expire_ms == FIELD_NEVER && old_ms == FIELD_NEVER)))
+        return value_replace(hash, position, &pair[1]);
     if (expire_ms == FIELD_KEEP_TIME)
-        expire_ms = old_ms;
+        expire_ms = FIELD_NEVER;
     size_t old_bytes = listpack_bytes(hash->listpack);
-    if (!listpack_room(hash, bytes_after(hash, position, pair, expire_ms)))
+    size_t bytes = bytes_after(hash, position, pair, expire_ms);
+    if (!listpack_room(hash, bytes))
         return HASH_NO_MEMORY;
-    if (position == 0) {
-        field_insert(hash, pair, expire_ms);
-        return HASH_ADDED;
-    }
-    if (expire_ms == old_ms) {
-        listpack_replace(hash->listpack, listpack_next(hash->listpack, position), &pair[1]);
-    } else {
+    if (position != 0)
         field_remove(hash, position, old_ms);
-        field_insert(hash, pair, expire_ms);
-    }
+    field_insert(hash, pair, expire_ms);
+    ASSERT(listpack_bytes(hash->listpack) == bytes);
     listpack_trim(hash, old_bytes);
-    return HASH_REPLACED;
+    return position != 0 ? HASH_REPLACED : HASH_ADDED;
 }
 
 /* --- Changing --- */
@@ -403,6 +417,7 @@ static void pair_copy(const char *listpack, size_t position, struct buffer *text
 {
     struct hash_field field;
     fields_read(listpack, WIDTH_TIMED, position, &field);
+    buffer_reserve(texts, field.name.size + field.value.size + 1); /* an address, if both are empty, too */
     buffer_append_slice(texts, field.name);
     buffer_append_slice(texts, field.value);
     pair[0] = listpack_item(slice_make(texts->data, field.name.size));
@@ -412,7 +427,7 @@ static void pair_copy(const char *listpack, size_t position, struct buffer *text
 static void listpack_set_time(struct hash *hash, size_t position, int64_t expire_ms)
 {
     int64_t old_ms = field_time(hash, position);
-    if (old_ms == expire_ms)
+    if (old_ms == FIELD_NEVER && expire_ms == FIELD_NEVER)
         return;
     struct buffer texts = {0};
     struct listpack_item pair[2];
@@ -422,6 +437,7 @@ static void listpack_set_time(struct hash *hash, size_t position, int64_t expire
         hash->listpack = mem_realloc(hash->listpack, bytes);
     field_remove(hash, position, old_ms);
     field_insert(hash, pair, expire_ms);
+    ASSERT(listpack_bytes(hash->listpack) == bytes);
     buffer_free(&texts);
 }
 

@@ -16,10 +16,12 @@
 #define NAME_SIZE      120
 #define VALUE_SIZE_MAX 300
 
-/* A number for every third, a long one for every eleventh: below, at and above the sizes that listpacks tell
- * apart. */
+/* The empty one without an address for 2, a number for every third, a long one for every eleventh: below, at
+ * and above the sizes that listpacks tell apart. */
 static inline struct slice name_of(unsigned number, char text[NAME_SIZE])
 {
+    if (number == 2)
+        return slice_make(NULL, 0);
     int size = number % 3 == 0    ? snprintf(text, NAME_SIZE, "%u", number * number)
                : number % 11 == 1 ? snprintf(text, NAME_SIZE, "f%0*u", (int)(60 + number % 7), number)
                                   : snprintf(text, NAME_SIZE, "f%u", number);
@@ -31,6 +33,8 @@ static inline unsigned number_of(struct slice name)
 {
     char text[NAME_SIZE], again[NAME_SIZE];
     assert_true(name.size < NAME_SIZE);
+    if (name.size == 0)
+        return 2;
     memcpy(text, name.data, name.size);
     text[name.size] = '\0';
     unsigned long number = strtoul(text + (*text == 'f'), NULL, 10);
