@@ -177,7 +177,49 @@ def web_clients():
         yield bytes([permitted]) + sizes + b"\0" + requests
 
 
-MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames, "acl": users}
+def dumped(payload):
+    """The listpack in what DUMP gives for a small collection that is one, None for anything else."""
+    kind, rest = payload[0], payload[1:]
+    if kind == 25:  # the earliest time of a field comes first
+        rest = rest[8:]
+    elif kind != 16:
+        return None
+    form = rest[0] >> 6
+    if form == 0:
+        size, rest = rest[0], rest[1:]
+    elif form == 1:
+        size, rest = (rest[0] & 63) << 8 | rest[1], rest[2:]
+    else:
+        size, rest = int.from_bytes(rest[1:5], "big"), rest[5:]
+    return rest[:size]
+
+
+def listpacks():
+    """For fuzz_listpack: a byte that tells what is put right, then listpacks: what redis-server dumps, and with times."""
+    rng = random.Random(5)
+    edges = [0, 127, 128, 4095, 4096, 32767, 32768, 8388607, 8388608, 2**31 - 1, 2**31, 2**63 - 1]
+    values = [str(n) for edge in edges for n in (edge, -edge - 1)] + ["", "-0", "01", "x" * 63, "x" * 64, "x" * 126, "x" * 4096]
+    server = Server(find_binary("redis-server"), rdbcompression="no", hash_max_listpack_value="10000")
+    server.start()
+    made = []
+    with server.connect() as connection:
+        for count in (1, 2, 5, 12, 40):
+            pairs = [(f"f{i}" if i % 2 else str(i * 97), rng.choice(values)) for i in range(count)]
+            connection.call("DEL", "h")
+            connection.call("HSET", "h", *[word for pair in pairs for word in pair])
+            made.append(dumped(connection.call("DUMP", "h")))
+    server.stop()
+    server.remove()
+    # As Redis 8 has fields with times: 1000000000000 in 64 bits, and none.
+    timed = b"".join(b"\x81" + name + b"\x02" + b"\x05\x01" + time for name, time in
+                     [(b"a", b"\xf4\x00\x10\xa5\xd4\xe8\0\0\0\x09"), (b"b", b"\x00\x01"), (b"c", b"\x00\x01")])  # fmt: skip
+    made.append((len(timed) + 7).to_bytes(4, "little") + b"\x09\0" + timed + b"\xff")
+    for listpack in filter(None, made):
+        for how in (0, 3, 7):
+            yield bytes([how]) + listpack
+
+
+MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames, "acl": users, "listpack": listpacks}
 
 
 def merge(name, fuzzer, found):
