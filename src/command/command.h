@@ -94,22 +94,66 @@ enum key_flag {
     KEY_VARIABLE_FLAGS = 1 << 10,
 };
 
-/* One run of key positions: begins at argument first, ends at argument last (negative: from the end), every
- * step. */
+/* Where the search for keys begins. */
+enum key_begin {
+    KEY_BEGIN_INDEX,   /* at argument `index` */
+    KEY_BEGIN_KEYWORD, /* behind the word `keyword`, sought from argument `index` on to the end; where index
+                        * is negative, from that place before the end, -1 the last, to the front */
+    KEY_BEGIN_UNKNOWN
+};
+
+/* How keys are found from there. */
+enum key_find {
+    KEY_FIND_RANGE, /* every step-th argument up to the last-th behind the first; a negative last counts from
+                     * the end, -1 is the last argument. limit above 1: of those the first limit-th part only
+                     */
+    KEY_FIND_COUNT, /* the argument count_at behind the begin says how many there are; the first is the
+                     * first-th behind the begin, and the others follow every step */
+    KEY_FIND_UNKNOWN
+};
+
+/* A key specification as Redis 7 has them (COMMAND INFO). One without flags ends the list. The first field is
+ * a pointer, so that no list of numbers passes for one. */
 struct key_spec {
-    int first; /* 0: no keys; or one of the two below */
-    int last;
-    int step;
+    const char *keyword;
+    unsigned char begin; /* key_begin */
+    unsigned char find;  /* key_find */
+    short index;
+    short last;
+    short step;
+    short limit;
+    short count_at;
+    short first;
     unsigned flags; /* key_flag */
 };
 
-#define KEY_UNTOLD (-1) /* no argument is the key (SORT's patterns) */
-#define KEY_SOUGHT (-2) /* find_key tells which argument is the key */
-/* As KEY_SOUGHT, but there are more behind it, up to last, and they come instead of those of the first
- * specification: MIGRATE's behind KEYS. Not the first specification itself. */
-#define KEY_KEYWORD   (-3)
+/* The ways in which most are stated: one key; all arguments from one on; every step-th of these; as many as
+ * argument i says, right behind it; and those that only the row's find_keys finds. */
+#define KEY_AT(i, key_flags)                          \
+    {                                                 \
+        .index = (i), .step = 1, .flags = (key_flags) \
+    }
+#define KEYS_FROM(i, key_flags)                                   \
+    {                                                             \
+        .index = (i), .last = -1, .step = 1, .flags = (key_flags) \
+    }
+#define KEYS_EVERY(i, each, key_flags)                                 \
+    {                                                                  \
+        .index = (i), .last = -1, .step = (each), .flags = (key_flags) \
+    }
+#define KEYS_COUNTED(i, key_flags)                                                        \
+    {                                                                                     \
+        .find = KEY_FIND_COUNT, .index = (i), .first = 1, .step = 1, .flags = (key_flags) \
+    }
+#define KEYS_UNKNOWN(key_flags)                                                    \
+    {                                                                              \
+        .begin = KEY_BEGIN_UNKNOWN, .find = KEY_FIND_UNKNOWN, .flags = (key_flags) \
+    }
+
 #define KEY_SPECS_MAX 3
 
+/* Is told the index of an argument that is a key, and its key_flags. */
+typedef void command_key_visit(void *context, int index, unsigned key_flags);
 typedef void command_function(struct call *call);
 
 struct command {
@@ -119,8 +163,10 @@ struct command {
     unsigned traits;  /* command_trait */
     unsigned categories;
     struct key_spec keys[KEY_SPECS_MAX];
-    /* Which argument is the key that is KEY_SOUGHT, or the first of KEY_KEYWORD; 0: none. */
-    int (*find_key)(int argc, const struct slice *argv);
+    /* Finds all keys, where the specifications do not say all (KEY_INCOMPLETE, unknown searches); NULL: they
+     * do.
+     */
+    void (*find_keys)(int argc, const struct slice *argv, command_key_visit *visit, void *context);
     /* What a call with these arguments does to a key whose flags vary (KEY_VARIABLE_FLAGS), of the most that
      * it may do. NULL: always that. */
     unsigned (*vary_key_flags)(int argc, const struct slice *argv, unsigned key_flags);
@@ -155,6 +201,7 @@ struct command_entry {
     char full_name[48];                 /* "config|get" */
     char *called;                       /* what clients call it instead; "": they cannot; NULL: as it is */
     unsigned id;                        /* its own among commands and subcommands; from 0 on */
+    int first_key;                      /* command_first_key of the row: it is asked for in every call */
     struct command_stats stats;
     struct command_entry *children; /* subcommand_count of them */
 };
@@ -197,9 +244,23 @@ static inline bool command_arity_fits(const struct command *command, int argc)
     return command->arity >= 0 ? argc == command->arity : argc >= -command->arity;
 }
 
-/* Calls visit with the index of every argument that is a key, in order. */
-typedef void command_key_visit(void *context, int index, unsigned key_flags);
-void command_each_key(const struct command *command, int argc, const struct slice *argv,
+/* The index of its first key where that is the same in every call; 0: there is none, or it has to be found.
+ */
+static inline int command_first_key(const struct command *command)
+{
+    const struct key_spec *spec = &command->keys[0];
+    return (spec->begin | spec->find) == 0 ? spec->index : 0;
+}
+
+/* Whether any argument can be a key: what is KEY_NOT_KEY is none. */
+static inline bool command_has_keys(const struct command *command)
+{
+    return command->keys[0].flags & ~(unsigned)KEY_NOT_KEY;
+}
+
+/* Calls visit with the index of every argument that is a key, in order. False when the arguments do not fit
+ * the specifications (a count of keys that is none, or more than there are): those keys are not told. */
+bool command_each_key(const struct command *command, int argc, const struct slice *argv,
                       command_key_visit *visit, void *context);
 /* What this very call does to a key whose command has these key_flags, some of which may depend on arguments.
  */

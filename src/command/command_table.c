@@ -67,13 +67,29 @@ static void slots_grow(struct command_table *table)
         table->slots[slot_of(table, slice_of(table->entries[i]->full_name))] = table->entries[i];
 }
 
+/* What command_each_key takes for granted. */
+static void row_check(const struct command *command)
+{
+    for (int i = 0; i < KEY_SPECS_MAX && command->keys[i].flags != 0; i++) {
+        const struct key_spec *spec = &command->keys[i];
+        bool is_known = spec->begin != KEY_BEGIN_UNKNOWN && spec->find != KEY_FIND_UNKNOWN;
+        ASSERT(is_known ? spec->index != 0 && spec->step > 0 : command->find_keys != NULL);
+        ASSERT(spec->begin != KEY_BEGIN_INDEX || spec->index > 0);
+        ASSERT((spec->begin == KEY_BEGIN_KEYWORD) == (spec->keyword != NULL));
+        ASSERT(!(spec->flags & KEY_INCOMPLETE) || command->find_keys != NULL);
+        ASSERT(!(spec->flags & KEY_NOT_KEY) || (i == 0 && command->keys[1].flags == 0));
+    }
+}
+
 static void entry_init(struct command_table *table, struct command_entry *entry,
                        const struct command *command, const struct command_entry *parent)
 {
     size_t parent_size = parent ? strlen(parent->full_name) + 1 : 0;
     size_t size = strlen(command->name);
     ASSERT(parent_size + size < NAME_MAX_SIZE);
+    row_check(command);
     entry->row = command;
+    entry->first_key = command_first_key(command);
     entry->id = table->next_id++;
     entry->parent = parent;
     if (parent) {
@@ -222,30 +238,4 @@ void command_table_reset_stats(struct command_table *table)
         for (size_t j = 0; j < entry->row->subcommand_count; j++)
             stats_reset(&entry->children[j].stats);
     }
-}
-
-void command_each_key(const struct command *command, int argc, const struct slice *argv,
-                      command_key_visit *visit, void *context)
-{
-    bool displaced = command->keys[1].first == KEY_KEYWORD && command->find_key(argc, argv) > 0;
-    for (int i = displaced; i < KEY_SPECS_MAX && command->keys[i].first != 0; i++) {
-        const struct key_spec *spec = &command->keys[i];
-        if (spec->first == KEY_UNTOLD)
-            continue;
-        int first = spec->first > 0 ? spec->first : command->find_key(argc, argv);
-        int last = spec->last >= 0 ? spec->last : argc + spec->last;
-        if (spec->first == KEY_SOUGHT)
-            last = first;
-        for (int index = first; index > 0 && index <= last && index < argc; index += spec->step)
-            visit(context, index, spec->flags);
-    }
-}
-
-unsigned command_key_flags_as_called(const struct command *command, int argc, const struct slice *argv,
-                                     unsigned key_flags)
-{
-    unsigned flags = key_flags & ~(unsigned)KEY_VARIABLE_FLAGS;
-    if (!(key_flags & KEY_VARIABLE_FLAGS) || !command->vary_key_flags)
-        return flags;
-    return command->vary_key_flags(argc, argv, flags);
 }

@@ -65,10 +65,10 @@ static void prepare(struct world *world, const struct session *session, const st
         if (child)
             prepared->entry = child;
     }
-    const struct key_spec *spec = &prepared->entry->row->keys[0];
-    if (spec->first > 0 && spec->first < request->argc) {
+    int first = prepared->entry->first_key;
+    if (first > 0 && first < request->argc) {
         prepared->has_key = true;
-        prepared->key_hash = store_hash(world->store, request->argv[spec->first]);
+        prepared->key_hash = store_hash(world->store, request->argv[first]);
     }
 }
 
@@ -228,8 +228,7 @@ struct key_wait {
 static void key_wait_visit(void *context, int index, unsigned key_flags)
 {
     struct key_wait *wait = context;
-    if (key_flags & KEY_NOT_KEY)
-        return;
+    (void)key_flags;
     lsn_t lsn = wait->call->world->key_lsns[call_hash(wait->call, index) % KEY_LSN_SLOTS];
     if (lsn > wait->lsn)
         wait->lsn = lsn;
@@ -254,7 +253,7 @@ static void wait_for_what_was_read(struct call *call)
     struct key_wait wait = {call, 0};
     if (command->traits & TRAIT_READS_ALL) {
         wait.lsn = journal_executed(world->journal);
-    } else if (command->keys[0].first > 0) {
+    } else if (command_has_keys(command)) {
         wait.lsn = world->all_keys_lsn;
         command_each_key(command, call->argc, call->argv, key_wait_visit, &wait);
     }
@@ -286,8 +285,9 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     call->db = store_database(world->store, session->database);
     if (!call->reply)
         call->reply = &reply;
-    if (session->in_exec && command->keys[0].first > 0 && command->keys[0].first < call->argc)
-        call->key_hash = store_hash(world->store, call->argv[command->keys[0].first]);
+    int first = call->command->first_key;
+    if (session->in_exec && first > 0 && first < call->argc)
+        call->key_hash = store_hash(world->store, call->argv[first]);
     uint64_t begin = world_ticks();
     const char *wrong = large_prepare(call);
     if (wrong)
@@ -377,7 +377,7 @@ static void refuse_too_large(struct world *world, struct session *session, struc
 /* Whether it may hide a key whose time has passed. */
 static bool may_hide(const struct command *command)
 {
-    return command->keys[0].first > 0 || (command->traits & (TRAIT_READS_ALL | TRAIT_RUNS_QUEUE));
+    return command_has_keys(command) || (command->traits & (TRAIT_READS_ALL | TRAIT_RUNS_QUEUE));
 }
 
 /* Runs, queues or refuses. */

@@ -75,7 +75,7 @@ uint64_t effect_size_max(const struct world *world, const struct command *comman
     for (int i = 0; i < argc; i++)
         effect_size_add(&effect, argv[i].size, effect.stores);
     *value_bytes = 0;
-    if (command->keys[0].first > 0)
+    if (command_has_keys(command))
         command_each_key(command, argc, argv, effect_size_visit, &effect);
     effect.size += command->effect_extra;
     *value_bytes = effect.too_large ? VALUE_TOO_LARGE : effect.value_bytes;

@@ -25,8 +25,6 @@ void large_changed(struct world *world, const struct entry *entry)
 /* Whether the bytes of a key are looked at, by its place in the command. */
 static bool key_is_looked_at(unsigned flags)
 {
-    if (flags & KEY_NOT_KEY)
-        return false;
     if (flags & (KEY_OW | KEY_RM | KEY_RO))
         return flags & KEY_ACCESS;
     return true;
@@ -50,7 +48,7 @@ static void look_test_visit(void *context, int index, unsigned key_flags)
 /* Whether a command looks at the bytes of values at all. */
 static bool command_looks(const struct command *command, int argc, const struct slice *argv)
 {
-    if (command->keys[0].first == 0 || command->traits & TRAIT_KEEPS_VALUES)
+    if (!command_has_keys(command) || command->traits & TRAIT_KEEPS_VALUES)
         return false;
     struct look_test test = {command, argc, argv, false};
     command_each_key(command, argc, argv, look_test_visit, &test);
@@ -181,7 +179,7 @@ static void look_at_queue(struct look *look, const struct session *session)
         const struct queued_command *queued = &session->queue[i];
         const struct command *command = queued->entry->row;
         look->argv = queued->argv;
-        if (command->keys[0].first != 0)
+        if (command_has_keys(command))
             command_each_key(command, queued->argc, queued->argv, look_everywhere, look);
     }
 }

@@ -43,7 +43,7 @@ struct entry *lookup_inspect(struct call *call, struct slice key, uint64_t hash)
 
 uint64_t call_hash(const struct call *call, int index)
 {
-    if (index == call->command->row->keys[0].first)
+    if (index == call->command->first_key)
         return call->key_hash;
     return store_hash(call->world->store, call->argv[index]);
 }

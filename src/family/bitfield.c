@@ -326,7 +326,7 @@ const struct command bitfield_commands[] = {
      .arity = -2,
      .flags = CMD_WRITE | CMD_DENYOOM,
      .categories = CAT_BITMAP,
-     .keys = {{1, 1, 1, KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS}},
+     .keys = {KEY_AT(1, KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS)},
      .vary_key_flags = bitfield_key_flags,
      .function = bitfield_command,
      .arguments =
@@ -342,7 +342,7 @@ const struct command bitfield_commands[] = {
      .arity = -2,
      .flags = CMD_READONLY | CMD_FAST,
      .categories = CAT_BITMAP,
-     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}},
+     .keys = {KEY_AT(1, KEY_RO | KEY_ACCESS)},
      .function = bitfield_ro_command,
      .arguments = "key#key0 [GET=encoding_offset(encoding offset#integer)+]",
      .group = "bitmap",

@@ -116,49 +116,88 @@ static void reply_key_search(struct reply *reply, const char *part, const char *
     reply_map(reply, pairs);
 }
 
+static void reply_key_begin(struct reply *reply, const struct key_spec *spec)
+{
+    const char *part = "begin_search";
+    switch ((enum key_begin)spec->begin) {
+    case KEY_BEGIN_INDEX:
+        reply_key_search(reply, part, "index", 1);
+        reply_int_pair(reply, "index", spec->index);
+        break;
+    case KEY_BEGIN_KEYWORD:
+        reply_key_search(reply, part, "keyword", 2);
+        reply_text_pair(reply, "keyword", spec->keyword);
+        reply_int_pair(reply, "startfrom", spec->index);
+        break;
+    case KEY_BEGIN_UNKNOWN: reply_key_search(reply, part, "unknown", 0); break;
+    }
+}
+
+static void reply_key_find(struct reply *reply, const struct key_spec *spec)
+{
+    const char *part = "find_keys";
+    switch ((enum key_find)spec->find) {
+    case KEY_FIND_RANGE:
+        reply_key_search(reply, part, "range", 3);
+        reply_int_pair(reply, "lastkey", spec->last);
+        reply_int_pair(reply, "keystep", spec->step);
+        reply_int_pair(reply, "limit", spec->limit);
+        break;
+    case KEY_FIND_COUNT:
+        reply_key_search(reply, part, "keynum", 3);
+        reply_int_pair(reply, "keynumidx", spec->count_at);
+        reply_int_pair(reply, "firstkey", spec->first);
+        reply_int_pair(reply, "keystep", spec->step);
+        break;
+    case KEY_FIND_UNKNOWN: reply_key_search(reply, part, "unknown", 0); break;
+    }
+}
+
 /* How to find keys: where to begin, and how far to go on from there. */
 static void reply_key_spec(struct reply *reply, const struct key_spec *spec)
 {
     reply_map(reply, 3);
     reply_bulk_text(reply, "flags");
     reply_bits(reply, spec->flags, key_flag_names, LENGTH(key_flag_names));
-    if (spec->first == KEY_UNTOLD || spec->first == KEY_SOUGHT) {
-        reply_key_search(reply, "begin_search", "unknown", 0);
-        reply_key_search(reply, "find_keys", "unknown", 0);
-        return;
-    }
-    if (spec->first == KEY_KEYWORD) {
-        /* The only word that any command has there; it is looked for from the end. */
-        reply_key_search(reply, "begin_search", "keyword", 2);
-        reply_text_pair(reply, "keyword", "KEYS");
-        reply_int_pair(reply, "startfrom", -2);
-    } else {
-        reply_key_search(reply, "begin_search", "index", 1);
-        reply_int_pair(reply, "index", spec->first);
-    }
-    reply_key_search(reply, "find_keys", "range", 3);
-    reply_int_pair(reply, "lastkey", spec->last < 0 ? spec->last : spec->last - spec->first);
-    reply_int_pair(reply, "keystep", spec->step);
-    reply_int_pair(reply, "limit", 0);
+    reply_key_begin(reply, spec);
+    reply_key_find(reply, spec);
 }
 
 static int key_spec_count(const struct command *command)
 {
     int count = 0;
-    while (count < KEY_SPECS_MAX && command->keys[count].first != 0)
+    while (count < KEY_SPECS_MAX && command->keys[count].flags != 0)
         count++;
     return count;
 }
 
-/* First key, last key, step: one range over all specifications, as clients older than these know it. */
+/* Whether clients older than key specifications can be told of it: the only one, or a run of keys one behind
+ * the other, right behind that before. */
+static bool is_in_range(const struct key_spec *spec, int count, int last)
+{
+    if (spec->begin != KEY_BEGIN_INDEX || spec->find != KEY_FIND_RANGE)
+        return false;
+    return count == 1 || (spec->step == 1 && (last == 0 || last == spec->index - 1));
+}
+
+/* First key, last key, step: one range over all specifications, as such clients know it. */
 static void reply_key_range(struct reply *reply, const struct command *command)
 {
     int count = key_spec_count(command);
-    while (count > 0 && command->keys[count - 1].first < 0)
-        count--;
-    reply_int(reply, count ? command->keys[0].first : 0);
-    reply_int(reply, count ? command->keys[count - 1].last : 0);
-    reply_int(reply, count ? command->keys[0].step : 0);
+    int first = 0;
+    int last = 0;
+    int step = 0;
+    for (int i = 0; i < count; i++) {
+        const struct key_spec *spec = &command->keys[i];
+        if (!is_in_range(spec, count, last))
+            continue;
+        first = first ? first : spec->index;
+        last = spec->last < 0 ? spec->last : spec->index + spec->last;
+        step = spec->step;
+    }
+    reply_int(reply, first);
+    reply_int(reply, last);
+    reply_int(reply, step);
 }
 
 static void reply_info(struct reply *reply, const struct command_entry *entry)
@@ -408,13 +447,11 @@ struct key_report {
     const struct slice *argv; /* its arguments, under whatever name */
     int argc;
     bool with_flags;
-    int64_t count;
 };
 
 static void key_report_visit(void *context, int index, unsigned key_flags)
 {
     struct key_report *report = context;
-    report->count++;
     if (report->with_flags)
         reply_array(report->reply, 2);
     reply_bulk(report->reply, report->argv[index]);
@@ -422,6 +459,19 @@ static void key_report_visit(void *context, int index, unsigned key_flags)
         reply_bits(report->reply,
                    command_key_flags_as_called(report->command, report->argc, report->argv, key_flags),
                    key_flag_names, LENGTH(key_flag_names));
+}
+
+static void count_key(void *context, int index, unsigned key_flags)
+{
+    (void)index, (void)key_flags;
+    ++*(int64_t *)context;
+}
+
+/* 0 where the arguments do not fit. */
+static int64_t count_keys(const struct command *command, int argc, const struct slice *argv)
+{
+    int64_t count = 0;
+    return command_each_key(command, argc, argv, count_key, &count) ? count : 0;
 }
 
 static void getkeys_generic(struct call *call, bool with_flags)
@@ -435,7 +485,7 @@ static void getkeys_generic(struct call *call, bool with_flags)
         reply_error(call->reply, "ERR Invalid command specified");
         return;
     }
-    if (key_spec_count(entry->row) == 0) {
+    if (!command_has_keys(entry->row)) {
         reply_error(call->reply, "ERR The command has no key arguments");
         return;
     }
@@ -445,9 +495,14 @@ static void getkeys_generic(struct call *call, bool with_flags)
     }
     struct key_report report = {
         .reply = call->reply, .command = entry->row, .argv = argv, .argc = argc, .with_flags = with_flags};
-    struct output_gap gap = reply_later(call->reply);
-    command_each_key(entry->row, argc, argv, key_report_visit, &report);
-    reply_array_at(call->reply, gap, report.count);
+    int64_t keys = count_keys(entry->row, argc, argv);
+    if (keys == 0 && !(entry->row->flags & CMD_NO_MANDATORY_KEYS)) {
+        reply_error(call->reply, "ERR Invalid arguments specified for command");
+        return;
+    }
+    reply_array(call->reply, keys);
+    if (keys > 0)
+        command_each_key(entry->row, argc, argv, key_report_visit, &report);
 }
 
 static void command_getkeys_command(struct call *call)

@@ -21,7 +21,10 @@ static int option_arguments(struct slice word, bool may_store)
     return -1;
 }
 
-/* As far as the arguments make sense: the last STORE counts. */
+#define SORTED_FLAGS (KEY_RO | KEY_ACCESS)
+#define STORED_FLAGS (KEY_OW | KEY_UPDATE)
+
+/* As far as the arguments make sense: the last STORE counts. 0: there is none. */
 static int find_store(int argc, const struct slice *argv)
 {
     int found = 0;
@@ -33,6 +36,20 @@ static int find_store(int argc, const struct slice *argv)
             i += arguments;
     }
     return found;
+}
+
+static void find_keys(int argc, const struct slice *argv, command_key_visit *visit, void *context)
+{
+    int store = find_store(argc, argv);
+    visit(context, 1, SORTED_FLAGS);
+    if (store > 0)
+        visit(context, store, STORED_FLAGS);
+}
+
+static void find_key(int argc, const struct slice *argv, command_key_visit *visit, void *context)
+{
+    (void)argc, (void)argv;
+    visit(context, 1, SORTED_FLAGS);
 }
 
 /* Which keys BY and GET lead to is only known from the elements, so they are for those who may read every
@@ -112,10 +129,8 @@ const struct command sort_commands[] = {
      .arity = -2,
      .flags = CMD_WRITE | CMD_DENYOOM | CMD_MOVABLEKEYS,
      .categories = SORT_CATEGORIES,
-     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS},
-              {KEY_UNTOLD, 0, 0, KEY_RO | KEY_ACCESS},
-              {KEY_SOUGHT, 0, 1, KEY_OW | KEY_UPDATE}},
-     .find_key = find_store,
+     .keys = {KEY_AT(1, SORTED_FLAGS), KEYS_UNKNOWN(SORTED_FLAGS), KEYS_UNKNOWN(STORED_FLAGS)},
+     .find_keys = find_keys,
      .function = sort_command,
      .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "
                   "[GET=pattern#pattern1+] [order(ASC|DESC)] [ALPHA=sorting#token] [STORE=destination#key2]",
@@ -127,7 +142,8 @@ const struct command sort_commands[] = {
      .arity = -2,
      .flags = CMD_READONLY | CMD_MOVABLEKEYS,
      .categories = SORT_CATEGORIES,
-     .keys = {{1, 1, 1, KEY_RO | KEY_ACCESS}, {KEY_UNTOLD, 0, 0, KEY_RO | KEY_ACCESS}},
+     .keys = {KEY_AT(1, SORTED_FLAGS), KEYS_UNKNOWN(SORTED_FLAGS)},
+     .find_keys = find_key,
      .function = sort_ro_command,
      .arguments = "key#key0 [BY=pattern#pattern1] [LIMIT=offset_count(offset#integer count#integer)] "
                   "[GET=pattern#pattern1+] [order(ASC|DESC)] [ALPHA=sorting#token]",

@@ -50,7 +50,7 @@ struct migration {
 
 /* Where the keys behind KEYS begin; 0: there is no such word. The other options are skipped, as a password
  * may be "keys". */
-static int find_keys(int argc, const struct slice *argv)
+static int behind_keys(int argc, const struct slice *argv)
 {
     for (int i = 6; i < argc; i++) {
         if (slice_is(argv[i], "auth"))
@@ -61,6 +61,17 @@ static int find_keys(int argc, const struct slice *argv)
             return argv[3].size == 0 ? i + 1 : 0;
     }
     return 0;
+}
+
+#define MOVED_FLAGS (KEY_RW | KEY_ACCESS | KEY_DELETE)
+
+static void find_keys(int argc, const struct slice *argv, command_key_visit *visit, void *context)
+{
+    int first = behind_keys(argc, argv);
+    if (first == 0)
+        visit(context, 3, MOVED_FLAGS);
+    for (int i = first; i > 0 && i < argc; i++)
+        visit(context, i, MOVED_FLAGS);
 }
 
 /* The option at an argument; the next argument, or 0 with the error replied. */
@@ -396,9 +407,14 @@ static const struct command migrate_commands[] = {
      .arity = -6,
      .flags = CMD_WRITE | CMD_MOVABLEKEYS,
      .categories = CAT_KEYSPACE | CAT_DANGEROUS,
-     .keys = {{3, 3, 1, KEY_RW | KEY_ACCESS | KEY_DELETE},
-              {KEY_KEYWORD, -1, 1, KEY_RW | KEY_ACCESS | KEY_DELETE | KEY_INCOMPLETE}},
-     .find_key = find_keys,
+     .keys = {KEY_AT(3, MOVED_FLAGS),
+              {.begin = KEY_BEGIN_KEYWORD,
+               .keyword = "KEYS",
+               .index = -2,
+               .last = -1,
+               .step = 1,
+               .flags = MOVED_FLAGS | KEY_INCOMPLETE}},
+     .find_keys = find_keys,
      .function = migrate_command,
      .arguments =
          "host port#integer key_or_empty_string(key#key0|=empty_string#token) destination-db#integer "

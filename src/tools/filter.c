@@ -50,7 +50,7 @@ bool key_filter_passes(const struct key_filter *filter, const struct request *re
         return true;
     const struct command_entry *entry = command_table_find(filter->commands, request->argv[0]);
     if (entry && command_arity_fits(entry->row, request->argc)) {
-        if (entry->row->keys[0].first == 0)
+        if (!command_has_keys(entry->row))
             return true;
         command_each_key(entry->row, request->argc, request->argv, match_key, &match);
         return match.found;
@@ -97,7 +97,7 @@ void key_set_add(struct key_set *set, int database, const struct request *reques
 {
     struct addition addition = {set, request, database};
     const struct command_entry *entry = command_table_find(set->commands, request->argv[0]);
-    if (entry && command_arity_fits(entry->row, request->argc) && entry->row->keys[0].first != 0)
+    if (entry && command_arity_fits(entry->row, request->argc) && command_has_keys(entry->row))
         command_each_key(entry->row, request->argc, request->argv, add_key, &addition);
 }
 

@@ -69,8 +69,8 @@ static bool is_large(const struct call *call, int index)
 
 static void note_key(void *context, int index, unsigned key_flags)
 {
-    (void)context;
-    if (running.count == KEYS_MAX || (key_flags & KEY_NOT_KEY))
+    (void)context, (void)key_flags;
+    if (running.count == KEYS_MAX)
         return;
     running.index[running.count] = index;
     running.was_large[running.count++] = is_large(running.call, index);
@@ -86,7 +86,7 @@ const char *__wrap_large_prepare(struct call *call)
 {
     running.call = call;
     running.count = 0;
-    if (call->command->row->keys[0].first > 0 && !call->session->replaying)
+    if (command_has_keys(call->command->row) && !call->session->replaying)
         command_each_key(call->command->row, call->argc, call->argv, note_key, NULL);
     return __real_large_prepare(call);
 }

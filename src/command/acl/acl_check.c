@@ -84,7 +84,7 @@ static bool command_is_permitted(const struct check *check)
 static void check_key(void *context, int index, unsigned key_flags)
 {
     struct check *check = context;
-    if (check->verdict != ACL_PERMITTED || (key_flags & KEY_NOT_KEY))
+    if (check->verdict != ACL_PERMITTED)
         return;
     key_flags = command_key_flags_as_called(check->entry->row, check->argc, check->argv, key_flags);
     if (key_is_permitted(check->selector, check->argv[index], key_flags))
