@@ -16,6 +16,8 @@
 #define UNUSED_SEGMENTS 4
 #define UNUSED_UNSYNCED 2
 #define UNUSED_ENOUGH   (1 << 20)
+/* What has expired may still be there for so long. */
+#define EXPIRED_ENOUGH_MS 1100
 /* Spares that a folder may hold: more would be a leak. */
 #define SPARES_ENOUGH 16
 
@@ -287,6 +289,14 @@ void sim_check_gone(struct sim *sim, struct world *world, bool after_power)
                  (long long)world->now_ms, (long long)shown_ms);
 }
 
+void sim_check_expired(struct sim *sim)
+{
+    struct model_place place;
+    if (model_finds_expired(sim->disk, sim->world->store, sim->world->now_ms - EXPIRED_ENOUGH_MS, &place))
+        sim_fail(sim, "part %d of key %d of database %d has expired more than %d ms ago and is still there",
+                 place.part, place.key, place.database, EXPIRED_ENOUGH_MS);
+}
+
 void sim_turn_clock(struct sim *sim, struct random *random)
 {
     static const int64_t scales_ms[] = {10, 1000, 10000, 10000, 200000000, INT64_C(31536000000)};
@@ -353,6 +363,7 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     sim->world = engine_world(life->engine);
     sim->journal = sim->world->journal;
     sim->woken = true;
+    sim->expires_actively = true;
     sim->written_count = 0;
     sim->failed_at_us = 0;
     /* What the last life left may have been in use in it. */

@@ -326,6 +326,40 @@ bool model_finds_again(const struct model *model, struct store *store, int64_t n
     return false;
 }
 
+static bool has_expired(int64_t expire_ms, int64_t time_ms)
+{
+    return expire_ms > 0 && expire_ms <= time_ms;
+}
+
+static bool finds_expired(const struct entry *entry, int64_t time_ms, struct model_place *place)
+{
+    struct type_part parts[MODEL_PARTS_MAX] = {0};
+    place->part = -1;
+    if (has_expired(entry_expire_ms(entry), time_ms))
+        return true;
+    if (type_of(entry)->parts)
+        type_of(entry)->parts(entry, parts);
+    while (++place->part < MODEL_PARTS_MAX)
+        if (has_expired(parts[place->part].expire_ms, time_ms))
+            return true;
+    return false;
+}
+
+bool model_finds_expired(const struct sim_disk *disk, struct store *store, int64_t time_ms,
+                         struct model_place *place)
+{
+    struct look look;
+    look_at_store(&look, disk, store);
+    for (place->database = 0; place->database < MODEL_DATABASES; place->database++) {
+        for (place->key = 0; place->key < MODEL_KEYS_MAX; place->key++) {
+            const struct entry *entry = look.entries[place->database][place->key];
+            if (entry && finds_expired(entry, time_ms, place))
+                return true;
+        }
+    }
+    return false;
+}
+
 void model_forget_gone(struct model *model)
 {
     model->time_ms = model->time_power_ms;

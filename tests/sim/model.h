@@ -106,6 +106,9 @@ void model_show_gone(struct model *model, const struct model_place *place, const
  * after_power: the power failed since it was shown. */
 bool model_finds_again(const struct model *model, struct store *store, int64_t now_ms, bool after_power,
                        struct model_place *place);
+/* Finds a key or a part whose time is this one or before it; false when there is none. */
+bool model_finds_expired(const struct sim_disk *disk, struct store *store, int64_t time_ms,
+                         struct model_place *place);
 /* The power failed: what only had to last within the life of the machine is forgotten. */
 void model_forget_gone(struct model *model);
 

@@ -308,7 +308,8 @@ static void change_limits(struct sim *sim)
         sim->config.value_threshold = sim->world->settings.value_file_threshold = drawn.value_threshold;
         sim->config.has_values |= drawn.value_threshold > 0;
     }
-    engine_set_active_expire(sim->engine, random_below(&sim->random, 4) > 0);
+    sim->expires_actively = random_below(&sim->random, 4) > 0;
+    engine_set_active_expire(sim->engine, sim->expires_actively);
     sim->world->settings.clock_follows = sim->config.follows && random_below(&sim->random, 2);
     sim->woken = true;
 }
@@ -457,8 +458,11 @@ static void settled_write(struct sim *sim)
         sim_check_values(sim, false);
     }
     lsn_t after = journal_executed(sim->journal);
-    if (comes_to_rest(sim))
-        settled_record(sim, after);
+    if (!comes_to_rest(sim))
+        return;
+    settled_record(sim, after);
+    if (sim->expires_actively && !sim->disk->dead && !journal_failed(sim->journal))
+        sim_check_expired(sim);
 }
 
 /* After a rewrite, no change of the log needs the old bytes of a value: without history, the value files are

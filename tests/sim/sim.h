@@ -131,7 +131,8 @@ struct sim {
         lsn_t lsn;
         int64_t time_us;
     } written[WRITTEN_KEPT];
-    size_t written_count;  /* ever */
+    size_t written_count; /* ever */
+    bool expires_actively;
     bool woken;            /* the journal's wake was called since anybody looked */
     uint64_t policy_epoch; /* changes of the policy so far */
     bool lost_power;       /* between two lives: the power failed */
@@ -185,6 +186,8 @@ void sim_close(struct sim *sim);
 int64_t sim_written_us(const struct sim *sim, lsn_t lsn);
 /* Checks that nothing that was shown as gone is there again, at the time that commands see. */
 void sim_check_gone(struct sim *sim, struct world *world, bool after_power);
+/* At rest: checks that what has expired was deleted by itself, about a second after its time. */
+void sim_check_expired(struct sim *sim);
 /* Lets the wall clock jump: forward or back, a little or far. */
 void sim_turn_clock(struct sim *sim, struct random *random);
 /* Checks that a folder holds what its MANIFEST names and what its journal is about to remove, and nothing
