@@ -101,7 +101,7 @@ static struct packed_table *table_of(const struct hash_settings *settings, const
 {
     struct packed_table *table = packed_table_new(settings->seed, &settings->frozen);
     packed_table_expect(table, size);
-    for (size_t at = listpack_first(listpack); at != 0;) {
+    for (size_t at = LISTPACK_BEGIN; !listpack_at_end(listpack, at);) {
         struct hash_field field;
         at = fields_read(listpack, width, at, &field);
         enum packed_status status = packed_table_set(table, field.name, field.value, field.expire_ms);
@@ -134,7 +134,7 @@ static void become_timed(struct hash *hash)
     size_t room = listpack_bytes(hash->listpack) + hash->size * listpack_item_number(0).bytes;
     char *timed = mem_alloc(room);
     listpack_init(timed);
-    for (size_t at = listpack_first(hash->listpack); at != 0;) {
+    for (size_t at = LISTPACK_BEGIN; !listpack_at_end(hash->listpack, at);) {
         struct hash_field field;
         at = fields_read(hash->listpack, WIDTH_PLAIN, at, &field);
         struct listpack_item items[] = {listpack_item(field.name), listpack_item(field.value),
@@ -150,8 +150,9 @@ static void become_timed(struct hash *hash)
 static size_t count_timed(const char *listpack)
 {
     size_t timed = 0;
-    for (size_t at = listpack_first(listpack); at != 0 && fields_time(listpack, at) != FIELD_NEVER; timed++)
-        at = listpack_next(listpack, at + fields_bytes(listpack, WIDTH_PLAIN, at));
+    size_t at = LISTPACK_BEGIN;
+    for (; !listpack_at_end(listpack, at) && fields_time(listpack, at) != FIELD_NEVER; timed++)
+        at += fields_bytes(listpack, WIDTH_TIMED, at);
     return timed;
 }
 
@@ -276,9 +277,8 @@ static size_t place_of(const char *listpack, int64_t expire_ms)
 {
     if (!is_time(expire_ms))
         return listpack_end(listpack);
-    size_t end = listpack_end(listpack);
-    size_t at = listpack_first(listpack);
-    for (at = at != 0 ? at : end; at != end; at += fields_bytes(listpack, WIDTH_TIMED, at)) {
+    size_t at = LISTPACK_BEGIN;
+    for (; !listpack_at_end(listpack, at); at += fields_bytes(listpack, WIDTH_TIMED, at)) {
         int64_t there_ms = fields_time(listpack, at);
         if (there_ms == FIELD_NEVER || there_ms >= expire_ms)
             break;

@@ -34,7 +34,7 @@ static inline void field_of_element(struct hash_field *field, const struct packe
 
 /* The position of a field's name, 0: there is none. */
 size_t fields_find(const char *listpack, unsigned width, struct slice name);
-/* Fills in the field at position; returns the next one's position, 0 behind the last. */
+/* Fills in the field at position; returns the position behind it. */
 size_t fields_read(const char *listpack, unsigned width, size_t position, struct hash_field *field);
 size_t fields_count(const char *listpack, unsigned width);
 /* The position of the field of this index, which is there. */

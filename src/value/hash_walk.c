@@ -11,7 +11,7 @@ int64_t hash_earliest_ms(const struct hash *hash)
         return packed_table_earliest(hash->table);
     if (hash->timed == 0)
         return INT64_MAX;
-    int64_t earliest_ms = fields_time(hash->listpack, listpack_first(hash->listpack));
+    int64_t earliest_ms = fields_time(hash->listpack, LISTPACK_BEGIN);
     ASSERT(earliest_ms != FIELD_NEVER);
     return earliest_ms;
 }
@@ -27,7 +27,7 @@ bool hash_next_due(const struct hash *hash, int64_t now_ms, struct hash_field *d
     }
     if (hash->timed == 0)
         return false;
-    fields_read(hash->listpack, WIDTH_TIMED, listpack_first(hash->listpack), due);
+    fields_read(hash->listpack, WIDTH_TIMED, LISTPACK_BEGIN, due);
     return due->expire_ms <= now_ms;
 }
 
@@ -36,7 +36,7 @@ size_t hash_due_size(const struct hash *hash, int64_t now_ms)
     if (hash->encoding == HASH_TABLE)
         return packed_table_due_size(hash->table, now_ms);
     size_t due = 0;
-    size_t at = listpack_first(hash->listpack);
+    size_t at = LISTPACK_BEGIN;
     while (due < hash->timed && fields_time(hash->listpack, at) <= now_ms) {
         at += fields_bytes(hash->listpack, WIDTH_TIMED, at);
         due++;
@@ -57,12 +57,10 @@ bool hash_iterate(struct hash_iterator *iterator, struct hash_field *field)
         field_of_element(field, &element);
         return true;
     }
-    size_t end = listpack_end(hash->listpack);
-    size_t at = iterator->position == 0 ? listpack_first(hash->listpack) : iterator->position;
-    if (at == 0 || at == end)
+    size_t at = iterator->position == 0 ? LISTPACK_BEGIN : iterator->position;
+    if (listpack_at_end(hash->listpack, at))
         return false;
-    size_t next = fields_read(hash->listpack, hash_width(hash), at, field);
-    iterator->position = next != 0 ? next : end;
+    iterator->position = fields_read(hash->listpack, hash_width(hash), at, field);
     return true;
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/diag.h"
 
-#define HEADER_BYTES  6
+#define HEADER_BYTES  LISTPACK_BEGIN
 #define END           0xFF
 #define COUNT_UNKNOWN UINT16_MAX
 
@@ -146,7 +146,7 @@ static bool is_string(uint8_t first)
 }
 
 /* Most elements are small numbers and short strings. */
-static size_t element_bytes(const uint8_t *p)
+static inline size_t element_bytes(const uint8_t *p)
 {
     if (*p < STRING_6)
         return 2;
@@ -288,14 +288,21 @@ bool listpack_get(const char *listpack, size_t position, struct slice *text, int
     return true;
 }
 
-struct slice listpack_text(const char *listpack, size_t position, char scratch[LISTPACK_SCRATCH])
+size_t listpack_read_other(const char *listpack, size_t position, char scratch[LISTPACK_SCRATCH],
+                           struct slice *text)
 {
     static_assert(LISTPACK_SCRATCH >= INT64_TEXT_MAX, "an integer's digits fit");
-    struct slice text;
     int64_t number;
-    if (!listpack_get(listpack, position, &text, &number))
-        return text;
-    return slice_make(scratch, int64_format(scratch, number));
+    if (listpack_get(listpack, position, text, &number))
+        *text = slice_make(scratch, int64_format(scratch, number));
+    return position + element_bytes(at(listpack, position));
+}
+
+struct slice listpack_text(const char *listpack, size_t position, char scratch[LISTPACK_SCRATCH])
+{
+    struct slice text;
+    listpack_read(listpack, position, scratch, &text);
+    return text;
 }
 
 bool listpack_number(const char *listpack, size_t position, int64_t *number)
@@ -304,7 +311,15 @@ bool listpack_number(const char *listpack, size_t position, int64_t *number)
     return listpack_get(listpack, position, &text, number) || int64_parse(text, number);
 }
 
-/* What is looked for: most elements are told apart by their first bytes. */
+/* Most texts are no numbers by their first byte. */
+static inline bool text_number(struct slice text, int64_t *number)
+{
+    if (text.size == 0 || text.size > INT64_TEXT_MAX ||
+        ((uint8_t)(*text.data - '0') > 9 && *text.data != '-'))
+        return false;
+    return int64_parse(text, number);
+}
+
 struct wanted {
     struct slice text;
     int64_t number;
@@ -314,20 +329,14 @@ struct wanted {
 static struct wanted wanted_make(struct slice text)
 {
     struct wanted wanted = {.text = text};
-    wanted.is_number = int64_parse(text, &wanted.number);
+    wanted.is_number = text_number(text, &wanted.number);
     return wanted;
 }
 
-static inline bool element_is(const uint8_t *p, const struct wanted *wanted)
+static bool element_is(const uint8_t *p, const struct wanted *wanted)
 {
-    struct slice text = wanted->text;
-    if ((*p & 0xC0) == STRING_6) {
-        size_t size = *p & 0x3F;
-        return size == text.size &&
-               (size == 0 || (p[1] == (uint8_t)text.data[0] && memcmp(p + 1, text.data, size) == 0));
-    }
     if (is_string(*p))
-        return slice_equal(slice_make(p + head_bytes(*p), string_bytes(p)), text);
+        return slice_equal(slice_make(p + head_bytes(*p), string_bytes(p)), wanted->text);
     return wanted->is_number && element_number(p) == wanted->number;
 }
 
@@ -337,18 +346,63 @@ bool listpack_equals(const char *listpack, size_t position, struct slice text)
     return element_is(at(listpack, position), &wanted);
 }
 
+static inline const uint8_t *skip_elements(const uint8_t *p, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        p += element_bytes(p);
+    return p;
+}
+
+static const uint8_t *find_any(const uint8_t *p, const struct wanted *wanted, unsigned skip)
+{
+    for (; *p != END; p = skip_elements(p, 1 + skip))
+        if (element_is(p, wanted))
+            return p;
+    return NULL;
+}
+
+/* The same for a string of 1 to 63 bytes. Most elements differ from it in the byte that says how long they
+ * are, and most of the others in their last bytes: names in one collection tend to begin alike. There are
+ * always eight bytes before a string's end to look at, because the header lies before the first element. */
+static inline const uint8_t *find_short(const uint8_t *p, const struct wanted *wanted, unsigned skip)
+{
+    uint64_t last = 0, there;
+    static_assert(HEADER_BYTES + 2 >= sizeof(last), "also for the first element, of one byte");
+    const char *text = wanted->text.data;
+    size_t size = wanted->text.size;
+    size_t rest = size > sizeof(last) ? size - sizeof(last) : 0;
+    unsigned shift = size < sizeof(last) ? 64 - 8 * (unsigned)size : 0;
+    memcpy(&last, text + rest, size - rest);
+    uint8_t first = (uint8_t)(STRING_6 | size);
+    while (*p != END) {
+        if (*p == first) {
+            memcpy(&there, p + 1 + size - sizeof(there), sizeof(there));
+            if (there >> shift == last && (rest == 0 || memcmp(p + 1, text, rest) == 0))
+                return p;
+            p += 2 + size;
+        } else if ((*p & 0xC0) == STRING_6) {
+            p += 2 + (*p & 0x3F);
+        } else {
+            if (element_is(p, wanted))
+                return p;
+            p += element_bytes(p);
+        }
+        p = skip_elements(p, skip);
+    }
+    return NULL;
+}
+
 size_t listpack_find(const char *listpack, size_t position, struct slice text, unsigned skip)
 {
     if (position == 0)
         return 0;
     struct wanted wanted = wanted_make(text);
-    for (const uint8_t *p = at(listpack, position); *p != END;) {
-        if (element_is(p, &wanted))
-            return (size_t)(p - at(listpack, 0));
-        for (unsigned i = 0; i <= skip; i++)
-            p += element_bytes(p);
-    }
-    return 0;
+    const uint8_t *p = at(listpack, position);
+    if (text.size == 0 || text.size > STRING_6_MAX)
+        p = find_any(p, &wanted, skip);
+    else
+        p = skip == 1 ? find_short(p, &wanted, 1) : find_short(p, &wanted, skip);
+    return p != NULL ? (size_t)(p - at(listpack, 0)) : 0;
 }
 
 /* --- Writing --- */
@@ -375,7 +429,7 @@ struct listpack_item listpack_item_number(int64_t number)
 struct listpack_item listpack_item(struct slice text)
 {
     int64_t number;
-    if (int64_parse(text, &number))
+    if (text_number(text, &number))
         return listpack_item_number(number);
     size_t head = text.size <= STRING_6_MAX ? 1 : text.size <= STRING_12_MAX ? 2 : 5;
     return (struct listpack_item){.bytes = with_back(head + text.size), .text = text};

@@ -58,10 +58,30 @@ size_t listpack_seek(const char *listpack, int64_t index);
 /* Where the next element would be appended. */
 size_t listpack_end(const char *listpack);
 
+/* For who reads from the first element to the last, where listpack_read and sizes lead. */
+#define LISTPACK_BEGIN 6
+static inline bool listpack_at_end(const char *listpack, size_t position)
+{
+    return (unsigned char)listpack[position] == 0xFF;
+}
+
 /* An element: true and its number, or false and its text, which lies in the block. */
 bool listpack_get(const char *listpack, size_t position, struct slice *text, int64_t *number);
 /* Its text: in the block, or in scratch for a number. */
 struct slice listpack_text(const char *listpack, size_t position, char scratch[LISTPACK_SCRATCH]);
+/* The same, and the position behind the element: listpack_end behind the last. For who reads many: short
+ * strings take no call. */
+size_t listpack_read_other(const char *listpack, size_t position, char scratch[LISTPACK_SCRATCH],
+                           struct slice *text);
+static inline size_t listpack_read(const char *listpack, size_t position, char scratch[LISTPACK_SCRATCH],
+                                   struct slice *text)
+{
+    unsigned first = (unsigned char)listpack[position];
+    if (first >> 6 != 2)
+        return listpack_read_other(listpack, position, scratch, text);
+    *text = slice_make(listpack + position + 1, first & 0x3F);
+    return position + 2 + text->size;
+}
 /* Its number, if it is one: kept as such, or as text that others did not keep so. */
 bool listpack_number(const char *listpack, size_t position, int64_t *number);
 bool listpack_equals(const char *listpack, size_t position, struct slice text);

@@ -22,15 +22,14 @@ static int64_t time_at(const char *listpack, size_t position)
 size_t fields_read(const char *listpack, unsigned width, size_t position, struct hash_field *field)
 {
     static_assert(HASH_SCRATCH == LISTPACK_SCRATCH, "an integer fits");
-    size_t value = listpack_next(listpack, position);
-    field->name = listpack_text(listpack, position, field->name_scratch);
-    field->value = listpack_text(listpack, value, field->value_scratch);
+    position = listpack_read(listpack, position, field->name_scratch, &field->name);
+    position = listpack_read(listpack, position, field->value_scratch, &field->value);
     field->expire_ms = FIELD_NEVER;
-    if (width == WIDTH_PLAIN)
-        return listpack_next(listpack, value);
-    size_t time = listpack_next(listpack, value);
-    field->expire_ms = time_at(listpack, time);
-    return listpack_next(listpack, time);
+    if (width == WIDTH_TIMED) {
+        field->expire_ms = time_at(listpack, position);
+        position += listpack_element_bytes(listpack, position);
+    }
+    return position;
 }
 
 int64_t fields_time(const char *listpack, size_t position)
@@ -193,11 +192,10 @@ bool packed_hash_find(const char *packed, struct slice name, struct hash_field *
 
 bool packed_hash_next(const char *packed, size_t *position, struct hash_field *field)
 {
-    size_t at = *position == 0 ? listpack_first(packed) : *position;
-    if (at == 0 || at == listpack_end(packed))
+    size_t at = *position == 0 ? LISTPACK_BEGIN : *position;
+    if (listpack_at_end(packed, at))
         return false;
-    size_t next = fields_read(packed, WIDTH_PLAIN, at, field);
-    *position = next != 0 ? next : listpack_end(packed);
+    *position = fields_read(packed, WIDTH_PLAIN, at, field);
     return true;
 }
 

@@ -275,6 +275,32 @@ static void finding_looks_at_every_so_manieth(void **state)
     }
 }
 
+/* Texts of equal length that differ in any one byte are told apart, as the first element and as a later one.
+ */
+static void one_byte_tells_texts_apart(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= 70; size++)
+        for (size_t differs = 0; differs < size; differs++) {
+            char there[70], wanted[70];
+            memset(there, 'x', size);
+            memset(wanted, 'x', size);
+            wanted[differs] = 'y';
+            struct pair pair;
+            pair_init(&pair);
+            append(&pair, slice_make(there, size));
+            append(&pair, slice_make(there, size));
+            size_t first = listpack_first(pair.listpack);
+            assert_int_equal(listpack_find(pair.listpack, first, slice_make(wanted, size), 0), 0);
+            assert_int_equal(listpack_find(pair.listpack, first, slice_make(wanted, size), 1), 0);
+            append(&pair, slice_make(wanted, size));
+            assert_int_equal(listpack_find(pair.listpack, first, slice_make(there, size), 0), first);
+            assert_int_equal(listpack_find(pair.listpack, first, slice_make(wanted, size), 0),
+                             listpack_seek(pair.listpack, 2));
+            pair_free(&pair);
+        }
+}
+
 /* Replacing by what takes as many bytes touches nothing else; deleting and inserting by position work on the
  * count. */
 static void single_elements_change_in_place(void **state)
@@ -414,6 +440,7 @@ int main(void)
         cmocka_unit_test(bytes_are_those_of_redis_server),
         cmocka_unit_test(operations_are_those_of_an_array),
         cmocka_unit_test(finding_looks_at_every_so_manieth),
+        cmocka_unit_test(one_byte_tells_texts_apart),
         cmocka_unit_test(single_elements_change_in_place),
         cmocka_unit_test(more_elements_than_the_header_counts),
         cmocka_unit_test(what_is_not_a_listpack_is_refused),
