@@ -10,6 +10,7 @@ import pytest
 from harness import bad_input, comparing, mix, resp, servers_pair
 from harness.figures import figure
 from harness.resp import Closed, encode, pairs
+from test_hashes import FIELD_TIMES
 
 CALLS, CALLS_FULL = 40, 2000
 END = b"the end of the call"
@@ -39,6 +40,8 @@ def is_left_out(call):
     if name == b"CLIENT":
         no_answer = rest[:1] == [b"REPLY"] and rest[1:] in ([b"OFF"], [b"SKIP"])
         return no_answer or rest[:1] == [b"PAUSE"] and any(is_number(word, 1, 10**19) for word in rest)
+    if name == b"HRANDFIELD":  # as many as one asks for
+        return len(rest) > 1 and is_number(rest[1], -(2**63) + 1, -1000)
     if name == b"DEBUG":
         return rest[:1] in ([b"SLEEP"], [b"POPULATE"]) and any(is_number(word, 1, 10**19) for word in rest[1:])
     return rest[:2] == [b"SETUSER", b"DEFAULT"] or name == b"CONFIG" and rest[:1] == [b"SET"]  # see test_directives
@@ -49,6 +52,7 @@ class Caller:
 
     def __init__(self, server):
         self.server = server
+        self.names = self.ask(("COMMAND", "LIST"))[0]  # of the commands that the state may be made with
         self.reset()
 
     def ask(self, *commands):
@@ -56,7 +60,7 @@ class Caller:
             return connection.pipeline(commands)
 
     def reset(self):
-        replies = self.ask(("FLUSHALL",), *bad_input.STATE)
+        replies = self.ask(("FLUSHALL",), *bad_input.state(self.names))
         assert not any(isinstance(reply, resp.Error) for reply in replies), replies
         self.before = self.state()
 
@@ -132,7 +136,7 @@ def test_every_command_bears_it(start_server, seed, protocol, calls):
 # What these reply, when it is no error, is each server's own affair, or judged by other tests.
 OWN = {
     b"ACL", b"CLIENT", b"COMMAND", b"CONFIG", b"DEBUG", b"INFO", b"LASTSAVE", b"LATENCY", b"LOLWUT", b"MEMORY", b"MONITOR",
-    b"OBJECT", b"ROLE", b"SCAN", b"SLOWLOG", b"TIME", b"RANDOMKEY", b"PFDEBUG",
+    b"HSCAN", b"OBJECT", b"ROLE", b"SCAN", b"SLOWLOG", b"TIME", b"RANDOMKEY", b"PFDEBUG",
 }  # fmt: skip
 # One child at a time, and whether there is one is a matter of luck.
 CHILDREN = {b"BGREWRITEAOF", b"BGSAVE", b"SAVE"}
@@ -174,9 +178,33 @@ def pair(server_binary, reference_binary):
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_errors_are_those_of_redis(pair, seed, protocol, calls):
     """Every call gets the same reply, word for word when it is an error, and leaves the same keys."""
+    count = compare_calls(pair, seed, protocol, calls)
+    assert count > 100 * calls
+    figure(count, "calls with bad input compared")
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_errors_of_newer_commands_are_those_of_redis(server_binary, newer_binary, known_commands, seed, protocol, calls):
+    """What only a newer redis-server knows of hashes."""
+    newer = [(name.encode(),) for name in FIELD_TIMES if name in known_commands]
+    if not newer:
+        pytest.skip("this server's fields have no times to live")
+    with servers_pair.open_pair(server_binary, newer_binary) as pair:
+        count = compare_calls(pair, seed, protocol, calls, newer)
+    assert count > 8 * calls
+    figure(count, "calls with bad input compared with a newer redis-server")
+
+
+def compare_calls(pair, seed, protocol, calls, names=None):
+    """Of the commands of these names, None: of all that both servers know; how many calls there were."""
     ours, theirs = Caller(pair.ours), Caller(pair.theirs)
+    for one, other in ((ours, theirs), (theirs, ours)):
+        one.names = [name for name in one.names if name in other.names]
+    ours.reset()
+    theirs.reset()
     rules = comparing.Rules()
-    known = dict(theirs.commands())
+    rules.newer = names is not None
+    known = names or dict(theirs.commands())
     count = 0
     for call in each_call(ours, seed, calls, known):
         if is_other(call):
@@ -187,8 +215,7 @@ def test_errors_are_those_of_redis(pair, seed, protocol, calls):
         assert alike, f"{call}\n   ours: {our}\n theirs: {their}"
         changes = changed(ours), changed(theirs)
         assert changes[0] == changes[1], f"{call} changed keys in one of the two: {changes}"
-    assert count > 100 * calls
-    figure(count, "calls with bad input compared")
+    return count
 
 
 # None for a moment in which it would end the test: these have tests of their own.

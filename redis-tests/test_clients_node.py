@@ -45,6 +45,14 @@ def test_ioredis(node_folder, server):
     run_script(node_folder, "check_ioredis.mjs", server.socket, server.port)
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_hashes(node_folder, known_commands, server, protocol):
+    """Of both, with the times to live of fields where the server has them."""
+    if "hset" not in known_commands:
+        pytest.skip("this server has no hashes")
+    run_script(node_folder, "check_hashes.mjs", server.socket, protocol, "times" if "hsetex" in known_commands else "none")
+
+
 def test_redis_memory_server(node_folder, server_binary):
     """Finds the program by its output, gives it a port, and stops it."""
     run_script(node_folder, "check_memory_server.mjs", server_binary)

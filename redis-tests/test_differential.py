@@ -55,14 +55,13 @@ def test_values_that_become_large(server_binary, reference_binary, seed, request
 
 
 @pytest.fixture
-def knows_hashes(start_server):
-    with start_server().connect() as connection:
-        if not connection.call("COMMAND", "INFO", "hexpire")[0]:
-            pytest.skip("this server's fields have no times to live")
+def field_times(known_commands):
+    if "hexpire" not in known_commands:
+        pytest.skip("this server's fields have no times to live")
 
 
 @pytest.mark.parametrize("restart_every", [None, 2000])
-def test_times_of_fields(server_binary, newer_binary, knows_hashes, seed, request, restart_every):
+def test_times_of_fields(server_binary, newer_binary, field_times, seed, request, restart_every):
     """Hashes whose fields have times to live, compared with a redis-server that has them, too."""
     commands = 500_000 if request.config.getoption("--full") else 15_000
     found = run(seed, commands, server_binary, newer_binary, types=["hash"], against=newer_binary, restart_every=restart_every)

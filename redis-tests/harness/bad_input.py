@@ -22,7 +22,21 @@ STATE = [
     ("SETRANGE", "bits", 2, b"\x0f\xf0"),
     ("PFADD", "sketch", "a", "b", "c"),
 ]
-KEYS = [as_bytes(command[1]) for command in STATE] + [b"missing", b"other", b"*"]
+# For a server that has hashes; with times, for one whose fields have some.
+HASHES = [
+    ("HSET", "hash", "text", "hello world", "number", "10", "", "nothing", "highest", "9223372036854775807"),
+    ("HSET", "table", "text", "x" * 100, "number", "1.5", b"\x00\xff\r\n", b"\xff\x00\r\n"),
+    ("HSET", "one field", "value", "1"),
+]
+TIMES_OF_FIELDS = [("HEXPIREAT", "hash", 10**10, "FIELDS", 1, "text"), ("HEXPIREAT", "table", 10**10, "FIELDS", 1, "number")]
+KEYS = [as_bytes(command[1]) for command in STATE + HASHES] + [b"missing", b"other", b"*"]
+
+
+def state(names):
+    """Commands that make it, for a server that knows commands of these names."""
+    return STATE + (HASHES if b"hset" in names else []) + (TIMES_OF_FIELDS if b"hexpireat" in names else [])
+
+
 
 # No number from 1 to 99999: as a time to live it would pass while the test runs. None that an offset may be, and that
 # would take a lot of memory.
@@ -88,7 +102,7 @@ class Calls(Chooser):
             return [b"%d" % self.pick([0, 1, 2, 3, 7, 100, -1, -3])]
         if kind == b"double":
             return [self.pick([b"1", b"0.5", b"-2.25", b"1e2"])]
-        return [self.pick([b"value", b"text", b"*", b"10", b"u8"])]
+        return [self.pick([b"value", b"text", b"number", b"*", b"10", b"u8"])]
 
     def harm(self, call):
         """Never the command's name."""

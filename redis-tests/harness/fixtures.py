@@ -91,6 +91,17 @@ def flavor(server_binary):
 
 
 @pytest.fixture(scope="session")
+def known_commands(server_binary):
+    """Names of the commands that the server under test has."""
+    server = servers.Server(server_binary).start()
+    try:
+        with server.connect() as connection:
+            return {name.decode() for name in connection.call("COMMAND", "LIST")}
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
 def reference_binary():
     found = servers.find_binary("redis-server")
     if found is None:
