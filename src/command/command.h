@@ -43,6 +43,7 @@ enum command_flag {
 enum command_trait {
     TRAIT_STORES_VALUES = 1 << 0, /* its arguments but keys become values as they are, or nothing */
     TRAIT_KEEPS_VALUES = 1 << 1,  /* never looks at the bytes of values */
+    TRAIT_STREAM_ONLY = 1 << 12,  /* the log has it; to clients there is no such command */
     TRAIT_READS_ALL = 1 << 2, /* tells of keys that it does not name: its reply waits for the whole stream */
 
     /* Transactions. */

@@ -63,7 +63,7 @@ static void slots_grow(struct command_table *table)
     mem_free(table->slots);
     table->slot_count *= 2;
     table->slots = mem_alloc_zero(table->slot_count * sizeof(*table->slots));
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count + table->hidden_count; i++)
         table->slots[slot_of(table, slice_of(table->entries[i]->full_name))] = table->entries[i];
 }
 
@@ -99,7 +99,7 @@ static void entry_init(struct command_table *table, struct command_entry *entry,
     memcpy(entry->full_name + parent_size, command->name, size + 1);
 }
 
-static void table_add(struct command_table *table, const struct command *command)
+static struct command_entry *table_add(struct command_table *table, const struct command *command)
 {
     struct command_entry *entry = mem_alloc_zero(sizeof(*entry));
     entry_init(table, entry, command, NULL);
@@ -108,22 +108,19 @@ static void table_add(struct command_table *table, const struct command *command
     for (size_t i = 0; i < command->subcommand_count; i++)
         entry_init(table, &entry->children[i], &command->subcommands[i], entry);
 
-    if ((table->count + 1) * 2 > table->slot_count)
+    if ((table->count + table->hidden_count + 1) * 2 > table->slot_count)
         slots_grow(table);
     size_t slot = slot_of(table, slice_of(entry->full_name));
-    ASSERT(!table->slots[slot] && table->hidden_count == 0);
+    ASSERT(!table->slots[slot]);
     table->slots[slot] = entry;
-    if (table->count == table->capacity) {
+    if (table->count + table->hidden_count == table->capacity) {
         table->capacity = table->capacity ? table->capacity * 2 : 64;
         table->entries = mem_realloc(table->entries, table->capacity * sizeof(*table->entries));
     }
+    /* In front of the hidden ones, whose order is nobody's concern. */
+    table->entries[table->count + table->hidden_count] = table->entries[table->count];
     table->entries[table->count++] = entry;
-}
-
-void command_table_add(struct command_table *table, const struct command *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        table_add(table, &rows[i]);
+    return entry;
 }
 
 struct command_entry *command_table_find(const struct command_table *table, struct slice name)
@@ -158,6 +155,29 @@ static void table_hide(struct command_table *table, struct command_entry *entry)
     table->hidden_count++;
 }
 
+/* Under a name that clients call it by, if it has one. */
+static void table_call(struct command_table *table, struct command_entry *entry, struct slice name)
+{
+    if (!entry->called) {
+        table->renamed =
+            mem_realloc(table->renamed, (table->renamed_count + 1) * sizeof(struct command_entry *));
+        table->renamed[table->renamed_count++] = entry;
+    }
+    mem_free(entry->called);
+    entry->called = slice_to_cstring(name);
+    if (name.size == 0)
+        table_hide(table, entry);
+}
+
+void command_table_add(struct command_table *table, const struct command *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct command_entry *entry = table_add(table, &rows[i]);
+        if (rows[i].traits & TRAIT_STREAM_ONLY)
+            table_call(table, entry, slice_make(NULL, 0));
+    }
+}
+
 const char *command_table_rename(struct command_table *table, struct slice from, struct slice to)
 {
     struct command_entry *entry = command_table_find_called(table, from);
@@ -165,15 +185,7 @@ const char *command_table_rename(struct command_table *table, struct slice from,
         return "no such command";
     if (to.size > 0 && command_table_find_called(table, to))
         return "there is a command of the new name already";
-    if (!entry->called) {
-        table->renamed =
-            mem_realloc(table->renamed, (table->renamed_count + 1) * sizeof(struct command_entry *));
-        table->renamed[table->renamed_count++] = entry;
-    }
-    mem_free(entry->called);
-    entry->called = slice_to_cstring(to);
-    if (to.size == 0)
-        table_hide(table, entry);
+    table_call(table, entry, to);
     return NULL;
 }
 

@@ -8,12 +8,14 @@
 #include "base/diag.h"
 #include "base/number.h"
 #include "command/effect.h"
+#include "command/whole.h"
 #include "command/world.h"
 #include "engine/private.h"
-#include "resp/request.h"
 
 /* The buffer is offered to the writer every so many keys; the writer decides when it makes a frame. */
 #define KEYS_BETWEEN_FLUSHES 64
+/* Or as soon as it has so many. */
+#define FLUSH_BYTES (1 << 20)
 
 struct dump {
     struct base_writer *writer;
@@ -36,38 +38,36 @@ static void dump_flush(struct dump *dump, int next_database, bool last)
     atomic_store_explicit(&dump->progress->bytes, dump->bytes, memory_order_relaxed);
 }
 
-/* A SET whose value lies in a file of its own. */
-static void dump_value(struct dump *dump, int argc, const struct slice *argv, struct blob *blob)
+/* A string whose value lies in a file of its own: it is named again instead of written. */
+static bool dump_value(struct whole_writer *writer, struct blob *blob, struct slice key)
 {
-    request_append_count(dump->buffer, argc);
-    for (int i = 0; i < argc; i++) {
-        if (i != 2) {
-            request_append_argument(dump->buffer, argv[i]);
-            continue;
-        }
-        request_append_size(dump->buffer, blob->size);
-        dump->error = base_writer_value(dump->writer, blob, argv[1]);
-        if (dump->error)
-            return;
-        request_append_end(dump->buffer);
-    }
+    struct dump *dump = writer->context;
+    dump->error = base_writer_value(dump->writer, blob, key);
+    return dump->error == 0;
+}
+
+/* Between two pieces of a large collection. */
+static bool dump_piece(struct whole_writer *writer)
+{
+    struct dump *dump = writer->context;
+    if (dump->buffer->size > FLUSH_BYTES)
+        dump_flush(dump, dump->database, false);
+    writer->buffer = dump->buffer;
+    return dump->error == 0;
 }
 
 static void dump_entry(void *context, struct entry *entry)
 {
     struct dump *dump = context;
-    char scratch[STRING_SCRATCH];
-    char digits[INT64_TEXT_MAX];
     if (dump->error)
         return;
-    struct slice argv[5];
-    int argc = entry_set_command(entry, scratch, digits, argv);
-    struct blob *blob = entry_blob(entry);
-    if (blob && blob->origin)
-        dump_value(dump, argc, argv, blob);
-    else
-        request_append(dump->buffer, argc, argv);
-    if (++dump->keys % KEYS_BETWEEN_FLUSHES == 0 || dump->buffer->size > (1 << 20))
+    struct whole_writer writer = {.buffer = dump->buffer,
+                                  .form = WHOLE_PACKED,
+                                  .context = dump,
+                                  .flush = dump_piece,
+                                  .value = dump_value};
+    whole_write(&writer, entry);
+    if (++dump->keys % KEYS_BETWEEN_FLUSHES == 0 || dump->buffer->size > FLUSH_BYTES)
         dump_flush(dump, dump->database, false);
 }
 

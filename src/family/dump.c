@@ -1,153 +1,18 @@
-/* DUMP and RESTORE: a value as bytes that redis-server understands, too. They are an object of its RDB
- * format, version and checksum behind it:
- *
- *     1 byte   type; 0: string
- *     ...      the string, see below
- *     2 bytes  version of the format, little endian
- *     8 bytes  CRC-64 of all before, little endian (base/crc64.h)
- *
- * A string begins with a length, whose first two bits tell its form:
- *
- *     00nnnnnn                    n bytes
- *     01nnnnnn nnnnnnnn           n bytes, the higher bits first
- *     10000000 and 4 bytes        n bytes, big endian
- *     10000001 and 8 bytes        n bytes, big endian
- *     11000000 and 1 byte         an integer, which stands for its decimal digits
- *     11000001 and 2 bytes        the same, little endian
- *     11000010 and 4 bytes        the same
- *     11000011, length, length    compressed by LZF: compressed size, size, the compressed bytes
- *
- * Strings of 11 bytes at the most are made integers where they are one; longer ones than 20 bytes are
- * compressed where that makes them shorter. */
-#include <liblzf/lzf.h>
-
-#include "base/crc64.h"
+/* DUMP and RESTORE: a value as bytes that redis-server understands, too (rdb/rdb_value.h). And DKV.LOAD, by
+ * which a base of the log has collections as the blocks that they are. */
 #include "base/memory.h"
+#include "base/number.h"
 #include "command/args.h"
 #include "command/effect.h"
 #include "command/event.h"
+#include "command/large.h"
 #include "command/lookup.h"
-#include "family/dump.h"
+#include "command/whole.h"
 #include "family/expire.h"
 #include "family/families.h"
-#include "family/string_key.h"
-#include "store/entry.h"
-
-#define TYPE_STRING 0
-/* What strings are written as since long: what redis-server 7.0 writes, and all after it read. */
-#define VERSION     10
-#define VERSION_MAX 11
-#define FOOTER_SIZE (2 + sizeof(uint64_t))
-
-#define INTEGER_TEXT_MAX   11
-#define COMPRESSED_FROM    21
-#define COMPRESSION_GAIN   4  /* bytes that it has to save */
-#define COMPRESSION_FACTOR 88 /* LZF makes three bytes of 264 at the most */
-#define LENGTH_SIZE_MAX    9
-
-enum length_form { LENGTH_6, LENGTH_14, LENGTH_WIDE, LENGTH_SPECIAL };
-enum special { SPECIAL_INT8, SPECIAL_INT16, SPECIAL_INT32, SPECIAL_LZF };
-#define WIDE_32 0x80
-#define WIDE_64 0x81
-
-/* --- writing ------------------------------------------------------------------------------------------- */
-
-static void append_little_endian(struct buffer *out, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        buffer_append_char(out, (char)(value >> (8 * i)));
-}
-
-static void append_big_endian(struct buffer *out, uint64_t value, size_t size)
-{
-    for (size_t i = size; i-- > 0;)
-        buffer_append_char(out, (char)(value >> (8 * i)));
-}
-
-static void append_length(struct buffer *out, uint64_t length)
-{
-    if (length < 1 << 6) {
-        buffer_append_char(out, (char)length);
-    } else if (length < 1 << 14) {
-        append_big_endian(out, LENGTH_14 << 14 | length, 2);
-    } else if (length <= UINT32_MAX) {
-        buffer_append_char(out, (char)WIDE_32);
-        append_big_endian(out, length, 4);
-    } else {
-        buffer_append_char(out, (char)WIDE_64);
-        append_big_endian(out, length, 8);
-    }
-}
-
-static bool append_integer(struct buffer *out, struct slice value)
-{
-    int64_t number;
-    if (value.size > INTEGER_TEXT_MAX || !int64_parse(value, &number) || number != (int32_t)number)
-        return false;
-    enum special form = number == (int8_t)number    ? SPECIAL_INT8
-                        : number == (int16_t)number ? SPECIAL_INT16
-                                                    : SPECIAL_INT32;
-    buffer_append_char(out, (char)(LENGTH_SPECIAL << 6 | form));
-    append_little_endian(out, (uint64_t)number, (size_t)1 << form);
-    return true;
-}
-
-/* The compressed bytes are made behind the longest header there may be, and moved up to the one that they
- * get. */
-static bool append_compressed(struct buffer *out, struct slice value)
-{
-    size_t header_max = 1 + 2 * LENGTH_SIZE_MAX;
-    if (value.size < COMPRESSED_FROM || value.size > UINT32_MAX)
-        return false;
-    size_t room = value.size - COMPRESSION_GAIN;
-    size_t begin = out->size;
-    buffer_reserve(out, header_max + room);
-    unsigned size =
-        lzf_compress(value.data, (unsigned)value.size, out->data + begin + header_max, (unsigned)room);
-    if (size == 0)
-        return false;
-    buffer_append_char(out, (char)(LENGTH_SPECIAL << 6 | SPECIAL_LZF));
-    append_length(out, size);
-    append_length(out, value.size);
-    memmove(out->data + out->size, out->data + begin + header_max, size);
-    out->size += size;
-    return true;
-}
-
-static void append_string(struct buffer *out, struct slice value, bool compress)
-{
-    if (append_integer(out, value) || (compress && append_compressed(out, value)))
-        return;
-    append_length(out, value.size);
-    buffer_append_slice(out, value);
-}
-
-void dump_append(struct buffer *out, const struct world *world, const struct entry *entry)
-{
-    char scratch[STRING_SCRATCH];
-    struct slice value = string_value(entry, scratch);
-    size_t begin = out->size;
-    buffer_reserve(out, value.size + 1 + 3 * LENGTH_SIZE_MAX + FOOTER_SIZE);
-    buffer_append_char(out, TYPE_STRING);
-    append_string(out, value, world->settings.dump_compressed);
-    append_little_endian(out, VERSION, 2);
-    append_little_endian(out, crc64(0, out->data + begin, out->size - begin), sizeof(uint64_t));
-}
-
-size_t dump_value_size(const struct world *world, const struct entry *entry)
-{
-    struct buffer out = {0};
-    char scratch[STRING_SCRATCH];
-    if (entry_form(entry) == FORM_BLOB) {
-        append_length(&out, string_size(entry));
-        out.size += string_size(entry);
-    } else {
-        append_string(&out, string_value(entry, scratch), world->settings.dump_compressed);
-    }
-    size_t size = out.size;
-    buffer_free(&out);
-    return size;
-}
+#include "rdb/rdb_hash.h"
+#include "rdb/rdb_value.h"
+#include "store/value_hash.h"
 
 static void dump_command(struct call *call)
 {
@@ -157,131 +22,11 @@ static void dump_command(struct call *call)
         reply_null(call->reply);
         return;
     }
-    if (!call_check_type(call, entry, VALUE_STRING))
+    if (!call_memory(call, 2 * entry_memory(entry)))
         return;
-    if (!call_memory(call, 2 * string_size(entry)))
-        return;
-    dump_append(&dump, call->world, entry);
+    rdb_append_payload(&dump, entry, call->world->settings.dump_compressed);
     reply_bulk(call->reply, buffer_slice(&dump));
     buffer_free(&dump);
-}
-
-/* --- reading ------------------------------------------------------------------------------------------- */
-
-/* A string that was read: in the payload, in digits, or in a blob of its own. */
-struct loaded {
-    struct slice value;
-    char digits[INT64_TEXT_MAX];
-    struct blob *blob; /* NULL: none */
-};
-
-/* Takes size bytes off the front. */
-static bool take(struct slice *rest, uint64_t size, struct slice *taken)
-{
-    if (size > rest->size)
-        return false;
-    *taken = slice_make(rest->data, (size_t)size);
-    *rest = slice_make(rest->data + size, rest->size - (size_t)size);
-    return true;
-}
-
-static uint64_t big_endian(struct slice bytes)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < bytes.size; i++)
-        value = value << 8 | (unsigned char)bytes.data[i];
-    return value;
-}
-
-static uint64_t little_endian(struct slice bytes)
-{
-    uint64_t value = 0;
-    for (size_t i = bytes.size; i-- > 0;)
-        value = value << 8 | (unsigned char)bytes.data[i];
-    return value;
-}
-
-/* A length, or what is special about the string. */
-static bool length_read(struct slice *rest, uint64_t *length, bool *is_special)
-{
-    struct slice taken;
-    if (!take(rest, 1, &taken))
-        return false;
-    unsigned byte = (unsigned char)taken.data[0];
-    enum length_form form = (enum length_form)(byte >> 6);
-    *is_special = form == LENGTH_SPECIAL;
-    *length = byte & 0x3f;
-    if (form == LENGTH_6 || form == LENGTH_SPECIAL)
-        return true;
-    if (form == LENGTH_WIDE && byte != WIDE_32 && byte != WIDE_64)
-        return false;
-    size_t size = form == LENGTH_14 ? 1 : byte == WIDE_32 ? 4 : 8;
-    if (!take(rest, size, &taken))
-        return false;
-    *length = form == LENGTH_14 ? *length << 8 | big_endian(taken) : big_endian(taken);
-    return true;
-}
-
-static bool integer_read(struct slice *rest, enum special form, struct loaded *loaded)
-{
-    struct slice taken;
-    if (!take(rest, UINT64_C(1) << form, &taken))
-        return false;
-    uint64_t bits = little_endian(taken);
-    int64_t number = form == SPECIAL_INT8    ? (int8_t)bits
-                     : form == SPECIAL_INT16 ? (int16_t)bits
-                                             : (int32_t)bits;
-    loaded->value = slice_make(loaded->digits, int64_format(loaded->digits, number));
-    return true;
-}
-
-/* What the sizes promise is believed only as far as it can be, so that a few bytes cannot ask for much
- * memory. A size that is marked as special counts as its lower six bits, as it does in Redis. */
-static bool compressed_read(struct slice *rest, uint64_t size_max, struct loaded *loaded)
-{
-    struct slice taken;
-    uint64_t compressed_size;
-    uint64_t size;
-    bool is_special;
-    if (!length_read(rest, &compressed_size, &is_special) || !length_read(rest, &size, &is_special) ||
-        !take(rest, compressed_size, &taken))
-        return false;
-    if (size == 0 || size > UINT32_MAX || size > size_max || compressed_size > UINT32_MAX ||
-        size / COMPRESSION_FACTOR > compressed_size)
-        return false;
-    loaded->blob = blob_new((size_t)size);
-    if (!loaded->blob)
-        return false;
-    loaded->blob->size = (size_t)size;
-    loaded->value = blob_slice(loaded->blob);
-    return lzf_decompress(taken.data, (unsigned)taken.size, loaded->blob->data, (unsigned)size) == size;
-}
-
-/* The string in a payload. Nobody looks whether it ends where the footer begins, as nobody does in Redis.
- * loaded->blob is the caller's to drop, also on failure. */
-static bool string_read(struct slice rest, uint64_t size_max, struct loaded *loaded)
-{
-    struct slice type;
-    uint64_t length;
-    bool is_special;
-    *loaded = (struct loaded){.blob = NULL};
-    if (!take(&rest, 1, &type) || type.data[0] != TYPE_STRING || !length_read(&rest, &length, &is_special))
-        return false;
-    if (!is_special)
-        return length <= size_max && take(&rest, length, &loaded->value);
-    if (length == SPECIAL_LZF)
-        return compressed_read(&rest, size_max, loaded);
-    return length < SPECIAL_LZF && integer_read(&rest, (enum special)length, loaded);
-}
-
-static bool footer_is_right(struct slice payload)
-{
-    if (payload.size < FOOTER_SIZE)
-        return false;
-    size_t size = payload.size - FOOTER_SIZE;
-    uint64_t version = little_endian(slice_make(payload.data + size, 2));
-    uint64_t checksum = little_endian(slice_make(payload.data + size + 2, sizeof(uint64_t)));
-    return version <= VERSION_MAX && crc64(0, payload.data, size + 2) == checksum;
 }
 
 /* --- RESTORE ------------------------------------------------------------------------------------------- */
@@ -366,8 +111,21 @@ static void effect_restore(struct call *call, int64_t at_ms)
     effect_command(call, call->session->database, sizeof(argv) / sizeof(argv[0]), argv);
 }
 
+/* The value in the place of what the key holds: call_store_string's like for any type. */
+static struct entry *put(struct call *call, uint64_t hash, struct rdb_value *value, int64_t at_ms)
+{
+    struct entry *entry = rdb_put_value(call->db, call->argv[1], hash, value, at_ms);
+    if (!entry) {
+        call_memory_error(call);
+        return NULL;
+    }
+    call_changed(call, call->argv[1], hash);
+    large_changed(call->world, entry);
+    return entry;
+}
+
 static void restore(struct call *call, const struct restore_options *options, int64_t at_ms,
-                    const struct loaded *loaded)
+                    struct rdb_value *value)
 {
     uint64_t hash = call_hash(call, 1);
     struct entry *entry = lookup_write(call, call->argv[1], hash);
@@ -377,18 +135,13 @@ static void restore(struct call *call, const struct restore_options *options, in
         reply_ok(call->reply);
         return;
     }
-    bool replaces = entry != NULL;
-    if (loaded->blob)
-        entry = call_store_blob(call, 1, loaded->blob, STRING_FORM_BEST, at_ms);
-    else
-        entry = call_store_string(call, 1, loaded->value, STRING_FORM_BEST, at_ms);
+    entry = put(call, hash, value, at_ms);
     if (!entry)
         return;
     set_use(call, entry, options);
     effect_restore(call, at_ms);
     /* Redis deletes what was there and adds it anew. */
-    if (replaces)
-        call_notify(call, NOTIFY_NEW, "new", call->argv[1]);
+    call_notify(call, NOTIFY_NEW, "new", call->argv[1]);
     call_notify(call, NOTIFY_GENERIC, "restore", call->argv[1]);
     reply_ok(call->reply);
 }
@@ -396,7 +149,8 @@ static void restore(struct call *call, const struct restore_options *options, in
 static void restore_command(struct call *call)
 {
     struct restore_options options;
-    struct loaded loaded;
+    struct rdb_value value;
+    struct slice rest;
     int64_t at_ms;
     if (!options_read(call, &options))
         return;
@@ -406,16 +160,68 @@ static void restore_command(struct call *call)
     }
     if (!restore_time(call, options.absolute, &at_ms))
         return;
-    if (!footer_is_right(call->argv[3])) {
+    if (!rdb_payload_value(call->argv[3], &rest)) {
         reply_error(call->reply, "ERR DUMP payload version or checksum are wrong");
         return;
     }
     uint64_t size_max = call->session->replaying ? UINT64_MAX : call->world->settings.bulk_max;
-    if (string_read(call->argv[3], size_max, &loaded))
-        restore(call, &options, at_ms, &loaded);
-    else
-        reply_error(call->reply, "ERR Bad data format");
-    blob_drop(loaded.blob);
+    switch (rdb_read_value(&rest, size_max, database_hash_settings(call->db), &value)) {
+    case RDB_OK: restore(call, &options, at_ms, &value); break;
+    case RDB_BAD: reply_error(call->reply, "ERR Bad data format"); break;
+    case RDB_NO_MEMORY: call_memory_error(call); break;
+    }
+    rdb_value_drop(&value);
+}
+
+/* --- DKV.LOAD ------------------------------------------------------------------------------------------ */
+
+/* The words behind the value; a stream has them as this server writes them. */
+static bool load_options(struct call *call, int64_t *at_ms, bool *more)
+{
+    *at_ms = EXPIRE_NEVER;
+    *more = call->argc == 4 && slice_is(call->argv[3], "more");
+    if (call->argc == 3 || *more)
+        return true;
+    if (call->argc == 5 && slice_is(call->argv[3], "pxat"))
+        return call_int(call, 4, at_ms);
+    call_syntax_error(call);
+    return false;
+}
+
+static enum rdb_status load(struct call *call, struct slice rest, int64_t at_ms)
+{
+    struct rdb_value value;
+    enum rdb_status status = rdb_read_value(&rest, UINT64_MAX, database_hash_settings(call->db), &value);
+    if (status == RDB_OK && rest.size > 0)
+        status = RDB_BAD;
+    if (status == RDB_OK && !put(call, call_hash(call, 1), &value, at_ms))
+        status = RDB_NO_MEMORY;
+    rdb_value_drop(&value);
+    return status;
+}
+
+static enum rdb_status load_more(struct call *call, struct slice rest)
+{
+    uint64_t hash = call_hash(call, 1);
+    struct entry *entry = lookup_write(call, call->argv[1], hash);
+    if (!entry || entry_type(entry) != VALUE_HASH)
+        return RDB_BAD;
+    enum rdb_status status = rdb_read_hash_more(&rest, call->db, call->argv[1], hash, &entry);
+    call_changed(call, call->argv[1], hash);
+    return status == RDB_OK && rest.size > 0 ? RDB_BAD : status;
+}
+
+static void load_command(struct call *call)
+{
+    int64_t at_ms;
+    bool more;
+    if (!load_options(call, &at_ms, &more))
+        return;
+    switch (more ? load_more(call, call->argv[2]) : load(call, call->argv[2], at_ms)) {
+    case RDB_OK: reply_ok(call->reply); break;
+    case RDB_BAD: reply_error(call->reply, "ERR Bad data format"); break;
+    case RDB_NO_MEMORY: call_memory_error(call); break;
+    }
 }
 
 /* --- the table ----------------------------------------------------------------------------------------- */
@@ -466,5 +272,17 @@ const struct command dump_commands[] = {
      .internal = true,
      .complexity = "O(N) where N is the size of the value",
      .summary = "Is RESTORE, as the nodes of a cluster send it."},
+    {.name = "dkv.load",
+     .arity = -3,
+     .flags = CMD_WRITE | CMD_NOSCRIPT | CMD_NO_MULTI,
+     .traits = TRAIT_STREAM_ONLY,
+     .keys = {KEY_AT(1, KEY_OW | KEY_UPDATE)},
+     .function = load_command,
+     .arguments = "key#key0 value [PXAT=unix-time-milliseconds#unix-time] [MORE]",
+     .group = "generic",
+     .since = "7.2.0",
+     .internal = true,
+     .complexity = "O(N) where N is the size of the value",
+     .summary = "Makes a key from a block of the log's base."},
 };
 const size_t dump_command_count = sizeof(dump_commands) / sizeof(dump_commands[0]);

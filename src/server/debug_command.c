@@ -11,8 +11,11 @@
 #include "command/args.h"
 #include "command/effect.h"
 #include "command/lookup.h"
-#include "family/dump.h"
+#include "command/whole.h"
+#include "rdb/rdb_value.h"
 #include "server/server.h"
+#include "store/value_hash.h"
+#include "value/listpack.h"
 
 /* --- single keys and the process ----------------------------------------------------------------------- */
 
@@ -32,7 +35,6 @@ static void debug_sleep(struct call *call)
 
 static void debug_object(struct call *call)
 {
-    static const char *const encodings[] = {"int", "embstr", "raw"};
     struct entry *entry = lookup_inspect(call, call->argv[2], store_hash(call->world->store, call->argv[2]));
     if (!entry) {
         reply_error(call->reply, "ERR no such key");
@@ -42,7 +44,8 @@ static void debug_object(struct call *call)
     int64_t idle_ms = entry_idle_ms(entry, call->world->use_ms);
     snprintf(text, sizeof(text),
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
-             (void *)entry, encodings[string_encoding(entry)], dump_value_size(call->world, entry),
+             (void *)entry, entry_encoding_name(entry),
+             rdb_value_size(entry, call->world->settings.dump_compressed),
              (long long)((call->world->use_ms - idle_ms) / 1000 & 0xffffff), (long long)(idle_ms / 1000));
     reply_simple(call->reply, text);
 }
@@ -178,19 +181,26 @@ struct digest {
     uint64_t words[DIGEST_WORDS];
 };
 
-/* In any order of keys the same. Of a time to live only that there is one counts, as in Redis. */
+/* What a value and whether it has a time to live come to, in the digest's words; seeds: where they start
+ * from. Of a time to live only that there is one counts, as in Redis. */
+static void digest_value(struct digest *digest, const struct entry *entry, const uint64_t seeds[DIGEST_WORDS])
+{
+    bool expires = entry_expire_ms(entry) != EXPIRE_NEVER;
+    for (uint64_t i = 0; i < DIGEST_WORDS; i++)
+        digest->words[i] +=
+            whole_digest(entry, seeds[i], digest->call->world->now_ms) + (expires ? i + 1 : 0);
+}
+
+/* In any order of keys the same. */
 static void digest_add(void *context, struct entry *entry)
 {
     struct digest *digest = context;
-    char scratch[STRING_SCRATCH];
-    int64_t expire_ms = entry_expire_ms(entry);
+    uint64_t seeds[DIGEST_WORDS];
     if (world_hides(digest->call->world, entry))
         return;
-    for (uint64_t i = 0; i < DIGEST_WORDS; i++) {
-        uint64_t hash = hash_slice(entry_key(entry), i + (uint64_t)digest->database * DIGEST_WORDS);
-        hash = hash_slice(string_value(entry, scratch), hash);
-        digest->words[i] += hash + (expire_ms == EXPIRE_NEVER ? 0 : i + 1);
-    }
+    for (uint64_t i = 0; i < DIGEST_WORDS; i++)
+        seeds[i] = hash_slice(entry_key(entry), i + (uint64_t)digest->database * DIGEST_WORDS);
+    digest_value(digest, entry, seeds);
 }
 
 static void digest_format(const struct digest *digest, char text[DIGEST_TEXT + 16])
@@ -232,8 +242,10 @@ static void debug_digest_value(struct call *call)
         struct digest digest = {.call = call};
         struct entry *entry =
             lookup_inspect(call, call->argv[i], store_hash(call->world->store, call->argv[i]));
+        /* Equal values have equal digests, whatever their keys are. */
+        static const uint64_t seeds[DIGEST_WORDS] = {1, 2, 3};
         if (entry)
-            digest_add(&digest, entry);
+            digest_value(&digest, entry, seeds);
         digest_format(&digest, text);
         reply_simple(call->reply, text);
     }
@@ -337,9 +349,30 @@ static void debug_change_repl_id(struct call *call)
     reply_error(call->reply, "ERR the stream's id tells which log this is: it is not to be changed");
 }
 
+/* Where Redis prints it on its standard output, it goes to the log. */
 static void debug_listpack(struct call *call)
 {
-    reply_error(call->reply, "ERR Not a listpack encoded object.");
+    struct entry *entry = lookup_inspect(call, call->argv[2], store_hash(call->world->store, call->argv[2]));
+    struct slice listpack = slice_make(NULL, 0);
+    if (!entry) {
+        reply_error(call->reply, "ERR no such key");
+        return;
+    }
+    if (entry_type(entry) == VALUE_HASH)
+        listpack = entry_hash_listpack(entry);
+    if (listpack.size == 0) {
+        reply_error(call->reply, "ERR Not a listpack encoded object.");
+        return;
+    }
+    size_t index = 0;
+    diag(DIAG_NOTICE, "DEBUG LISTPACK: %zu bytes, %zu elements", listpack.size,
+         listpack_count(listpack.data));
+    for (size_t at = listpack_first(listpack.data); at; at = listpack_next(listpack.data, at), index++) {
+        char scratch[LISTPACK_SCRATCH];
+        struct slice text = listpack_text(listpack.data, at, scratch);
+        diag(DIAG_NOTICE, "DEBUG LISTPACK: element %zu at %zu: %.*s", index, at, quote_size(text), text.data);
+    }
+    reply_simple(call->reply, "Listpack structure printed on stdout");
 }
 
 static void debug_quicklist(struct call *call)

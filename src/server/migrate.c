@@ -20,7 +20,7 @@
 #include "command/effect.h"
 #include "command/event.h"
 #include "command/lookup.h"
-#include "family/dump.h"
+#include "rdb/rdb_value.h"
 #include "resp/request.h"
 #include "server/server.h"
 
@@ -152,7 +152,7 @@ static void append_key(struct migration *migration, int index, const struct entr
     int64_t expire_ms = entry_expire_ms(entry);
     if (expire_ms != EXPIRE_NEVER)
         left_ms = expire_ms - call->world->now_ms;
-    dump_append(&payload, call->world, entry);
+    rdb_append_payload(&payload, entry, call->world->settings.dump_compressed);
     request_append_count(&migration->out, migration->replace ? 5 : 4);
     request_append_argument(&migration->out, SLICE_LITERAL("RESTORE"));
     request_append_argument(&migration->out, call->argv[index]);

@@ -18,6 +18,7 @@
 #include "tools/json.h"
 #include "tools/outlet.h"
 #include "tools/payload.h"
+#include "tools/plain.h"
 #include "tools/scan.h"
 #include "tools/text.h"
 #include "tools/value_list.h"
@@ -46,6 +47,7 @@ struct viewer {
     int database; /* selected at the end of what was written as RESP; -1: none yet */
     int status;
     struct buffer scratch;
+    struct plain plain;
     struct outlet out;
     bool has_written; /* anything that could be seen */
     struct value_needs needs;
@@ -261,11 +263,33 @@ static void write_resp(struct viewer *viewer, const struct stream_command *comma
     fwrite(viewer->scratch.data, 1, viewer->scratch.size, viewer->out.file);
 }
 
+static void write_as_wanted(struct viewer *viewer, const struct stream_command *command)
+{
+    static void (*const writers[])(struct viewer *, const struct stream_command *) = {
+        [FORM_TEXT] = write_text, [FORM_RESP] = write_resp, [FORM_JSON] = write_json};
+    writers[viewer->form](viewer, command);
+}
+
+/* A block of a collection as the commands that make it; as it is, where it cannot be read. */
+static void write_plain(struct viewer *viewer, const struct stream_command *command)
+{
+    if (!plain_make(&viewer->plain, command->request)) {
+        write_as_wanted(viewer, command);
+        return;
+    }
+    struct request_reader reader = {.text = buffer_slice(&viewer->plain.text)};
+    while (request_reader_next(&reader) == REQUEST_READ) {
+        struct request request = {.argc = reader.argc, .argv = reader.argv};
+        struct stream_command plain = *command;
+        plain.request = &request;
+        write_as_wanted(viewer, &plain);
+    }
+    request_reader_free(&reader);
+}
+
 static bool write_command(void *context, const struct stream_command *command)
 {
     struct viewer *viewer = context;
-    static void (*const writers[])(struct viewer *, const struct stream_command *) = {
-        [FORM_TEXT] = write_text, [FORM_RESP] = write_resp, [FORM_JSON] = write_json};
     while (viewer->next < viewer->wanted_count && viewer->wanted[viewer->next].end <= command->lsn)
         viewer->next++;
     if (viewer->next == viewer->wanted_count)
@@ -273,7 +297,10 @@ static bool write_command(void *context, const struct stream_command *command)
     if (command->lsn < viewer->wanted[viewer->next].begin)
         return true;
     viewer->has_written = true;
-    writers[viewer->form](viewer, command);
+    if (plain_is_wanted(command->request))
+        write_plain(viewer, command);
+    else
+        write_as_wanted(viewer, command);
     return true;
 }
 
@@ -471,6 +498,7 @@ static int show(struct tool *tool, const struct options *options, enum form form
         viewer.status = tool_fail(tool, "cannot write the output");
     payload_reader_close(&viewer.payload);
     key_filter_close(&viewer.filter);
+    plain_free(&viewer.plain);
     buffer_free(&viewer.scratch);
     buffer_free(&viewer.gone);
     value_needs_free(&viewer.needs);

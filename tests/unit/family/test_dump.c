@@ -148,7 +148,8 @@ static void test_payloads(void **state)
     static const char wrong[] = "-ERR DUMP payload version or checksum are wrong\r\n";
     CHECK("\0\3abc", 6, ok);
     CHECK("\0\3abc", 11, ok);
-    CHECK("\0\3abc", 12, wrong);
+    CHECK("\0\3abc", 12, ok);
+    CHECK("\0\3abc", 13, wrong);
     CHECK("\0\3abc", 0xffff, wrong);
     CHECK("\1\3abc", 10, bad);
     CHECK("\0\3abc and more", 10, ok);
