@@ -4,6 +4,8 @@
 
 #include "command/evict.h"
 #include "command/world.h"
+#include "store/remains.h"
+#include "store/value_hash.h"
 
 #define KEY_MEMORY 100
 
@@ -247,6 +249,75 @@ static void object_tells_what_is_remembered(void **state)
     dialog_end(&dialog);
 }
 
+/* What the store has handed over to be freed later is as good as gone: while it is still in memory, no more
+ * than what had to go goes. */
+static struct {
+    struct remains *remains;
+    size_t bytes;
+} kept;
+
+static void keep_remains(void *context, struct remains *remains)
+{
+    (void)context;
+    assert_null(kept.remains);
+    kept.remains = remains;
+    kept.bytes = 100 * KEY_MEMORY;
+}
+
+static size_t kept_bytes(const struct world *world)
+{
+    (void)world;
+    return kept.bytes;
+}
+
+static size_t memory_with_kept(const struct world *world)
+{
+    const struct database *db = store_database(world->store, 0);
+    bool has_large = database_parts_size(db) > 0;
+    return memory_by_keys(world) + (has_large ? 99 * KEY_MEMORY : 0) + kept.bytes;
+}
+
+static void what_is_being_freed_counts_as_gone(void **state)
+{
+    (void)state;
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    for (int key = 0; key < 50; key++)
+        say(&dialog, "set k%d v", key);
+    struct store *store = dialog.world->store;
+    struct database *db = store_database(store, 0);
+    struct slice large = slice_of("large");
+    uint64_t hash = store_hash(store, large);
+    struct entry *entry = NULL;
+    for (int field = 0; field < 10000; field++) {
+        char name[16];
+        int size = snprintf(name, sizeof(name), "%d", field);
+        entry = database_hash_set(db, large, hash, entry, slice_make(name, (size_t)size), slice_of("value"),
+                                  dialog.world->now_ms + 1000000, 0)
+                    .entry;
+    }
+    database_set_expire(db, entry, dialog.world->now_ms + 10);
+
+    kept.bytes = 0;
+    store_set_free_later(store, keep_remains, NULL);
+    limit(&dialog, 60, EVICT_VOLATILE_TTL);
+    dialog.world->memory_used = memory_with_kept;
+    dialog.world->free_later_bytes = kept_bytes;
+    assert_int_equal(evict_memory(dialog.world), 150 * KEY_MEMORY);
+    for (int turn = 0; turn < 3; turn++) {
+        assert_int_equal(world_evict(dialog.world), EVICT_OK);
+        assert_int_equal(dialog.world->stats.evicted, 1);
+        assert_int_equal(memory_with_kept(dialog.world), 150 * KEY_MEMORY);
+        assert_int_equal(evict_memory(dialog.world), 50 * KEY_MEMORY);
+    }
+    assert_non_null(kept.remains);
+    remains_free(kept.remains);
+    kept.remains = NULL;
+    kept.bytes = 0;
+    assert_int_equal(world_evict(dialog.world), EVICT_OK);
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +328,7 @@ int main(void)
         cmocka_unit_test(the_soonest_to_expire_go_first),
         cmocka_unit_test(a_candidate_that_is_used_stays),
         cmocka_unit_test(object_tells_what_is_remembered),
+        cmocka_unit_test(what_is_being_freed_counts_as_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -598,10 +598,198 @@ static void random_operations_agree_with_the_model(void **state)
     assert_int_equal(memory_used(), before);
 }
 
+/* --- large pieces --- */
+
+static struct entry *set_large(struct store *store, struct database *db, const char *key)
+{
+    static char large[LARGE_PIECE + 1000];
+    return test_set(store, db, slice_of(key), slice_make(large, sizeof(large)), EXPIRE_NEVER);
+}
+
+/* Whatever replaces or deletes a string of many MiB hands its bytes over, unless others have them, too. */
+static void large_strings_are_handed_over(void **state)
+{
+    (void)state;
+    static struct model model;
+    test_random(&model.random, "large");
+    size_t before = memory_used();
+    struct store *store = test_store(2, NULL);
+    struct database *db = store_database(store, 0);
+    store_set_free_later(store, take_remains, &model);
+    size_t expected = 0;
+
+    set_large(store, db, "a");
+    set_large(store, db, "a");
+    assert_int_equal(model.handed, ++expected);
+    test_set(store, db, slice_of("a"), slice_of("small"), 5);
+    assert_int_equal(model.handed, ++expected);
+    set_large(store, db, "a");
+    database_set_int(db, slice_of("a"), store_hash(store, slice_of("a")), 5, EXPIRE_NEVER);
+    assert_int_equal(model.handed, ++expected);
+    set_large(store, db, "a");
+    database_hash_set(db, slice_of("h"), store_hash(store, slice_of("h")), NULL, slice_of("f"), slice_of("v"),
+                      1, 0);
+    database_move_entry(db, test_find(store, db, slice_of("h")), db, slice_of("a"));
+    assert_int_equal(model.handed, ++expected);
+
+    /* Of two that share the bytes, the last. */
+    struct entry *entry = set_large(store, db, "a");
+    database_copy_entry(db, entry, store_database(store, 1), slice_of("copy"));
+    assert_true(test_delete(store, db, slice_of("a")));
+    assert_int_equal(model.handed, expected);
+    assert_true(test_delete(store, store_database(store, 1), slice_of("copy")));
+    assert_int_equal(model.handed, ++expected);
+
+    /* A large field makes a hash of one field expensive. */
+    static char value[LARGE_PIECE];
+    struct slice key = slice_of("h");
+    database_hash_set(db, key, store_hash(store, key), NULL, slice_of("f"), slice_make(value, sizeof(value)),
+                      FIELD_NEVER, 0);
+    database_put_hash_listpack(db, key, store_hash(store, key),
+                               slice_make("\x0b\0\0\0\x02\0\x01\x01\x01\x01\xff", 11), HASH_LISTPACK,
+                               EXPIRE_NEVER);
+    assert_int_equal(model.handed, ++expected);
+
+    /* Nobody to take it, and nothing that is worth it. */
+    for (struct remains *remains = model.remains; remains != NULL; remains = remains->next)
+        assert_true(remains->bytes >= LARGE_PIECE && remains->objects == 1);
+    store_set_free_later(store, NULL, NULL);
+    set_large(store, db, "a");
+    assert_true(test_delete(store, db, slice_of("a")));
+    assert_int_equal(model.handed, expected);
+    free_remains(&model);
+    store_free(store);
+    assert_int_equal(memory_used(), before);
+}
+
+/* --- one thing at a time --- */
+
+static struct entry *hash_set_field(struct store *store, struct database *db, const char *key,
+                                    const char *name, const char *value, int64_t expire_ms)
+{
+    uint64_t hash = store_hash(store, slice_of(key));
+    struct entry *entry = database_find(db, slice_of(key), hash);
+    return database_hash_set(db, slice_of(key), hash, entry, slice_of(name), slice_of(value), expire_ms, 0)
+        .entry;
+}
+
+/* A hash goes from its entry to a block of its own, at the limits that are set, and stays there. */
+static void small_hashes_lie_in_their_entries(void **state)
+{
+    (void)state;
+    struct store *store = test_store(1, NULL);
+    struct database *db = store_database(store, 0);
+    store_set_hash_limits(store, 200, 64);
+    struct entry *entry = NULL;
+    for (int i = 0; i < 300; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "field:%04d", i);
+        entry = hash_set_field(store, db, "key", name, "value", FIELD_NEVER);
+        size_t listpack = PACKED_HASH_EMPTY_BYTES + (size_t)(i + 1) * (12 + 7);
+        assert_int_equal(entry_form(entry), listpack <= HASH_INLINE_MAX ? FORM_INLINE : FORM_BLOCK);
+        assert_string_equal(entry_encoding_name(entry), i < 200 ? "listpack" : "hashtable");
+        if (i < 200)
+            assert_int_equal(entry_hash_listpack(entry).size, listpack);
+        else
+            assert_int_equal(entry_hash_listpack(entry).size, 0);
+    }
+    entry = hash_set_field(store, db, "other", "name", "value", FIELD_NEVER);
+    assert_int_equal(entry_form(entry), FORM_INLINE);
+    struct hash_result timed = database_hash_set_time(db, entry, slice_of("no such"), START_MS);
+    assert_false(timed.found);
+    assert_int_equal(entry_form(timed.entry), FORM_INLINE);
+    timed = database_hash_set_time(db, timed.entry, slice_of("name"), START_MS);
+    assert_true(timed.found);
+    assert_string_equal(entry_encoding_name(timed.entry), "listpackex");
+    store_free(store);
+}
+
+/* A small hash takes its entry, rounded up to the allocator's class, and no more; room that was asked for is
+ * used, and given back when fields go. */
+static void small_hashes_take_little(void **state)
+{
+    (void)state;
+    struct store *store = test_store(1, NULL);
+    struct database *db = store_database(store, 0);
+    struct entry *entry = NULL;
+    for (int i = 0; i < 10; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "field:%02d", i);
+        entry = hash_set_field(store, db, "hash:000000001", name, "0123456789abcdex", FIELD_NEVER);
+    }
+    assert_int_equal(entry_size(entry), 8 + 14 + 287);
+    assert_int_equal(entry_memory(entry), mem_good_size(309));
+    for (int i = 9; i > 0; i--) {
+        char name[16];
+        snprintf(name, sizeof(name), "field:%02d", i);
+        entry = database_hash_delete(db, entry, slice_of(name)).entry;
+        assert_true(entry_memory(entry) <= entry_size(entry) + entry_size(entry) / 2 + 16);
+    }
+    struct slice key = slice_of("roomy");
+    entry = database_hash_set(db, key, store_hash(store, key), NULL, slice_of("a"), slice_of("b"),
+                              FIELD_NEVER, 500)
+                .entry;
+    assert_int_equal(entry_memory(entry), mem_good_size(8 + 5 + 13 + 500));
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "field:%02d", i);
+        assert_ptr_equal(hash_set_field(store, db, "roomy", name, "value", FIELD_NEVER), entry);
+    }
+    store_free(store);
+}
+
+/* A hash is hidden once its last field has expired, and its time goes with it wherever it goes. */
+static void a_hash_whose_fields_have_expired_is_hidden(void **state)
+{
+    (void)state;
+    struct store *store = test_store(2, NULL);
+    struct database *db = store_database(store, 0);
+    struct database *other = store_database(store, 1);
+    struct entry *entry = hash_set_field(store, db, "key", "first", "1", START_MS + 10);
+    entry = hash_set_field(store, db, "key", "second", "2", START_MS + 1000);
+    assert_false(entry_parts_have_expired(entry, START_MS + 999));
+    assert_true(entry_parts_have_expired(entry, START_MS + 1000));
+    entry = hash_set_field(store, db, "key", "third", "3", FIELD_NEVER);
+    assert_false(entry_parts_have_expired(entry, START_MS + 1000));
+    entry = database_hash_set_time(db, entry, slice_of("third"), START_MS + 5000).entry;
+    assert_false(entry_parts_have_expired(entry, START_MS + 1000));
+    /* The one with the latest time goes. */
+    entry = database_hash_delete(db, entry, slice_of("third")).entry;
+    assert_true(entry_parts_have_expired(entry, START_MS + 1000));
+    assert_false(entry_parts_have_expired(entry, START_MS + 999));
+
+    int budget = 100;
+    assert_int_equal(database_parts_size(db), 1);
+    assert_null(database_next_due_parts(db, START_MS - 500, &budget));
+    assert_false(database_may_have_expired(db, START_MS - 500));
+    assert_true(database_may_have_expired(db, START_MS + 10));
+    database_move_entry(db, entry, other, slice_of("moved"));
+    assert_int_equal(database_parts_size(db), 0);
+    assert_null(database_next_due_parts(db, START_MS + 100, &budget));
+    store_swap(store, 0, 1);
+    entry = database_next_due_parts(db, START_MS + 100, &budget);
+    assert_non_null(entry);
+    assert_slice(entry_key(entry), slice_of("moved"));
+    entry = database_set_expire(db, entry, START_MS + 50);
+    assert_ptr_equal(database_next_due_parts(db, START_MS + 100, &budget), entry);
+    struct entry *copy = database_copy_entry(db, entry, other, slice_of("copy"));
+    assert_ptr_equal(database_next_due_parts(other, START_MS + 100, &budget), copy);
+    test_set(store, db, slice_of("moved"), slice_of("string"), EXPIRE_NEVER);
+    assert_null(database_next_due_parts(db, START_MS + 100, &budget));
+    struct database_contents *taken = database_take(other);
+    assert_null(database_next_due_parts(other, START_MS + 100, &budget));
+    contents_free(taken);
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_operations_agree_with_the_model),
+        cmocka_unit_test(large_strings_are_handed_over),
+        cmocka_unit_test(small_hashes_lie_in_their_entries),
+        cmocka_unit_test(small_hashes_take_little),
+        cmocka_unit_test(a_hash_whose_fields_have_expired_is_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
