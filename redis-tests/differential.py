@@ -266,6 +266,14 @@ def shorten(data, most=300):
 # --- whole states ---------------------------------------------------------------------------------------------------
 
 
+def times_of(keys, names):
+    """HPEXPIRETIME for both; names: for each key the fields to ask ours for, and theirs."""
+    return [
+        [[b"HPEXPIRETIME", key, b"FIELDS", b"%d" % len(both[side]), *both[side]] for key, both in zip(keys, names)]
+        for side in (0, 1)
+    ]
+
+
 class StateReader:
     """Reads all databases of both servers over connections of its own."""
 
@@ -306,11 +314,12 @@ class StateReader:
             if cursor == b"0":
                 return keys
 
-    def await_lengths(self, databases, keys):
-        """Until what has expired of hashes is deleted: redis-server counts it until then."""
+    def await_lengths(self, short_lived):
+        """Until what has expired of the hashes of these commands is deleted: redis-server counts it until then."""
         if not self.has_field_times:
             return
-        commands = [word for database in databases for word in [[b"SELECT", b"%d" % database], *[[b"HLEN", key] for key in keys]]]
+        lengths = [[b"HLEN", command.args[1]] for command in short_lived if len(command.args) > 1]
+        commands = [word for i in range(mix.DATABASES) for word in [[b"SELECT", b"%d" % i], *lengths]]
         deadline = time.monotonic() + 20
         while (lengths := [link.exchange(commands) for link in self.links]) and lengths[0] != lengths[1]:
             if time.monotonic() > deadline:
@@ -338,22 +347,26 @@ class StateReader:
             values = self._compare_replies(database, commands, rules)
             hashes = [i for i, kind in enumerate(kinds) if kind == b"hash"]
             for i in hashes:
-                if not comparing.is_unordered(*encodings[i], rules) and values[i][0] != values[i][1]:
+                if not comparing.is_unordered(*encodings[i]) and values[i][0] != values[i][1]:
                     raise self._differs(database, mix.make(commands[i]), *values[i])
             if self.has_field_times:
-                self._compare_field_times(database, [(some[i], resp.parse(values[i][0])[::2]) for i in hashes], rules)
-
-    def _compare_field_times(self, database, hashes, rules):
-        commands = [[b"HPEXPIRETIME", key, b"FIELDS", b"%d" % len(names), *names] for key, names in hashes]
-        self._compare_replies(database, commands, rules)
+                names = [[sorted(resp.parse(reply)[::2]) for reply in values[i]] for i in hashes]
+                self._compare_each(database, *times_of([some[i] for i in hashes], names), rules)
+                # And each of them in the order of its own: listpacks keep those that go first in front.
+                packed = [i for i in hashes if set(encodings[i]) <= comparing.PACKED]
+                names = [[resp.parse(reply)[::2] for reply in values[i]] for i in packed]
+                self._compare_each(database, *times_of([some[i] for i in packed], names), rules)
 
     def _compare_replies(self, database, commands, rules):
         """What both reply, as bytes."""
+        return self._compare_each(database, commands, commands, rules)
+
+    def _compare_each(self, database, commands, their_commands, rules):
+        """The same where what is sent to them is not."""
         if not commands:
             return []
-        data = b"".join([resp.encode(*command) for command in commands])
-        for link in self.links:
-            link.start(data)
+        for link, sent in zip(self.links, (commands, their_commands)):
+            link.start(b"".join([resp.encode(*command) for command in sent]))
         ours, theirs = [split(*link.finish(len(commands))) for link in self.links]
         for args, a, b in zip(commands, ours, theirs):
             if a != b and not comparing.same(mix.make(args), a, b, [], rules):
@@ -405,7 +418,6 @@ class Run:
             self.rng, int(time.time() * 1000), self.known, self.options.protocol, self.options.near, self.options.types
         )
         self.directives = mix_hash.directives(self.mix)
-        self.rules.moments = not mix_hash.fields_of(self.mix).relative_times
         self.rules.sizes = not (self.mix.past_times or self.mix.short_times)
         self.rules.encodings = True
         self.history = []
@@ -485,7 +497,7 @@ class Run:
         self.history += [(lane, command) for command in [*commands, PAUSE]]
         lane.finish(self.rules)
         time.sleep(PAUSE_SECONDS)
-        self.state.await_lengths(self.mix.databases, {command.args[1] for command in commands})
+        self.state.await_lengths(commands)
 
     def check(self):
         self.keys_compared += self.state.compare(self.rules)
@@ -547,7 +559,7 @@ class Minimiser:
                 if history[position][0] not in lanes:
                     lanes[history[position][0]] = Lane(self.pair, answer_seconds=2)
                 commands = [command for _, command in history[position:end]]
-                self.send(lanes[history[position][0]], commands)
+                self.send(lanes[history[position][0]], commands, state)
                 position = end
             state.compare(self.rules)
         except Difference as difference:
@@ -558,7 +570,7 @@ class Minimiser:
             state.close()
         return None
 
-    def send(self, lane, commands):
+    def send(self, lane, commands, state):
         pause = commands[-1] is PAUSE
         if pause:
             commands = commands[:-1]
@@ -566,6 +578,7 @@ class Minimiser:
         lane.finish(self.rules)
         if pause:
             time.sleep(PAUSE_SECONDS)
+            state.await_lengths(commands)
 
     def minimise(self):
         """(history, difference); None when it does not show again."""

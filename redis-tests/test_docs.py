@@ -119,7 +119,7 @@ def typed(server, keys, until):
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 200, 0, 0))
     shown = b""
     waiting = [bytes([key]) for key in keys.encode()]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     try:
         while until not in shown and time.monotonic() < deadline:
             if select.select([terminal], [], [], 0.05)[0]:

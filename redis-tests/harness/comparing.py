@@ -19,7 +19,6 @@ class Rules:
         self.encodings = True  # False once a restart may have packed values anew
         self.sizes = True  # False while DBSIZE may count what has expired
         self.newer = False  # True where the reference is: it dumps in a newer format, and keeps short strings otherwise
-        self.moments = True  # False where fields have times that two servers' clocks told
 
 
 def children(raw):
@@ -97,8 +96,12 @@ def compare_random_fields(a, b, rules):
     return (a is None) == (b is None) and shape(a) == shape(b)
 
 
+# In a redis-server the second for ever once a time was to be set for any field, in dkv where one is set.
+PACKED = {b"listpack", b"listpackex"}
+
+
 def compare_encodings(a, b, rules):
-    if rules.newer and {a, b} == {b"embstr", b"raw"}:
+    if rules.newer and {a, b} in ({b"embstr", b"raw"}, PACKED):
         return True
     return not rules.encodings and isinstance(a, bytes) and isinstance(b, bytes)
 
@@ -170,13 +173,13 @@ def same_beside(commands, ours, theirs, rules):
     if first.kind == "random fields" and second.args[0] == b"HGETALL":
         return all(is_error(chosen) or are_of(first.args, chosen, everything) for chosen, everything in (ours, theirs))
     if first.args[0] == b"OBJECT" and second.kind in ("fields", "unordered", "fields scan"):
-        return is_unordered(parse(ours[0]), parse(theirs[0]), rules) or ours[1] == theirs[1]
+        return is_unordered(parse(ours[0]), parse(theirs[0])) or ours[1] == theirs[1]
     return True
 
 
-def is_unordered(encoding, other, rules):
-    """Whether nothing is said of the order of a hash's fields: only a listpack has one."""
-    return encoding != other or encoding not in ((b"listpack", b"listpackex") if rules.moments else (b"listpack",))
+def is_unordered(encoding, other):
+    """Whether nothing is said of the order of a hash's fields: a listpack has one, and, in one with times, the times."""
+    return {encoding, other} != {b"listpack"}
 
 
 def are_of(args, chosen, everything):
