@@ -12,7 +12,7 @@ static_assert(FIELD_TIME_MAX <= PACKED_TIME_MAX, "the table takes every time");
 
 static bool is_time(int64_t expire_ms)
 {
-    return expire_ms > 0;
+    return expire_ms > 0; /* the time that a new field keeps is none, too */
 }
 
 /* --- Making and freeing --- */
@@ -354,8 +354,6 @@ static enum hash_status listpack_set(struct hash *hash, size_t position, const s
     if (position != 0 &&
         (expire_ms == FIELD_KEEP_TIME || (expire_ms == FIELD_NEVER && old_ms == FIELD_NEVER)))
         return value_replace(hash, position, &pair[1]);
-    if (expire_ms == FIELD_KEEP_TIME)
-        expire_ms = FIELD_NEVER;
     size_t old_bytes = listpack_bytes(hash->listpack);
     size_t bytes = bytes_after(hash, position, pair, expire_ms);
     if (!listpack_room(hash, bytes))

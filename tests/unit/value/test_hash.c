@@ -410,14 +410,17 @@ static void times_lie_in_the_order_of_redis(void **state)
         {"b", NULL, 4000000000000 + 5},    {"c", "v3", 4000000000000},        {"12", NULL, 4000000000000 + 5},
         {"d", "70000", 4000000000000 + 7}, {"a", NULL, 4000000000000 + 6},    {"c", "new", FIELD_KEEP_TIME},
         {"d", "v4", FIELD_NEVER},          {"e", "x", 4000000000000},         {"b", NULL, FIELD_NEVER},
-        {"f", "v", 4000000000000 + 6}};
-    static const char expected[] = "\x6e\x00\x00\x00\x15\x00\x81\x65\x02\x81\x78\x02\xf4\x00\x40\x94"
+        {"f", "v", 4000000000000 + 6},     {"g", "1", 4000000000000 + 9},     {"h", "2", 4000000000000 + 9},
+        {"g", NULL, 4000000000000 + 9}};
+    static const char expected[] = "\x8c\x00\x00\x00\x1b\x00\x81\x65\x02\x81\x78\x02\xf4\x00\x40\x94"
                                    "\x52\xa3\x03\x00\x00\x09\x81\x63\x02\x83\x6e\x65\x77\x04\xf4\x00"
                                    "\x40\x94\x52\xa3\x03\x00\x00\x09\x0c\x01\xde\xd4\x02\xf4\x05\x40"
                                    "\x94\x52\xa3\x03\x00\x00\x09\x81\x66\x02\x81\x76\x02\xf4\x06\x40"
                                    "\x94\x52\xa3\x03\x00\x00\x09\x81\x61\x02\x82\x76\x31\x03\xf4\x06"
-                                   "\x40\x94\x52\xa3\x03\x00\x00\x09\x81\x64\x02\x82\x76\x34\x03\x00"
-                                   "\x01\x81\x62\x02\x85\x76\x61\x6c\x75\x65\x06\x00\x01\xff";
+                                   "\x40\x94\x52\xa3\x03\x00\x00\x09\x81\x67\x02\x01\x01\xf4\x09\x40"
+                                   "\x94\x52\xa3\x03\x00\x00\x09\x81\x68\x02\x02\x01\xf4\x09\x40\x94"
+                                   "\x52\xa3\x03\x00\x00\x09\x81\x64\x02\x82\x76\x34\x03\x00\x01\x81"
+                                   "\x62\x02\x85\x76\x61\x6c\x75\x65\x06\x00\x01\xff";
     struct hash_settings settings = {.entries_max = 128, .value_max = 64};
     struct hash *hash = hash_new(&settings);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -486,6 +489,31 @@ static void an_expected_hash_is_a_table(void **state)
     pair_free(&pair);
 }
 
+/* A table that came of a full listpack, or of what was expected, gives back what it does not need any more.
+ */
+static void a_table_shrinks_again(void **state)
+{
+    (void)state;
+    for (int expected = 0; expected < 2; expected++) {
+        struct pair pair;
+        pair_init(&pair, 1001, expected ? 10 : 1000, 100);
+        if (expected)
+            hash_expect(pair.hash, 1001);
+        for (unsigned i = 0; i < 1001; i++)
+            pair_set(&pair, i, slice_of("value"), FIELD_NEVER);
+        assert_int_equal(hash_encoding(pair.hash), HASH_TABLE);
+        if (expected)
+            hash_expect(pair.hash, 0);
+        size_t full = hash_memory(pair.hash);
+        for (unsigned i = 1; i < 1001; i++)
+            pair_delete(&pair, i);
+        while (hash_settle(pair.hash, 10))
+            continue;
+        assert_true(hash_memory(pair.hash) < full / 4);
+        pair_free(&pair);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +525,7 @@ int main(void)
         cmocka_unit_test(times_lie_in_the_order_of_redis),
         cmocka_unit_test(what_others_kept_otherwise_can_be_changed),
         cmocka_unit_test(an_expected_hash_is_a_table),
+        cmocka_unit_test(a_table_shrinks_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
