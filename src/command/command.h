@@ -7,6 +7,8 @@
 #include "resp/parser.h"
 
 struct call;
+struct effect_bound;
+struct effect_view;
 struct latency_histogram;
 struct world;
 
@@ -173,8 +175,10 @@ struct command {
     unsigned (*vary_key_flags)(int argc, const struct slice *argv, unsigned key_flags);
     command_function *function; /* NULL for a container that needs a subcommand */
     unsigned effect_extra;      /* bytes, at most, that its effects have beyond those of its arguments */
-    const char *arguments;      /* as syntax.h has it; NULL: none */
-    const char *group;          /* as COMMAND DOCS names it: "string" */
+    /* Adds what they may have beyond these by what the command would find now (effect.h); NULL: nothing. */
+    void (*effect_bound)(const struct effect_view *view, struct effect_bound *bound);
+    const char *arguments; /* as syntax.h has it; NULL: none */
+    const char *group;     /* as COMMAND DOCS names it: "string" */
     const char *since;
     const char *history;    /* lines of a version and what came with it; NULL: none */
     const char *deprecated; /* since when, and what to use instead; NULL: it is not */

@@ -109,24 +109,32 @@ static void unknown_subcommand(struct buffer *error, const struct command *paren
     buffer_append_text(error, " HELP.");
 }
 
-static enum admit_result admit_command(const struct world *world, const struct command *command,
-                                       const struct request *request)
+static enum admit_result admit_command(const struct world *world, const struct session *session,
+                                       const struct command *command, const struct request *request)
 {
-    uint64_t value_bytes;
-    uint64_t size = effect_size_max(world, command, request->argc, request->argv, &value_bytes);
-    return journal_admit_values(world->journal, size, value_bytes);
+    struct effect_bound bound =
+        effect_bound_of(world, session->database, command, request->argc, request->argv);
+    return journal_admit_values(world->journal, bound.bytes, bound.value_bytes);
+}
+
+static enum admit_result admit_queue(const struct world *world, struct session *session)
+{
+    session->queue_admitted = effect_bound_of_queue(session);
+    return journal_admit_values(world->journal, session->queue_admitted.bytes,
+                                session->queue_admitted.value_bytes);
 }
 
 /* Whether the journal can take what the command may write. ADMIT_YES for commands that write nothing. */
-static enum admit_result admit(const struct world *world, const struct session *session,
+static enum admit_result admit(const struct world *world, struct session *session,
                                const struct command *command, const struct request *request)
 {
-    if (!world->journal)
+    bool runs_queue = command->traits & TRAIT_RUNS_QUEUE;
+    if (!world->journal || !(runs_queue || (command->flags & CMD_WRITE)))
         return ADMIT_YES;
-    if (command->flags & CMD_WRITE)
-        return admit_command(world, command, request);
-    if (session->in_multi && (session->queue_flags & CMD_WRITE) && (command->traits & TRAIT_RUNS_QUEUE))
-        return journal_admit_values(world->journal, session->queue_unit_bytes, session->queue_value_bytes);
+    if (!runs_queue)
+        return admit_command(world, session, command, request);
+    if (session->in_multi && (session->queue_flags & CMD_WRITE))
+        return admit_queue(world, session);
     return ADMIT_YES;
 }
 

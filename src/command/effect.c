@@ -17,71 +17,6 @@
 #include "command/world.h"
 #include "resp/request.h"
 
-/* --- how much it may be -------------------------------------------------------------------------------- */
-
-/* What a command's effects take beyond the bytes of its arguments: SELECT there and back, MULTI and EXEC, a
- * time, its name where clients call it by a shorter one. */
-#define EFFECT_OVERHEAD 256
-/* An argument's framing. */
-#define ARGUMENT_OVERHEAD 32
-
-struct effect_size {
-    const struct slice *argv;
-    uint64_t size;
-    bool stores;
-    uint64_t value_bytes;
-    bool too_large; /* one of the values, for a file */
-    const struct world *world;
-};
-
-/* What an argument takes; one that becomes a large value takes room elsewhere. */
-static void effect_size_add(struct effect_size *effect, size_t size, bool is_value)
-{
-    effect->size += ARGUMENT_OVERHEAD;
-    if (is_value && large_size(effect->world, size)) {
-        effect->size += VALUE_IN_UNIT;
-        effect->value_bytes += size + VALUE_FILE_OVERHEAD;
-        if (effect->world->journal && size + VALUE_FILE_OVERHEAD > journal_file_max(effect->world->journal))
-            effect->too_large = true;
-    } else {
-        effect->size += size;
-    }
-}
-
-/* The DEL of a key within a unit. */
-static uint64_t delete_size_max(size_t key_size)
-{
-    return key_size + 2 * ARGUMENT_OVERHEAD;
-}
-
-static void effect_size_visit(void *context, int index, unsigned key_flags)
-{
-    (void)key_flags;
-    struct effect_size *effect = context;
-    effect->size += delete_size_max(effect->argv[index].size);
-    /* It was taken for a value. */
-    if (effect->stores && large_size(effect->world, effect->argv[index].size))
-        effect->size += effect->argv[index].size;
-}
-
-/* Each argument once, and each key once more: it may have expired, and is deleted first then. */
-uint64_t effect_size_max(const struct world *world, const struct command *command, int argc,
-                         const struct slice *argv, uint64_t *value_bytes)
-{
-    struct effect_size effect = {.argv = argv,
-                                 .size = EFFECT_OVERHEAD,
-                                 .stores = command->traits & TRAIT_STORES_VALUES,
-                                 .world = world};
-    for (int i = 0; i < argc; i++)
-        effect_size_add(&effect, argv[i].size, effect.stores);
-    *value_bytes = 0;
-    if (command_has_keys(command))
-        command_each_key(command, argc, argv, effect_size_visit, &effect);
-    effect.size += command->effect_extra;
-    *value_bytes = effect.too_large ? VALUE_TOO_LARGE : effect.value_bytes;
-    return effect.size;
-}
-
 /* --- the unit ------------------------------------------------------------------------------------------ */
 
 /* Whether effects are to be written, and the unit opened for them. */
@@ -125,21 +60,24 @@ static struct buffer *effect_begin(struct world *world, const struct session *se
     return world->unit_buffer;
 }
 
+uint64_t effect_unit_size(const struct world *world)
+{
+    return world->unit_open ? world->unit_buffer->size - world->unit_begin : 0;
+}
+
 /* In a transaction, what is in the unit already and what its writes may still add come on top. */
 bool effect_admit(struct call *call)
 {
     struct world *world = call->world;
-    if (!world->journal || call->session->replaying)
+    struct session *session = call->session;
+    if (!world->journal || session->replaying)
         return true;
-    uint64_t value_bytes;
-    uint64_t size = effect_size_max(world, call->command->row, call->argc, call->argv, &value_bytes);
-    if (call->session->in_exec) {
-        size += call->session->queue_unit_bytes;
-        value_bytes += call->session->queue_value_bytes;
-    }
-    if (world->unit_open)
-        size += world->unit_buffer->size - world->unit_begin;
-    return journal_admit_values(world->journal, size, value_bytes) == ADMIT_YES;
+    struct effect_bound bound =
+        effect_bound_of(world, session->database, call->command->row, call->argc, call->argv);
+    if (session->in_exec)
+        effect_bound_sum(&bound, &session->queue_bound);
+    bound.bytes += effect_unit_size(world);
+    return journal_admit_values(world->journal, bound.bytes, bound.value_bytes) == ADMIT_YES;
 }
 
 void effect_verbatim(struct call *call)
@@ -342,7 +280,7 @@ static void expire_entry(struct world *world, const struct session *session, int
 /* Whether the journal can take the deletion of an entry now. */
 static bool delete_admitted(struct world *world, const struct entry *entry)
 {
-    uint64_t size_max = EFFECT_OVERHEAD + delete_size_max(entry_key(entry).size);
+    uint64_t size_max = effect_delete_size_max(entry_key(entry).size);
     return !world->journal || journal_admit(world->journal, size_max) == ADMIT_YES;
 }
 

@@ -120,8 +120,8 @@ void session_discard_transaction(struct session *session)
     mem_free(session->queue);
     session->queue = NULL;
     session->queue_size = session->queue_capacity = session->queue_bytes = 0;
-    session->queue_unit_bytes = 0;
-    session->queue_value_bytes = 0;
+    session->queue_asks = false;
+    session->queue_bound = session->queue_admitted = (struct effect_bound){0};
     session->in_multi = session->multi_failed = false;
     session->queue_flags = 0;
 }

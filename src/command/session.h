@@ -23,11 +23,18 @@ enum block_reason { BLOCK_NONE, BLOCK_WAIT_DURABLE, BLOCK_WAIT_REPLICAS, BLOCK_W
  */
 enum subscription_kind { SUBSCRIPTION_CHANNEL, SUBSCRIPTION_PATTERN, SUBSCRIPTION_SHARD, SUBSCRIPTION_KINDS };
 
+/* At most what effects take in the journal: in units, and in files of large values. */
+struct effect_bound {
+    uint64_t bytes;
+    uint64_t value_bytes;
+};
+
 struct queued_command {
     struct command_entry *entry;
     int argc;
     struct slice *argv; /* one allocation with the bytes and the blobs' list */
     struct slice raw;
+    struct effect_bound bound;  /* of a command that writes */
     struct request_blob *blobs; /* a reference to each */
     int blob_count;
 };
@@ -67,9 +74,10 @@ struct session {
     struct queued_command *queue;
     size_t queue_size;
     size_t queue_capacity;
-    size_t queue_bytes;         /* memory */
-    uint64_t queue_value_bytes; /* the same in files of large values */
-    uint64_t queue_unit_bytes;  /* at most what its writes can take in the journal */
+    size_t queue_bytes;                 /* memory */
+    bool queue_asks;                    /* the bound of some hangs on what they find */
+    struct effect_bound queue_bound;    /* of the others; while EXEC runs: of all that have not run yet */
+    struct effect_bound queue_admitted; /* by the journal, for EXEC */
     struct watch *watches;
     size_t watch_bytes; /* that they take */
 

@@ -83,6 +83,20 @@ void queued_drop_blobs(struct queued_command *queued)
     queued->blob_count = 0;
 }
 
+/* What hangs on the state is asked when EXEC is to run. */
+static void queue_add_bound(struct session *session, struct queued_command *queued)
+{
+    const struct command *command = queued->entry->row;
+    if (!(command->flags & CMD_WRITE))
+        return;
+    if (command->effect_bound) {
+        session->queue_asks = true;
+        return;
+    }
+    queued->bound = effect_bound_of(session->world, session->database, command, queued->argc, queued->argv);
+    effect_bound_sum(&session->queue_bound, &queued->bound);
+}
+
 bool transaction_queue(struct session *session, struct command_entry *entry, const struct request *request,
                        const char **error)
 {
@@ -100,16 +114,9 @@ bool transaction_queue(struct session *session, struct command_entry *entry, con
     struct queued_command *queued = &session->queue[session->queue_size++];
     queued->entry = entry;
     queued_fill(queued, request, bytes);
+    queue_add_bound(session, queued);
     session->queue_bytes += cost;
     session->queue_flags |= entry->row->flags;
-    if (entry->row->flags & CMD_WRITE) {
-        uint64_t value_bytes;
-        session->queue_unit_bytes +=
-            effect_size_max(session->world, entry->row, request->argc, request->argv, &value_bytes);
-        session->queue_value_bytes += value_bytes;
-        if (session->queue_value_bytes > VALUE_TOO_LARGE) /* no sum of a few of them wraps */
-            session->queue_value_bytes = VALUE_TOO_LARGE;
-    }
     return true;
 }
 
@@ -158,15 +165,50 @@ static bool still_permitted(struct call *call, const struct queued_command *queu
     return false;
 }
 
+/* From here on queue_bound is what those that have not run yet may take. */
+static void queue_take_bounds(struct session *session)
+{
+    if (!session->queue_asks)
+        return;
+    session->queue_bound = (struct effect_bound){0};
+    for (size_t i = 0; i < session->queue_size; i++)
+        effect_bound_sum(&session->queue_bound, &session->queue[i].bound);
+}
+
+/* A queued command's share is its own now. */
+static void queue_give_bound(struct session *session, const struct queued_command *queued)
+{
+    struct effect_bound *rest = &session->queue_bound;
+    rest->bytes -= queued->bound.bytes < rest->bytes ? queued->bound.bytes : rest->bytes;
+    rest->value_bytes -=
+        queued->bound.value_bytes < rest->value_bytes ? queued->bound.value_bytes : rest->value_bytes;
+}
+
+/* Whether it has room by now; replies the error when it has none. */
+static bool still_has_room(struct call *call, const struct queued_command *queued)
+{
+    if (effect_bound_is_admitted(call->session, queued))
+        return true;
+    call->world->stats.writes_refused_full++;
+    reply_error(call->reply,
+                "MISCONF the log has no room for this command: what it would write has become more "
+                "than was known at EXEC, by commands before it. It has changed nothing.");
+    return false;
+}
+
 static void run_queue(struct call *call)
 {
     struct session *session = call->session;
+    queue_take_bounds(session);
     reply_array(call->reply, (int64_t)session->queue_size);
     session->in_exec = true;
     session->in_multi = false;
     for (size_t i = 0; i < session->queue_size; i++) {
         struct queued_command *queued = &session->queue[i];
+        queue_give_bound(session, queued);
         if (!acl_user_is_unrestricted(session->user) && !still_permitted(call, queued))
+            continue;
+        if (!still_has_room(call, queued))
             continue;
         struct call inner = {.argc = queued->argc,
                              .argv = queued->argv,

@@ -3,8 +3,10 @@
 #include "dialog.h"
 
 #include "command/effect.h"
+#include "command/lookup.h"
 #include "command/world.h"
 #include "resp/parser.h"
+#include "store/entry.h"
 
 struct journal {
     struct buffer stream;
@@ -12,6 +14,7 @@ struct journal {
     uint64_t admitted_values;
     struct buffer left_out;
     uint64_t room; /* sizes above are not admitted; 0: there is room for all */
+    bool is_full;  /* they are refused, and not only put off */
 };
 
 enum admit_result journal_admit(struct journal *journal, uint64_t size)
@@ -24,7 +27,9 @@ enum admit_result journal_admit_values(struct journal *journal, uint64_t size, u
     journal->admitted_values = value_bytes;
     if (size > journal->admitted)
         journal->admitted = size;
-    return journal->room && size > journal->room ? ADMIT_WAIT : ADMIT_YES;
+    if (!journal->room || size <= journal->room)
+        return ADMIT_YES;
+    return journal->is_full ? ADMIT_FULL : ADMIT_WAIT;
 }
 
 uint64_t journal_file_max(const struct journal *journal)
@@ -497,6 +502,147 @@ static void test_admitted(void **state)
     }
 }
 
+/* A command whose effect hangs on what it finds: it sets one key to another one's value, and says the value.
+ */
+static void own_copy_command(struct call *call)
+{
+    char scratch[STRING_SCRATCH];
+    struct slice value = {0};
+    struct entry *entry = lookup_read(call, call->argv[1], call_hash(call, 1));
+    if (entry)
+        value = string_value(entry, scratch);
+    call_changed(call, call->argv[2], call_hash(call, 2));
+    effect_command(call, call->session->database, 3,
+                   (struct slice[]){SLICE_LITERAL("SET"), call->argv[2], value});
+    reply_ok(call->reply);
+}
+
+static void own_copy_bound(const struct effect_view *view, struct effect_bound *bound)
+{
+    const struct entry *entry = effect_view_find(view, 1);
+    effect_bound_add_many(bound, 1, entry ? entry_value_payload(entry) : 0);
+}
+
+static const struct command own_rows[] = {
+    {.name = "own-copy",
+     .arity = 3,
+     .flags = CMD_WRITE,
+     .keys = {KEY_AT(1, KEY_RO | KEY_ACCESS), KEY_AT(2, KEY_OW | KEY_UPDATE)},
+     .function = own_copy_command,
+     .effect_bound = own_copy_bound},
+};
+
+static void bounded_begin(struct dialog *dialog, struct journal *journal)
+{
+    dialog_begin(dialog);
+    command_table_add(dialog->world->commands, own_rows, 1);
+    dialog_say(dialog, "setrange k 99999 x");
+    dialog->world->journal = journal;
+}
+
+static void bounded_end(struct dialog *dialog, struct journal *journal)
+{
+    dialog->world->journal = NULL;
+    dialog_end(dialog);
+    buffer_free(&journal->stream);
+}
+
+/* The bound of such a command is asked when it is to run. */
+static void test_bound_by_what_is_found(void **state)
+{
+    (void)state;
+    struct journal journal = {0};
+    struct dialog dialog;
+    bounded_begin(&dialog, &journal);
+    dialog_say(&dialog, "own-copy k b");
+    assert_true(journal.stream.size >= 100000 && journal.stream.size <= journal.admitted);
+    size_t before = journal.stream.size;
+    dialog_say(&dialog, "multi");
+    for (int i = 0; i < 3; i++)
+        dialog_say(&dialog, "own-copy k b");
+    /* What it finds at EXEC counts, not what it found when it was queued. */
+    struct session *own = dialog.session;
+    dialog.session = session_new(dialog.world, &dialog.output, NULL);
+    dialog_say(&dialog, "setrange k 199999 x");
+    session_free(dialog.session);
+    dialog.session = own;
+    before = journal.stream.size;
+    journal.admitted = 0;
+    assert_string_equal(dialog_say(&dialog, "exec"), "*3\r\n+OK\r\n+OK\r\n+OK\r\n");
+    assert_true(journal.stream.size - before >= 600000 && journal.stream.size - before <= journal.admitted);
+    bounded_end(&dialog, &journal);
+}
+
+/* On a full disk the transaction is refused as a whole, before its first command. */
+static void test_bound_refuses_the_whole(void **state)
+{
+    (void)state;
+    struct journal journal = {0};
+    struct dialog dialog;
+    bounded_begin(&dialog, &journal);
+    dialog_say(&dialog, "multi");
+    dialog_say(&dialog, "set a 1");
+    dialog_say(&dialog, "own-copy k b");
+    journal.room = 100000;
+    journal.is_full = true;
+    const char *reply = dialog_say(&dialog, "exec");
+    if (strncmp(reply, "-EXECABORT Transaction discarded because of: MISCONF", 51) != 0)
+        fail_msg("%s", reply);
+    assert_int_equal(journal.stream.size, 0);
+    assert_string_equal(dialog_say(&dialog, "exists a"), ":0\r\n");
+    bounded_end(&dialog, &journal);
+}
+
+/* What a command finds is more than EXEC could know, by one before it: it is asked again. With room it runs,
+ * without it is refused alone, and never is more written than there was room for. */
+static void test_bound_that_grew(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t room;
+        const char *reply;
+    } cases[] = {
+        {0, "*4\r\n:300000\r\n+OK\r\n+OK\r\n:1\r\n"},
+        {400000, "*4\r\n:300000\r\n+OK\r\n+OK\r\n:1\r\n"},
+        {300400,
+         "*4\r\n:300000\r\n-MISCONF the log has no room for this command: what it would write has become "
+         "more than was known at EXEC, by commands before it. It has changed nothing.\r\n+OK\r\n:1\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct journal journal = {.room = cases[i].room};
+        struct dialog dialog;
+        bounded_begin(&dialog, &journal);
+        static const char *const lines[] = {"multi", "setrange k 299999 x", "own-copy k b", "set c 1",
+                                            "exists c"};
+        for (size_t j = 0; j < sizeof(lines) / sizeof(lines[0]); j++)
+            dialog_say(&dialog, lines[j]);
+        assert_string_equal(dialog_say(&dialog, "exec"), cases[i].reply);
+        assert_true(journal.stream.size <= journal.admitted);
+        if (journal.room)
+            assert_true(journal.stream.size <= journal.room);
+        bounded_end(&dialog, &journal);
+    }
+}
+
+/* What the transaction's own arguments add is admitted with it: no room has to be there behind that. */
+static void test_bound_with_what_is_added(void **state)
+{
+    (void)state;
+    struct journal journal = {0};
+    struct dialog dialog;
+    bounded_begin(&dialog, &journal);
+    char value[5000];
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    dialog_say(&dialog, "multi");
+    say_with_key(&dialog, "set new %k", value);
+    dialog_say(&dialog, "own-copy new b");
+    journal.room = 13000; /* twice the value, and its framing, and no more */
+    assert_string_equal(dialog_say(&dialog, "exec"), "*2\r\n+OK\r\n+OK\r\n");
+    assert_true(journal.stream.size > 2 * (sizeof(value) - 1) && journal.stream.size <= journal.admitted);
+    bounded_end(&dialog, &journal);
+}
+
 /* A key whose time has passed is only deleted when there is room for saying so: a long key takes more. */
 static void test_expiry_admitted(void **state)
 {
@@ -738,10 +884,18 @@ static void test_eviction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verbatim),        cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_no_effect),       cmocka_unit_test(test_expired_first),
-        cmocka_unit_test(test_units),           cmocka_unit_test(test_admitted),
-        cmocka_unit_test(test_expiry_admitted), cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_verbatim),
+        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_no_effect),
+        cmocka_unit_test(test_expired_first),
+        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_admitted),
+        cmocka_unit_test(test_bound_by_what_is_found),
+        cmocka_unit_test(test_bound_refuses_the_whole),
+        cmocka_unit_test(test_bound_that_grew),
+        cmocka_unit_test(test_bound_with_what_is_added),
+        cmocka_unit_test(test_expiry_admitted),
+        cmocka_unit_test(test_replay),
         cmocka_unit_test(test_eviction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
