@@ -469,23 +469,29 @@ void packed_chain_replace(struct packed_account *account, struct packed_block **
         block_shrink(account, place.link);
 }
 
-size_t packed_chain_count(const struct packed_block *chain)
+static int64_t block_earliest(const struct packed_block *block)
 {
-    size_t count = 0;
-    for (; chain != NULL; chain = packed_block_next(chain))
-        count += chain->count;
-    return count;
+    int64_t earliest = INT64_MAX;
+    unsigned timed = 0;
+    for (unsigned slot = 0; block->timed > 0 && slot < block->count; slot++) {
+        int64_t time_ms = record_time(block, slot);
+        if (time_ms == PACKED_NO_TIME)
+            continue;
+        timed++;
+        if (time_ms < earliest)
+            earliest = time_ms;
+    }
+    ASSERT(timed == block->timed);
+    return earliest;
 }
 
 int64_t packed_chain_earliest(const struct packed_block *chain)
 {
     int64_t earliest = INT64_MAX;
     for (; chain != NULL; chain = packed_block_next(chain)) {
-        for (unsigned slot = 0; chain->timed > 0 && slot < chain->count; slot++) {
-            int64_t time_ms = record_time(chain, slot);
-            if (time_ms != PACKED_NO_TIME && time_ms < earliest)
-                earliest = time_ms;
-        }
+        int64_t time_ms = block_earliest(chain);
+        if (time_ms < earliest)
+            earliest = time_ms;
     }
     return earliest;
 }

@@ -30,7 +30,7 @@
 #include "base/bytes.h"
 #include "value/packed_table.h"
 
-#define PACKED_INLINE_MAX  126
+#define PACKED_INLINE_MAX  126 /* of a member, and of a value */
 #define PACKED_BLOCK_MAX   ((size_t)16384)
 #define PACKED_BLOCK_SLOTS 240
 
@@ -93,6 +93,14 @@ static inline struct packed_block *packed_block_next(const struct packed_block *
 
 /* Chains: *chain is the first block, NULL when there is nothing. */
 
+static inline size_t packed_chain_count(const struct packed_block *chain)
+{
+    size_t count = 0;
+    for (; chain != NULL; chain = packed_block_next(chain))
+        count += chain->count;
+    return count;
+}
+
 bool packed_chain_find(struct packed_block **chain, struct slice member, uint8_t tag,
                        struct packed_place *place);
 /* Adds a record. */
@@ -103,7 +111,6 @@ void packed_chain_replace(struct packed_account *account, struct packed_block **
                           struct packed_place place, const struct packed_record *record);
 /* Takes a record out. What it has outside stays. */
 void packed_chain_remove(struct packed_account *account, struct packed_place place);
-size_t packed_chain_count(const struct packed_block *chain);
 /* The earliest time in it, INT64_MAX if there is none. */
 int64_t packed_chain_earliest(const struct packed_block *chain);
 /* Moves all records of one block, which is freed, to the ends of two chains: those whose slot is in high, a

@@ -3,12 +3,20 @@
 #include <assert.h>
 
 #include "base/diag.h"
+#include "base/memory.h"
 
 #define CHILDREN 4
 /* The heap begins this far into its array, so that the children of each node fill one cache line. */
 #define HEAP_BEGIN (CHILDREN - 1)
 
 static_assert(CHILDREN * sizeof(struct due_bucket) == 64, "children fill a cache line");
+
+struct packed_due {
+    struct segmented heap; /* of due_bucket */
+    struct segmented
+        places; /* of uint32_t, by bucket: where in the heap it is, counted from 1; 0: not there */
+    size_t count;
+};
 
 static struct due_bucket *heap_at(const struct packed_due *due, size_t place)
 {
@@ -26,38 +34,46 @@ static void heap_put(struct packed_due *due, size_t place, struct due_bucket ent
     *place_of(due, entry.bucket) = (uint32_t)(place + 1);
 }
 
-void packed_due_init(struct packed_due *due)
+static void due_init(struct packed_due *due)
 {
     *due = (struct packed_due){.heap.item_size = sizeof(struct due_bucket),
                                .places.item_size = sizeof(uint32_t)};
 }
 
-void packed_due_free(struct packed_due *due)
+struct packed_due *packed_due_new(void)
 {
-    segmented_free(&due->heap);
-    segmented_free(&due->places);
-    due->count = 0;
+    struct packed_due *due = mem_alloc(sizeof(*due));
+    due_init(due);
+    return due;
 }
 
-bool packed_due_duplicate(const struct packed_due *due, struct packed_due *copy)
+void packed_due_free(struct packed_due *due)
 {
-    packed_due_init(copy);
-    if (!segmented_duplicate(&due->heap, &copy->heap) || !segmented_duplicate(&due->places, &copy->places)) {
-        packed_due_free(copy);
-        return false;
-    }
+    if (due == NULL)
+        return;
+    segmented_free(&due->heap);
+    segmented_free(&due->places);
+    mem_free(due);
+}
+
+struct packed_due *packed_due_duplicate(const struct packed_due *due)
+{
+    struct packed_due *copy = packed_due_new();
     copy->count = due->count;
-    return true;
+    if (segmented_duplicate(&due->heap, &copy->heap) && segmented_duplicate(&due->places, &copy->places))
+        return copy;
+    packed_due_free(copy);
+    return NULL;
 }
 
 size_t packed_due_memory(const struct packed_due *due)
 {
-    return due->heap.memory + due->places.memory;
+    return mem_size(due) + due->heap.memory + due->places.memory;
 }
 
 int64_t packed_due_time(const struct packed_due *due, size_t bucket)
 {
-    if (due->count == 0 || !segmented_has(&due->places, bucket))
+    if (!segmented_has(&due->places, bucket))
         return PACKED_DUE_NEVER;
     uint32_t place = *place_of(due, bucket);
     return place == 0 ? PACKED_DUE_NEVER : heap_at(due, place - 1)->time_ms;
@@ -113,10 +129,7 @@ static void heap_remove(struct packed_due *due, size_t place)
     struct due_bucket last = *heap_at(due, --due->count);
     if (place < due->count)
         heap_settle(due, place, last);
-    if (due->count > 0)
-        segmented_trim(&due->heap, due->count + HEAP_BEGIN);
-    else
-        packed_due_free(due);
+    segmented_trim(&due->heap, due->count + HEAP_BEGIN);
 }
 
 void packed_due_set(struct packed_due *due, size_t bucket, int64_t time_ms)
@@ -161,6 +174,5 @@ void packed_due_each(const struct packed_due *due, int64_t now_ms, packed_due_vi
 
 void packed_due_trim(struct packed_due *due, size_t buckets)
 {
-    if (due->count > 0)
-        segmented_trim(&due->places, buckets);
+    segmented_trim(&due->places, buckets);
 }

@@ -17,19 +17,15 @@ struct due_bucket {
     size_t bucket;
 };
 
-struct packed_due {
-    struct segmented heap; /* of due_bucket */
-    struct segmented
-        places; /* of uint32_t, by bucket: where in the heap it is, counted from 1; 0: not there */
-    size_t count;
-};
+struct packed_due;
 
 #define PACKED_DUE_NEVER INT64_MAX
 
-void packed_due_init(struct packed_due *due);
+struct packed_due *packed_due_new(void);
+/* NULL is fine. */
 void packed_due_free(struct packed_due *due);
-/* false: there is not enough memory. */
-bool packed_due_duplicate(const struct packed_due *due, struct packed_due *copy);
+/* NULL: there is not enough memory. */
+struct packed_due *packed_due_duplicate(const struct packed_due *due);
 size_t packed_due_memory(const struct packed_due *due);
 
 /* A bucket's time; PACKED_DUE_NEVER: it has none. */

@@ -24,7 +24,7 @@ static void first_resize(struct segmented *array, size_t capacity)
     array->memory += mem_size(array->segments[0]);
     if (capacity > before)
         memset(array->segments[0] + before * array->item_size, 0, (capacity - before) * array->item_size);
-    array->first_capacity = capacity;
+    array->first_capacity = (uint32_t)capacity;
 }
 
 void segmented_make(struct segmented *array, size_t index)

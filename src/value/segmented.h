@@ -9,16 +9,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define SEGMENT_ITEMS ((size_t)1024)
 
 /* All zero but for item_size is an empty one. */
 struct segmented {
     char **segments;
-    size_t segments_max;   /* places in the directory */
-    size_t first_capacity; /* items there is room for in the first segment */
-    size_t item_size;
-    size_t memory; /* bytes that all this takes */
+    size_t segments_max;     /* places in the directory */
+    size_t memory;           /* bytes that all this takes */
+    uint32_t first_capacity; /* items there is room for in the first segment */
+    uint32_t item_size;
 };
 
 /* The item, whose segment must be there. item_size is asked for so that the compiler knows it. */
