@@ -7,6 +7,7 @@
 import argparse
 import itertools
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -156,7 +157,13 @@ def parse_options():
     return parser.parse_args()
 
 
+def terminated(number, frame):
+    """So that whatever was started ends, too."""
+    raise KeyboardInterrupt
+
+
 def main():
+    signal.signal(signal.SIGTERM, terminated)
     options = parse_options()
     sizes = Sizes(**(FULL if options.full else SHORT if options.short else {}))
     for name in Sizes.__annotations__:

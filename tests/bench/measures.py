@@ -39,7 +39,7 @@ def restarting(*count):
         found = subject.call(*count)
         if found != keys:
             raise LoadError(f"{subject.name} has {found} of {keys}")
-        return {"seconds": took}
+        return {"seconds": took, "busy": subject.cpu_seconds()}
 
     return measure
 
@@ -48,7 +48,9 @@ restart = restarting("DBSIZE")
 
 
 def rewrite(subject, sizes=None, keys=None, state=None):
-    return {"seconds": subject.rewrite()}
+    before = subject.cpu_seconds() + subject.child_seconds()
+    took = subject.rewrite()
+    return {"seconds": took, "busy": subject.cpu_seconds() + subject.child_seconds() - before}
 
 
 def large_disk_use(setting_values):

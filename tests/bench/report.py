@@ -14,6 +14,7 @@ FIGURES = {
     "rate": ("requests/s", "{:,.0f}"),
     "cpu": ("server CPU µs/request", "{:.2f}"),
     "seconds": ("s", "{:.3f}"),
+    "busy": ("s of a processor", "{:.2f}"),
     "ready": ("ms to the first reply", "{:.1f}"),
     "bytes": ("bytes of memory for each", "{:.1f}"),
     "extra": ("MiB of memory more than before", "{:.1f}"),

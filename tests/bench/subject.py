@@ -158,8 +158,15 @@ class Subject:
 
     def cpu_seconds(self):
         """User and system time of all threads, without children."""
+        return self._ticks(11, 12)
+
+    def child_seconds(self):
+        """The same of children that have ended."""
+        return self._ticks(13, 14)
+
+    def _ticks(self, *places):
         fields = self._proc("stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        return sum(int(fields[place]) for place in places) / TICKS_PER_SECOND
 
     def run_seconds(self):
         """The same in nanosecond resolution, of the threads that live now."""
