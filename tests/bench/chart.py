@@ -36,6 +36,18 @@ SECTIONS = [
         ("rewrite", "seconds", "rewrite"),
         ("memory", "bytes", "memory per key"),
     ]),
+    ("hashes: requests a second without a log; time and memory, redis-server's divided by ours", [
+        ("hset-small-p16-nolog", "rate", "HSET, 10 fields, pipeline of 16"),
+        ("hget-small-p16-nolog", "rate", "HGET, 10 fields, pipeline of 16"),
+        ("hgetall-small-p16", "rate", "HGETALL of 10 fields, pipeline of 16"),
+        ("hset-large-p16-nolog", "rate", "HSET, a million fields, pipeline of 16"),
+        ("hget-large-p16-nolog", "rate", "HGET, a million fields, pipeline of 16"),
+        ("hgetall-1k-p1", "rate", "HGETALL of 1,000 fields"),
+        ("hash-replay-small", "seconds", "restart from the log, small hashes"),
+        ("hash-base-load-small", "seconds", "restart from a rewritten base, the same"),
+        ("hash-memory-small", "bytes", "memory per hash of 10 fields"),
+        ("hash-memory-field", "bytes", "memory per field of a large hash"),
+    ]),
 ]
 
 WIDTH, MARGIN, ROW, BAR = 860, 20, 24, 14
