@@ -306,6 +306,15 @@ bool database_may_have_expired(const struct database *db, int64_t now_ms)
 
 /* --- Strings --- */
 
+static enum string_status overwrite_blob(struct database *db, struct entry *entry,
+                                         const struct string_content *content)
+{
+    struct blob *old = NULL;
+    enum string_status status = string_overwrite_blob(entry, content, &old);
+    store_dispose_blob(db->store, old);
+    return status;
+}
+
 static struct entry *database_set_content(struct database *db, struct slice key, uint64_t hash,
                                           const struct string_content *content, int64_t expire_ms)
 {
@@ -313,11 +322,9 @@ static struct entry *database_set_content(struct database *db, struct slice key,
     bool expires = expire_ms != EXPIRE_NEVER;
     if (old != NULL && entry_expires(old) == expires) {
         size_t payload = entry_value_payload(old);
-        struct blob *old_blob = NULL;
-        enum string_status status = string_overwrite(old, content, &old_blob);
+        enum string_status status =
+            content->form == FORM_BLOB ? overwrite_blob(db, old, content) : string_overwrite(old, content);
         database_payload_changed(db, old, payload);
-        if (old_blob != NULL)
-            store_dispose_blob(db->store, old_blob);
         if (status == STRING_NO_MEMORY)
             return NULL;
         if (status == STRING_DONE) {

@@ -277,11 +277,36 @@ static enum string_status block_overwrite(struct entry *entry, struct slice byte
     return STRING_DONE;
 }
 
+static void set_raw(struct entry *entry, bool raw)
+{
+    entry->flags = (uint8_t)((entry->flags & ~ENTRY_RAW) | (raw ? ENTRY_RAW : 0));
+}
+
+enum string_status string_overwrite(struct entry *entry, const struct string_content *content)
+{
+    ASSERT(content->form != FORM_BLOB);
+    if (entry->type != VALUE_STRING || entry_form(entry) != content->form)
+        return STRING_NO_ROOM;
+    enum string_status status = STRING_DONE;
+    if (content->form == FORM_INT)
+        *entry_number(entry) = content->number;
+    else if (content->form == FORM_INLINE)
+        status = inline_overwrite(entry, content->bytes);
+    else
+        status = block_overwrite(entry, content->bytes);
+    if (status == STRING_DONE)
+        set_raw(entry, content->raw);
+    return status;
+}
+
 /* The old blob is let go of, even where nobody else has it: its memory has as a rule just been read into
  * another, which then is the value without a copy. */
-static enum string_status blob_overwrite(struct entry *entry, const struct string_content *content,
+enum string_status string_overwrite_blob(struct entry *entry, const struct string_content *content,
                                          struct blob **old)
 {
+    ASSERT(content->form == FORM_BLOB);
+    if (entry->type != VALUE_STRING || entry_form(entry) != FORM_BLOB)
+        return STRING_NO_ROOM;
     struct blob *blob;
     if (content->blob != NULL) {
         blob = blob_share(content->blob);
@@ -293,26 +318,8 @@ static enum string_status blob_overwrite(struct entry *entry, const struct strin
     }
     *old = *entry_blob_word(entry);
     *entry_blob_word(entry) = blob;
+    set_raw(entry, content->raw);
     return STRING_DONE;
-}
-
-enum string_status string_overwrite(struct entry *entry, const struct string_content *content,
-                                    struct blob **old)
-{
-    if (entry->type != VALUE_STRING || entry_form(entry) != content->form)
-        return STRING_NO_ROOM;
-    enum string_status status = STRING_DONE;
-    if (content->form == FORM_INT)
-        *entry_number(entry) = content->number;
-    else if (content->form == FORM_INLINE)
-        status = inline_overwrite(entry, content->bytes);
-    else if (content->form == FORM_BLOB)
-        status = blob_overwrite(entry, content, old);
-    else
-        status = block_overwrite(entry, content->bytes);
-    if (status == STRING_DONE)
-        entry->flags = (uint8_t)((entry->flags & ~ENTRY_RAW) | (content->raw ? ENTRY_RAW : 0));
-    return status;
 }
 
 /* --- Changing in place --- */

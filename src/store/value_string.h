@@ -31,10 +31,12 @@ enum string_status { STRING_DONE, STRING_NO_ROOM, STRING_NO_MEMORY };
  * memory. */
 struct entry *string_entry_new(struct slice key, const struct string_content *content, bool expires);
 /* Puts the content in place of the entry's value, if it is of the same form and fits without waste;
- * otherwise, and when memory is out, nothing is changed. The content may alias the entry. *old is set where a
- * blob was replaced, which the caller drops: freeing it may take long. */
-enum string_status string_overwrite(struct entry *entry, const struct string_content *content,
-                                    struct blob **old);
+ * otherwise, and when memory is out, nothing is changed. The content may alias the entry. The first is for
+ * all forms but FORM_BLOB, the second for that: *old is what the caller drops then, as freeing it may take
+ * long. */
+enum string_status string_overwrite(struct entry *entry, const struct string_content *content);
+enum string_status string_overwrite_blob(struct entry *entry, const struct string_content *content,
+                                         struct blob **old);
 /* As entry_free_cost. */
 size_t string_blob_free_cost(struct blob *blob);
 /* As database_write_string, as far as the entry has room where it is. */
