@@ -14,7 +14,7 @@
  *
  * User space on x86-64 and aarch64 ends at 2^47 or 2^48 unless a program asks for more, so 48 bits hold any
  * pointer. That makes room for nine slots instead of seven: 12 bytes a key with seven come at up to 1.30
- * cache lines for a hit, 10.7 with nine at up to 1.12 (LOAD_MAX).
+ * cache lines for a hit, 9.3 with nine at up to 1.21 (LOAD_MAX).
  *
  * When more is to go into a full bucket, its last slot becomes a pointer to a chained bucket of the same
  * shape, which is only as long as it must be: size class n is 16 * (n + 1) bytes and has room for 2, 4, 6
@@ -195,7 +195,7 @@ static void chain_take(struct table *table, uint8_t *first, uint8_t *bucket, uns
 
 /* The first segment grows by doubling until it is whole, so that a small database is small. The others
  * come one at a time. A segment is large enough for the directory to stay in the cache (8 bytes for about
- * 6,700 keys) and for the page that the allocator adds to an allocation of its size not to matter. */
+ * 8,400 keys) and for the page that the allocator adds to an allocation of its size not to matter. */
 #define SEGMENT_BUCKETS ((size_t)1024)
 
 static uint8_t *bucket_at(const struct table *table, size_t index)
@@ -294,10 +294,15 @@ size_t table_memory(const struct table *table)
  *     6.0    11.3 (11.1-11.5)    1.07 (-1.10)   1.16 (-1.22)
  *     6.5    10.7 (10.4-10.9)    1.09 (-1.12)   1.21 (-1.27)
  *     7.0    10.2 ( 9.9-10.4)    1.12 (-1.14)   1.26 (-1.33)
- *     8.0     9.5 ( 9.2- 9.7)    1.17 (-1.20)   1.39 (-1.45) */
+ *     8.0     9.5 ( 9.2- 9.7)    1.17 (-1.20)   1.39 (-1.45)
+ *     8.25    9.3 ( 9.1- 9.5)    1.19 (-1.21)   1.43 (-1.48)
+ *
+ * 8.25 it is, because a small hash of ten fields then takes less than 330 bytes with its share of the table.
+ * A random hit among 300,000 keys with a cache of 2 MiB, all lines counted, takes 2.67 misses and 1,540
+ * instructions as against 2.65 and 1,537 at 6.5. */
 #define LOAD_UNIT 16
-#define LOAD_MAX  104 /* 6.5 entries for a bucket, in sixteenths */
-#define LOAD_MIN  72  /* 4.5 */
+#define LOAD_MAX  132 /* 8.25 entries for a bucket, in sixteenths */
+#define LOAD_MIN  92  /* 5.75 */
 
 /* What an insertion or a removal does of the work that is due: more than one, so that a backlog left by a
  * freeze is caught up. */

@@ -73,21 +73,21 @@ static void keys_are_found_while_the_table_grows_and_shrinks(void **state)
         assert_int_equal(database_size(db), i + 1);
         assert_true(is_there(store, db, i / 2));
         assert_false(is_there(store, db, i + 1));
-        assert_true(buckets(db) * 7 >= i + 1);
+        assert_true(buckets(db) * 9 >= i + 1);
     }
     assert_each_visits(db, KEYS, KEYS);
     for (uint64_t i = 0; i < KEYS; i++) {
         assert_true(drop(store, db, i));
         assert_false(drop(store, db, i));
         assert_true(i + 1 == KEYS || is_there(store, db, i + 1 + (KEYS - i - 1) / 2));
-        assert_true(buckets(db) * 4 <= KEYS - i + 8);
+        assert_true(buckets(db) * 5 <= KEYS - i + 8);
     }
     assert_int_equal(database_size(db), 0);
     store_free(store);
 }
 
-/* Table and chains take about 11 bytes for a key, at every size; an empty database takes nothing but its
- * struct. */
+/* Table and chains take between 9 and 10 bytes for a key, at every size; an empty database takes nothing but
+ * its struct. */
 static void memory_for_a_key_is_steady(void **state)
 {
     (void)state;
@@ -98,7 +98,7 @@ static void memory_for_a_key_is_steady(void **state)
         add(store, db, i);
         if (i >= 100000 && i % 1000 == 0) {
             double for_a_key = (double)store_overhead(store) / (double)(i + 1);
-            assert_true(for_a_key > 9.5 && for_a_key < 12.5);
+            assert_true(for_a_key > 8.5 && for_a_key < 10.5);
         }
     }
     store_free(store);
@@ -154,7 +154,7 @@ static void a_frozen_table_stays_and_catches_up(void **state)
     assert_int_equal(buckets(db), frozen_buckets + 12);
     while (database_step(db, 10))
         ;
-    assert_true(buckets(db) * 7 > KEYS);
+    assert_true(buckets(db) * 9 > KEYS);
     assert_each_visits(db, KEYS + 1, KEYS + 1);
 
     store_freeze_tables(store, true);
@@ -182,7 +182,7 @@ static void room_is_made_for_expected_keys(void **state)
         add(store, db, i);
     database_expect(db, 20000);
     size_t made = buckets(db);
-    assert_in_range(made, 20000 / 7, 20000 / 6);
+    assert_in_range(made, 20000 / 9, 20000 / 8);
     for (uint64_t i = 100; i < 2000; i++)
         add(store, db, i);
     assert_false(database_step(db, 1000));
@@ -195,7 +195,7 @@ static void room_is_made_for_expected_keys(void **state)
     assert_int_equal(buckets(db), made - 64);
     while (database_step(db, 64))
         ;
-    assert_in_range(buckets(db), 2000 / 7, 2000 / 4);
+    assert_in_range(buckets(db), 2000 / 9, 2000 / 4);
     for (uint64_t i = 0; i < 2000; i++)
         assert_true(is_there(store, db, i));
     store_free(store);
