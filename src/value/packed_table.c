@@ -229,6 +229,8 @@ bool packed_table_free_step(struct packed_table *table, size_t *steps)
     while (table->count > 0 && *steps > 0) {
         size_t freed = packed_chain_free(&table->account, *packed_bucket_at(table, --table->count));
         segmented_trim(&table->buckets, table->count);
+        /* An empty bucket is a step of work, too. */
+        freed = freed == 0 ? 1 : freed;
         *steps -= freed < *steps ? freed : *steps;
     }
     if (table->count > 0)

@@ -457,6 +457,14 @@ static void freeing_in_pieces_frees_all(void **state)
     assert_true(pieces >= cost / 200);
     assert_int_equal(memory_used(), before);
     packed_table_free(NULL);
+
+    /* Empty buckets are work, too. */
+    table = packed_table_new(1, &never_frozen);
+    packed_table_expect(table, 100000);
+    size_t steps = 100;
+    assert_false(packed_table_free_step(table, &steps));
+    packed_table_free(table);
+    assert_int_equal(memory_used(), before);
 }
 
 /* A value of the size of the old one is written over it: in a block, and outside one. */
