@@ -188,6 +188,13 @@ struct hash_result database_hash_set(struct database *db, struct slice key, uint
     return object_set(db, entry, name, value, expire_ms);
 }
 
+void database_hash_expect(struct database *db, struct entry *entry, size_t fields)
+{
+    database_assert_none_empty(db);
+    if (hash_object(entry) != NULL)
+        hash_expect(hash_object(entry), fields);
+}
+
 /* --- Deleting --- */
 
 /* So much more than it needs may a packed hash take, that has become smaller. */

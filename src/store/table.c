@@ -636,6 +636,8 @@ void table_free(struct table *table)
 bool table_free_step(struct table *table, size_t *steps)
 {
     while (table->count > 0) {
+        if (*steps == 0)
+            return false;
         size_t index = table->count - 1;
         uint8_t *first = bucket_at(table, index);
         if (index > 0)
@@ -650,6 +652,8 @@ bool table_free_step(struct table *table, size_t *steps)
         if (index % SEGMENT_BUCKETS == 0)
             mem_free(table->segments[index / SEGMENT_BUCKETS]);
         table->count--;
+        /* There may be many empty ones. */
+        *steps -= *steps > 0;
     }
     table_release(table);
     return true;

@@ -85,6 +85,9 @@ struct hash_result {
 struct hash_result database_hash_set(struct database *db, struct slice key, uint64_t hash,
                                      struct entry *entry, struct slice name, struct slice value,
                                      int64_t expire_ms, size_t more_bytes);
+/* So many fields will be there soon: a large hash gets its room at once. 0: no more are expected. Its memory,
+ * not its address, may change. */
+void database_hash_expect(struct database *db, struct entry *entry, size_t fields);
 /* Deletes a field. found: it was there. The hash may be empty then (entry_hash_size). */
 struct hash_result database_hash_delete(struct database *db, struct entry *entry, struct slice name);
 /* Sets or clears (FIELD_NEVER) the time of a field. found: it is there. Nothing happens to a field that has

@@ -1,5 +1,6 @@
 /* The thread that frees beside the loop: everything, in the order in which it came, and what it tells of
  * that. */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,16 +16,19 @@
 
 enum { BLOBS = 20, FIELDS = 30000 };
 
-/* Tells when a blob was freed. */
+/* Tells when a blob was freed, and may hold the thread that does it. */
 struct witness {
     struct blob_origin origin;
     atomic_int *clock;
     int freed_at;
+    sem_t *wait; /* NULL: it does not hold it */
 };
 
 static void witness_released(struct blob_origin *origin)
 {
     struct witness *witness = (struct witness *)origin;
+    if (witness->wait != NULL)
+        sem_wait(witness->wait);
     witness->freed_at = atomic_fetch_add(witness->clock, 1);
 }
 
@@ -110,6 +114,38 @@ static void all_is_freed_in_the_order_in_which_it_came(void **state)
     assert_int_equal(memory_used(), before);
 }
 
+/* With the thread held at the first value, all wait in line; then they go in that order. */
+static void what_came_first_goes_first(void **state)
+{
+    (void)state;
+    struct store_options options = {.databases = 1, .hash_seed = 1, .random_seed = 2};
+    struct store *store = store_new(&options);
+    struct lazyfree *lazyfree = lazyfree_new();
+    store_set_free_later(store, take, lazyfree);
+    static struct witness witnesses[BLOBS];
+    atomic_int clock = 0;
+    sem_t held;
+    sem_init(&held, 0, 0);
+    for (int i = 0; i < BLOBS; i++) {
+        witnesses[i] = (struct witness){
+            .origin.released = witness_released, .clock = &clock, .wait = i == 0 ? &held : NULL};
+        set_blob(store, slice_of("blob"), &witnesses[i]);
+    }
+    database_delete(store_database(store, 0), slice_of("blob"), store_hash(store, slice_of("blob")));
+    uint64_t pending, freed;
+    lazyfree_stats(lazyfree, &pending, &freed);
+    assert_int_equal(pending, BLOBS);
+    assert_int_equal(freed, 0);
+    assert_true(lazyfree_bytes(lazyfree) >= BLOBS * LARGE_PIECE);
+    sem_post(&held);
+    store_set_free_later(store, NULL, NULL);
+    lazyfree_free(lazyfree);
+    store_free(store);
+    for (int i = 0; i < BLOBS; i++)
+        assert_int_equal(witnesses[i].freed_at, i);
+    sem_destroy(&held);
+}
+
 /* The bytes that are still to come grow fewer, and are none when all is gone. */
 static void bytes_to_come_are_told(void **state)
 {
@@ -143,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_freed_in_the_order_in_which_it_came),
+        cmocka_unit_test(what_came_first_goes_first),
         cmocka_unit_test(bytes_to_come_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

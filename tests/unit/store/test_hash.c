@@ -266,6 +266,8 @@ static void step_set_fields(struct model *model)
     uint64_t key = strtoull(s.text + strlen("key:"), NULL, 10);
     uint64_t fields = key % 4 == 0 ? FIELDS : key % 4 == 1 ? 10 : 60;
     uint64_t changes = key % 4 == 0 ? below(model, 200) : 1 + below(model, 8);
+    if (s.model->kind == HASH && below(model, 10) == 0)
+        database_hash_expect(s.db, s.entry, below(model, FIELDS));
     for (; changes > 0; changes--) {
         int64_t expire_ms = below(model, 2) == 0 ? FIELD_NEVER : FIELD_KEEP_TIME;
         if (key % 4 == 2 || (key % 4 != 1 && below(model, 20) == 0))
