@@ -99,6 +99,44 @@ static void check_changing(struct slice bytes)
     mem_free(listpack);
 }
 
+/* Changes one field of it, in an allocation that is as long as the change says. */
+static char *packed_change(char *packed, const struct packed_hash_change *change)
+{
+    size_t bytes = packed_hash_bytes(packed);
+    packed = mem_realloc(packed, change->bytes > bytes ? change->bytes : bytes);
+    packed_hash_apply(packed, change);
+    ASSERT(packed_hash_bytes(packed) == change->bytes && packed_hash_size(packed) == change->size);
+    return mem_realloc(packed, change->bytes);
+}
+
+/* A hash in its entry: each field is found, set to another value, and every other one is deleted. */
+static void check_packed(struct slice bytes)
+{
+    if (!hash_listpack_valid(bytes, HASH_LISTPACK))
+        return;
+    char *packed = mem_alloc(bytes.size);
+    memcpy(packed, bytes.data, bytes.size);
+    size_t position = 0, index = 0;
+    struct hash_field field, found;
+    for (; packed_hash_next(bytes.data, &position, &field); index++) {
+        struct packed_hash_change change;
+        ASSERT(packed_hash_find(packed, field.name, &found) && slice_equal(found.value, field.value));
+        packed_hash_plan_set(packed, field.name, slice_make(bytes.data, index % bytes.size), &change);
+        ASSERT(change.found && change.size == packed_hash_size(packed));
+        packed = packed_change(packed, &change);
+        if (index % 2 == 0)
+            continue;
+        ASSERT(packed_hash_plan_delete(packed, field.name, &change));
+        packed = packed_change(packed, &change);
+        ASSERT(!packed_hash_find(packed, field.name, &found));
+        packed_hash_plan_set(packed, field.name, field.value, &change);
+        ASSERT(!change.found);
+    }
+    ASSERT(packed_hash_size(packed) == (index + 1) / 2);
+    ASSERT(hash_listpack_valid(listpack_slice(packed), HASH_LISTPACK));
+    mem_free(packed);
+}
+
 static void count_visit(void *context, const struct hash_field *field)
 {
     (void)field;
@@ -156,6 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (listpack_valid(listpack)) {
         check_reading(listpack);
         check_changing(listpack);
+        check_packed(listpack);
         check_hash(listpack, HASH_LISTPACK, 1000);
         check_hash(listpack, HASH_LISTPACK, 0);
         check_hash(listpack, HASH_LISTPACK_EX, 1000);
