@@ -363,7 +363,8 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     sim->world = engine_world(life->engine);
     sim->journal = sim->world->journal;
     sim->woken = true;
-    sim->expires_actively = true;
+    sim->expires_actively = !sim->config.keeps_expired;
+    engine_set_active_expire(sim->engine, sim->expires_actively);
     sim->written_count = 0;
     sim->failed_at_us = 0;
     /* What the last life left may have been in use in it. */

@@ -12,7 +12,7 @@
 #define MANY_AT_ONCE 150
 
 /* Own letters:
- *   H key, of a hash mostly  E field  W value
+ *   H key, of a hash mostly  E field  W value  J a few milliseconds
  *   G fields and values, several mostly  L FIELDS, their number and fields  U the same with values
  *   T what DUMP gives for a hash */
 static const struct line lines[] = {
@@ -26,7 +26,7 @@ static const struct line lines[] = {
     {5, COMMAND_PLAIN, ">hincrby H E N"},
     {4, COMMAND_PLAIN, ">hincrbyfloat H E F"},
     {5, COMMAND_PLAIN, ">hpexpire H M L"},
-    {3, COMMAND_PLAIN, ">hpexpire H M L"},
+    {7, COMMAND_PLAIN, ">hpexpire H J L"},
     {2, COMMAND_PLAIN, ">hexpire H S L"},
     {2, COMMAND_PLAIN, ">hpexpireat H B L"},
     {1, COMMAND_PLAIN, ">hexpireat H A L"},
@@ -45,6 +45,7 @@ static const struct line lines[] = {
     {1, COMMAND_PLAIN, ">hgetex H persist L"},
     {2, COMMAND_PLAIN, ">hsetex H U"},
     {3, COMMAND_PLAIN, ">hsetex H px M U"},
+    {4, COMMAND_PLAIN, ">hsetex H px J U"},
     {1, COMMAND_PLAIN, ">hsetex H ex S U"},
     {1, COMMAND_PLAIN, ">hsetex H fnx pxat B U"},
     {1, COMMAND_PLAIN, ">hsetex H fxx exat A U"},
@@ -59,9 +60,9 @@ static const struct line lines[] = {
     {1, COMMAND_PLAIN, ">copy H H db D replace"},
     {2, COMMAND_PLAIN, ">pexpire H M"},
     {1, COMMAND_PLAIN, ">persist H"},
-    {6, COMMAND_PLAIN, "<hget H E", SHOWS_PARTS},
+    {8, COMMAND_PLAIN, "<hget H E", SHOWS_PARTS},
     {4, COMMAND_PLAIN, "<hmget H E E E", SHOWS_PARTS},
-    {4, COMMAND_PLAIN, "<hgetall H", SHOWS_ALL},
+    {5, COMMAND_PLAIN, "<hgetall H", SHOWS_ALL},
     {2, COMMAND_PLAIN, "<hlen H", SHOWS_ALL},
     {1, COMMAND_PLAIN, "<hkeys H", SHOWS_ALL},
     {1, COMMAND_PLAIN, "<hvals H", SHOWS_ALL},
@@ -208,6 +209,7 @@ static bool say(struct words *words, struct sim_command *command, char letter)
     case 'H': words_say_key(words, command, VALUE_HASH); return true;
     case 'E': say_field(words, command); return true;
     case 'W': say_value(words, command); return true;
+    case 'J': buffer_append_int(&words->text, 1 + (int64_t)words_below(words, 100)); return true;
     case 'G': say_pairs(words, command); return true;
     case 'L': say_fields(words, command, false); return true;
     case 'U': say_fields(words, command, true); return true;
@@ -218,7 +220,7 @@ static bool say(struct words *words, struct sim_command *command, char letter)
 
 static void init(struct workload *workload)
 {
-    static const int parts[] = {2, 8, 20, MODEL_PARTS_MAX};
+    static const int parts[] = {1, 3, 8, 20, MODEL_PARTS_MAX};
     static const unsigned many[] = {0, 0, 4, 40};
     workload->parts = parts[random_below(workload->random, sizeof(parts) / sizeof(parts[0]))];
     workload->many = many[random_below(workload->random, sizeof(many) / sizeof(many[0]))];

@@ -5,6 +5,7 @@
 #include "base/diag.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "store/value_hash.h"
 
 /* --- keys -------------------------------------------------------------------------------------------------
  */
@@ -41,6 +42,7 @@ static int key_number(struct slice name)
 struct look {
     const struct sim_disk *disk;
     int database;
+    size_t timed_parts; /* of the database: entries with such */
     uint64_t digest[MODEL_DATABASES][MODEL_KEYS_MAX];
     const struct entry *entries[MODEL_DATABASES][MODEL_KEYS_MAX];
 };
@@ -59,14 +61,19 @@ static void look_at_entry(void *context, struct entry *entry)
     seed += (uint64_t)entry_type(entry) << 56;
     look->digest[look->database][key] = type_of(entry)->digest(look->disk, entry, seed) | 1;
     look->entries[look->database][key] = entry;
+    look->timed_parts += entry_parts_expire(entry);
 }
 
 static void look_at_store(struct look *look, const struct sim_disk *disk, struct store *store)
 {
     memset(look, 0, sizeof(*look));
     look->disk = disk;
-    for (look->database = 0; look->database < MODEL_DATABASES; look->database++)
-        database_each(store_database(store, look->database), look_at_entry, look);
+    for (look->database = 0; look->database < MODEL_DATABASES; look->database++) {
+        struct database *db = store_database(store, look->database);
+        look->timed_parts = 0;
+        database_each(db, look_at_entry, look);
+        ASSERT(look->timed_parts == database_parts_size(db));
+    }
 }
 
 static uint64_t look_digest(const struct look *look)

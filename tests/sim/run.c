@@ -637,6 +637,8 @@ static void sim_init(struct sim *sim, struct sim_seed seed, bool print, struct s
     random_seed(&sim->probe_random, random_next(&sim->random));
     sim_config_draw(&sim->config, &sim->random);
     workload_init(&sim->workload, &sim->random, seed.types);
+    if (seed.types != type_bit(VALUE_STRING))
+        sim->config.keeps_expired = random_below(&sim->random, 3) == 0;
     sim->client_count = sim->config.clients;
     sim->clock = (struct sim_clock){
         .clock = {clock_wall, clock_monotonic}, .wall_us = 1700000000000000, .monotonic_us = 5000000};

@@ -51,6 +51,7 @@ struct sim_config {
     uint64_t capacity;         /* when it fills */
     unsigned fork_fails;       /* in 65536ths */
     bool follows;              /* clock-set-back follow, at times */
+    bool keeps_expired;        /* a life begins without active expiry */
     bool frees_beside;         /* what is flushed is freed by a thread */
     unsigned char weights[16]; /* of actions */
 };

@@ -13,7 +13,7 @@
 /* A part as it is in the store. */
 struct type_part {
     uint64_t digest;   /* of all that it is; 0: there is no such part */
-    int64_t expire_ms; /* 0: it has no time */
+    int64_t expire_ms; /* EXPIRE_NEVER: it has no time */
 };
 
 struct type {

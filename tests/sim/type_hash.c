@@ -11,17 +11,38 @@ static uint64_t field_digest(const struct hash_field *field)
     return hash_bytes(field->value.data, field->value.size, digest);
 }
 
+/* What the structure says of the times in it, beside those that there are. */
+static void check_times(const struct entry *entry, size_t timed, int64_t first_ms, int64_t last_ms)
+{
+    ASSERT(timed == entry_hash_timed_size(entry));
+    if (timed == 0)
+        return;
+    bool all = timed == entry_hash_size(entry);
+    ASSERT(entry_parts_expire(entry) && entry_hash_earliest_ms(entry) <= first_ms);
+    ASSERT(entry_parts_have_expired(entry, last_ms) == all && !entry_parts_have_expired(entry, last_ms - 1));
+}
+
 /* Whatever the order of the fields, which is the structure's. */
 static uint64_t digest(const struct sim_disk *disk, const struct entry *entry, uint64_t seed)
 {
     struct entry_hash_iterator iterator = entry_hash_begin(entry);
     struct hash_field field;
     uint64_t sum = 0;
-    uint64_t count = 0;
+    size_t count = 0;
+    size_t timed = 0;
+    int64_t first_ms = INT64_MAX;
+    int64_t last_ms = 0;
     (void)disk;
-    for (; entry_hash_iterate(&iterator, &field); count++)
+    for (; entry_hash_iterate(&iterator, &field); count++) {
         sum += field_digest(&field);
+        if (field.expire_ms == FIELD_NEVER)
+            continue;
+        timed++;
+        first_ms = field.expire_ms < first_ms ? field.expire_ms : first_ms;
+        last_ms = field.expire_ms > last_ms ? field.expire_ms : last_ms;
+    }
     ASSERT(count == entry_hash_size(entry) && count > 0);
+    check_times(entry, timed, first_ms, last_ms);
     const uint64_t all[] = {sum, count};
     return hash_bytes(all, sizeof(all), seed);
 }
@@ -35,7 +56,7 @@ static void parts(const struct entry *entry, struct type_part parts[MODEL_PARTS_
         if (part < 0)
             continue;
         parts[part].digest = field_digest(&field) | 1;
-        parts[part].expire_ms = field.expire_ms == FIELD_NEVER ? 0 : field.expire_ms;
+        parts[part].expire_ms = field.expire_ms;
     }
 }
 

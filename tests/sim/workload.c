@@ -94,13 +94,18 @@ static void favour_no_line(struct workload *workload)
     }
 }
 
+/* A type's lines have most of some runs. */
 static void draw_weights(struct workload *workload, const struct generator *generator)
 {
     static const unsigned char favours[] = {0, 1, 1, 1, 1, 2, 4, 10};
+    static const unsigned char shares[] = {1, 3, 6, 12};
+    unsigned share = 1;
+    if (generator != &base_generator)
+        share = shares[random_below(workload->random, sizeof(shares))];
     ASSERT(workload->line_count + generator->count <= sizeof(workload->weights));
     for (size_t i = 0; i < generator->count; i++) {
         unsigned weight =
-            generator->lines[i].weight * favours[random_below(workload->random, sizeof(favours))];
+            share * generator->lines[i].weight * favours[random_below(workload->random, sizeof(favours))];
         workload->weights[workload->line_count++] = (unsigned char)(weight > 255 ? 255 : weight);
     }
 }
