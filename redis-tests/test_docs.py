@@ -18,6 +18,7 @@ NEWER = {"client|no-touch", "client|setinfo", "waitaof", "delifeq"}
 # Where dkv means something else than redis-server 7.0, and what.
 MEANT = {
     "set": "IFEQ is new",
+    "hscan": "NOVALUES is new",
 }
 # 7.2 tells another version than 7.0: 2.9 was the way to 3.0.
 CORRECTED = {"client|pause"}

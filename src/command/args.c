@@ -104,6 +104,12 @@ void call_syntax_error(struct call *call)
     reply_error(call->reply, "ERR syntax error");
 }
 
+void call_arity_error(struct call *call)
+{
+    reply_error_format(call->reply, "ERR wrong number of arguments for '%s' command",
+                       call->command->full_name);
+}
+
 /* The name of the command, or of the container of a subcommand, as people shout it. */
 static void container_name(const struct call *call, struct buffer *out)
 {

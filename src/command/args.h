@@ -25,6 +25,7 @@ bool call_deadline(struct call *call, int index, int64_t *deadline_ms);
 bool call_memory(struct call *call, size_t size);
 void call_memory_error(struct call *call);
 void call_syntax_error(struct call *call);
+void call_arity_error(struct call *call);
 /* "ERR unknown subcommand or wrong number of arguments for 'x'. Try X HELP." */
 void call_subcommand_error(struct call *call);
 /* Replies an array of lines as HELP commands do, with the usual header and footer. */

@@ -48,6 +48,9 @@ enum command_trait {
     TRAIT_STREAM_ONLY = 1 << 12,  /* the log has it; to clients there is no such command */
     TRAIT_READS_ALL = 1 << 2, /* tells of keys that it does not name: its reply waits for the whole stream */
 
+    /* Names parts of values, which may have expired: those it deletes first, in an effect of its own. */
+    TRAIT_NAMES_PARTS = 1 << 13,
+
     /* Transactions. */
     TRAIT_RUNS_QUEUE = 1 << 3,   /* does what the queued commands do (EXEC) */
     TRAIT_INSIDE_MULTI = 1 << 4, /* between MULTI and EXEC it runs at once instead of being queued */

@@ -264,7 +264,22 @@ void call_came_all(struct call *call, int database)
         watch_touch_came(call->world->watches, call->world, database);
 }
 
-/* Deletes an entry whose time has passed, within whatever unit is being built. */
+/* What is told and counted when an entry goes because its time has passed, or that of all its parts. */
+static void expired_tell(struct world *world, int database, const struct entry *entry)
+{
+    struct slice key = entry_key(entry);
+    if (entry_parts_have_expired(entry, world->now_ms) &&
+        !expire_has_passed(entry_expire_ms(entry), world->now_ms)) {
+        world_notify(world, NOTIFY_HASH, "hexpired", database, key);
+        world_notify(world, NOTIFY_GENERIC, "del", database, key);
+        world->stats.expired_fields += entry_hash_size(entry);
+    } else {
+        world_notify(world, NOTIFY_EXPIRED, "expired", database, key);
+        world->stats.expired++;
+    }
+}
+
+/* Deletes an entry whose time has passed, or that of all its parts, within whatever unit is being built. */
 static void expire_entry(struct world *world, const struct session *session, int database,
                          struct entry *entry)
 {
@@ -272,9 +287,8 @@ static void expire_entry(struct world *world, const struct session *session, int
     uint64_t hash = store_hash(world->store, key);
     world_effect_delete(world, session, database, SLICE_LITERAL("DEL"), key);
     key_changed(world, database, key, hash, true);
-    world_notify(world, NOTIFY_EXPIRED, "expired", database, key);
+    expired_tell(world, database, entry);
     database_delete(store_database(world->store, database), key, hash);
-    world->stats.expired++;
 }
 
 /* Whether the journal can take the deletion of an entry now. */
@@ -289,6 +303,86 @@ bool world_expire(struct world *world, int database, struct entry *entry)
     if (!delete_admitted(world, entry))
         return false;
     expire_entry(world, NULL, database, entry);
+    effect_unit_end(world);
+    world_deliver(world);
+    return true;
+}
+
+/* Names in an effect that deletes fields which are due, and their bytes, at the most; a single name may have
+ * more. */
+#define DUE_FIELDS_MAX 64
+#define DUE_BYTES_MAX  ((size_t)16 << 10)
+
+/* Names of fields that were deleted; they lie one behind the other. */
+struct due_names {
+    struct buffer bytes;
+    size_t ends[DUE_FIELDS_MAX];
+    int count;
+};
+
+static void effect_due(struct world *world, int database, struct slice key, const struct due_names *names)
+{
+    struct slice argv[2 + DUE_FIELDS_MAX] = {SLICE_LITERAL("HDEL"), key};
+    size_t begin = 0;
+    for (int i = 0; i < names->count; i++) {
+        argv[2 + i] = slice_make(names->bytes.data + begin, names->ends[i] - begin);
+        begin = names->ends[i];
+    }
+    struct buffer *buffer = effect_begin(world, NULL, database);
+    if (buffer)
+        request_append(buffer, 2 + names->count, argv);
+}
+
+/* Deletes fields that are due, as far as their names have room, and keeps the names. */
+static struct entry *due_delete(struct world *world, struct database *db, struct entry *entry, int *budget,
+                                struct due_names *names)
+{
+    struct hash_field due;
+    while (names->count < DUE_FIELDS_MAX && entry_hash_next_due(entry, world->now_ms, &due)) {
+        if (names->count > 0 && names->bytes.size + due.name.size > DUE_BYTES_MAX)
+            break;
+        size_t begin = names->bytes.size;
+        buffer_append_slice(&names->bytes, due.name);
+        names->ends[names->count++] = names->bytes.size;
+        struct slice name = slice_make(names->bytes.data + begin, due.name.size);
+        struct hash_result result = database_hash_delete(db, entry, name);
+        ASSERT(result.found);
+        entry = result.entry;
+    }
+    *budget -= names->count;
+    return entry;
+}
+
+/* Whether the journal takes the effect of a batch whose first name is this. */
+static bool due_admitted(struct world *world, struct slice key, size_t first_name_size)
+{
+    struct effect_bound bound = {.bytes = effect_delete_size_max(key.size)};
+    effect_bound_add_many(&bound, DUE_FIELDS_MAX, first_name_size + DUE_BYTES_MAX);
+    return !world->journal || journal_admit(world->journal, bound.bytes) == ADMIT_YES;
+}
+
+bool world_expire_fields(struct world *world, int database, struct entry *entry, int *budget)
+{
+    struct database *db = store_database(world->store, database);
+    struct due_names names = {.count = 0};
+    struct hash_field due;
+    if (entry_has_expired(entry, world->now_ms))
+        return world_expire(world, database, entry);
+    bool is_due = entry_hash_next_due(entry, world->now_ms, &due);
+    ASSERT(is_due);
+    struct slice key = entry_key(entry);
+    uint64_t hash = store_hash(world->store, key);
+    if (!due_admitted(world, key, due.name.size))
+        return false;
+    entry = due_delete(world, db, entry, budget, &names);
+    /* Were all of them due, it would have gone as a whole. */
+    ASSERT(names.count > 0 && entry_hash_size(entry) > 0);
+    key = entry_key(entry);
+    effect_due(world, database, key, &names);
+    key_changed(world, database, key, hash, false);
+    world_notify(world, NOTIFY_HASH, "hexpired", database, key);
+    world->stats.expired_fields += (uint64_t)names.count;
+    buffer_free(&names.bytes);
     effect_unit_end(world);
     world_deliver(world);
     return true;
@@ -326,7 +420,7 @@ struct entry *lookup_write_in(struct call *call, int database, struct slice key,
 {
     struct world *world = call->world;
     struct entry *entry = database_find(store_database(world->store, database), key, hash);
-    if (!entry || call->session->replaying || !expire_has_passed(entry_expire_ms(entry), world->now_ms))
+    if (!entry || call->session->replaying || !entry_has_expired(entry, world->now_ms))
         return entry;
     expire_entry(world, call->session, database, entry);
     return NULL;

@@ -89,6 +89,9 @@ void effect_time(struct world *world);
 /* Deletes an entry whose time has passed, outside any command, as a unit of its own. False when the journal
  * cannot take it now: nothing is done then. */
 bool world_expire(struct world *world, int database, struct entry *entry);
+/* The same for fields of a hash that database_next_due_parts found: a batch of those that are due, or the
+ * whole hash when all are. *budget is decreased by those that were deleted. */
+bool world_expire_fields(struct world *world, int database, struct entry *entry, int *budget);
 /* The same for one that is evicted; *freed: the memory that its deletion gave back. */
 bool world_evict_entry(struct world *world, int database, struct entry *entry, size_t *freed);
 

@@ -84,7 +84,8 @@ static void add_key(void *context, int index, unsigned key_flags)
         visit->bytes += visit->argv[index].size;
 }
 
-/* Each argument once, and each key once more: it may have expired, and is deleted first then. */
+/* Each argument once, and each key once more: it may have expired, and is deleted first then. So may parts of
+ * values that arguments name. */
 struct effect_bound effect_bound_of(const struct world *world, int database, const struct command *command,
                                     int argc, const struct slice *argv)
 {
@@ -92,6 +93,8 @@ struct effect_bound effect_bound_of(const struct world *world, int database, con
     struct effect_bound bound = {EFFECT_OVERHEAD + command->effect_extra, 0};
     for (int i = 0; i < argc; i++)
         effect_bound_add(&bound, world, argv[i].size, stores);
+    for (int i = 0; command->traits & TRAIT_NAMES_PARTS && i < argc; i++)
+        effect_bound_add(&bound, world, argv[i].size, false);
     if (command_has_keys(command)) {
         struct key_visit visit = {.world = world, .argv = argv, .stores = stores};
         command_each_key(command, argc, argv, add_key, &visit);

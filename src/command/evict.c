@@ -7,6 +7,7 @@
 #include "command/dispatch.h"
 #include "command/effect.h"
 #include "command/world.h"
+#include "store/value_hash.h"
 
 /* --- policies ------------------------------------------------------------------------------------------ */
 
@@ -37,6 +38,7 @@ void world_set_settings(struct world *world, const struct world_settings *settin
                                                        .decay_minutes = settings->lfu_decay_minutes});
     bool samples_volatile = policies[policy].volatile_only && policies[policy].order != BY_EXPIRY;
     store_index_volatile(world->store, samples_volatile);
+    store_set_hash_limits(world->store, settings->hash_entries_max, settings->hash_value_max);
     world->evict_wanted = settings->maxmemory > 0;
 }
 

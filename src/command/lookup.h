@@ -3,18 +3,33 @@
 #define DKV_COMMAND_LOOKUP_H
 
 #include "command/call.h"
+#include "store/value_hash.h"
 
-/* Whether no command sees it any more. Whoever asks must not show it, and shows thereby that its time has
- * passed. */
-static inline bool world_hides(struct world *world, const struct entry *entry)
+/* Whether its time, or that of all its parts, has passed. */
+static inline bool entry_has_expired(const struct entry *entry, int64_t now_ms)
 {
-    int64_t expire_ms = entry_expire_ms(entry);
-    if (!expire_has_passed(expire_ms, world->now_ms))
+    return expire_has_passed(entry_expire_ms(entry), now_ms) || entry_parts_have_expired(entry, now_ms);
+}
+
+/* Whether something with this time is hidden. Whoever asks must not show it, and shows thereby that its time
+ * has passed. */
+static inline bool world_hides_time(struct world *world, int64_t expire_ms)
+{
+    if (expire_ms > world->now_ms)
         return false;
     world->hides = true;
     if (expire_ms > world->time.hidden_ms)
         world->time.hidden_ms = expire_ms;
     return true;
+}
+
+/* Whether no command sees it any more; as world_hides_time. */
+static inline bool world_hides(struct world *world, const struct entry *entry)
+{
+    int64_t expire_ms = entry_expire_ms(entry);
+    if (expire_ms != EXPIRE_NEVER && world_hides_time(world, expire_ms))
+        return true;
+    return entry_parts_have_expired(entry, world->now_ms) && world_hides_time(world, world->now_ms);
 }
 /* For a command that only reads; updates the time of last use. */
 struct entry *lookup_read(struct call *call, struct slice key, uint64_t hash);

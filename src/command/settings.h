@@ -44,6 +44,8 @@ struct world_settings {
     uint64_t value_file_threshold;  /* strings from here on get a file of their own; 0: none does */
     uint64_t query_max;             /* client-query-buffer-limit: also the bytes a transaction may queue */
     size_t hll_sparse_max;          /* hll-sparse-max-bytes */
+    size_t hash_entries_max;        /* hash-max-listpack-entries */
+    size_t hash_value_max;          /* hash-max-listpack-value */
     bool dump_compressed;           /* rdbcompression: DUMP compresses */
     enum debug_access debug_access; /* enable-debug-command */
     unsigned notify;                /* notify_class: which events are published; 0: none */

@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "command/dispatch.h"
 #include "command/world.h"
+#include "store/value_hash.h"
 
 /* From here on a step of the wall clock is worth telling; and so often at the most. */
 #define STEP_MIN_US   1000000
@@ -72,9 +73,11 @@ static void set_now(struct world *world, int64_t now_us)
 
 bool world_may_hide(const struct world *world)
 {
-    for (int i = 0; i < store_database_count(world->store); i++)
-        if (database_may_have_expired(store_database(world->store, i), world->now_ms))
+    for (int i = 0; i < store_database_count(world->store); i++) {
+        const struct database *db = store_database(world->store, i);
+        if (database_may_have_expired(db, world->now_ms) || database_parts_due_ms(db) <= world->now_ms)
             return true;
+    }
     return false;
 }
 

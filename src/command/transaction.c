@@ -266,7 +266,7 @@ static void watch_command(struct call *call)
     for (int i = 1; i < call->argc; i++) {
         uint64_t hash = call_hash(call, i);
         struct entry *entry = database_find(call->db, call->argv[i], hash);
-        bool had_expired = entry && expire_has_passed(entry_expire_ms(entry), world->now_ms);
+        bool had_expired = entry && entry_has_expired(entry, world->now_ms);
         watch_add(world->watches, session, session->database, call->argv[i], hash, had_expired);
     }
     reply_ok(call->reply);

@@ -159,7 +159,7 @@ static void touch_contents(struct watch_table *table, struct world *world, int d
             if (watch->database != database)
                 continue;
             struct entry *entry = database_find(db, watch_key(watch), watch->hash);
-            bool has_expired = entry && expire_has_passed(entry_expire_ms(entry), world->now_ms);
+            bool has_expired = entry && entry_has_expired(entry, world->now_ms);
             if (has_expired && came)
                 watch->had_expired = true; /* to its watcher there is nothing, as there was before */
             else if (entry && !(has_expired && watch->had_expired))

@@ -30,6 +30,7 @@ struct world_stats {
     uint64_t keyspace_hits;
     uint64_t keyspace_misses;
     uint64_t expired;
+    uint64_t expired_fields; /* of hashes that were deleted because their time had passed */
     uint64_t expire_time_us;
     uint64_t expire_cap_reached;
     uint64_t evicted;
@@ -51,7 +52,8 @@ struct world_time {
     int64_t wall_us;      /* the clock at the last look, */
     int64_t monotonic_us; /* and when that was */
     int64_t use_begin_ms; /* world's use_ms less the steady clock */
-    int64_t hidden_ms;    /* the highest time of a key that was hidden because it had passed */
+    int64_t
+        hidden_ms; /* the highest time of a key, or a part of one, that was hidden because it had passed */
     int64_t on_record_ms; /* the time of the last unit: a recovery to it goes on from there, at least */
     lsn_t on_record_lsn;  /* its end */
     uint64_t steps_back;  /* of the wall clock, of a second or more */
@@ -91,7 +93,7 @@ struct world {
     int64_t monotonic_us; /* the same moment on the steady clock */
     int64_t use_ms;       /* the same for times of use and idleness: a time of day that nobody can set */
     struct world_time time;
-    bool hides;        /* the command being run has hidden a key because its time has passed */
+    bool hides;        /* the command being run has hidden something because its time has passed */
     bool hiding_waits; /* what may hide a key has to wait: the log has no room to put that on record */
     struct world_settings settings;
     struct world_stats stats;

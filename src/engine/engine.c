@@ -10,6 +10,7 @@
 #include "command/world.h"
 #include "engine/private.h"
 #include "family/families.h"
+#include "store/value_hash.h"
 
 /* Expiry runs in slices of at most this long, and at least three times as long passes between two of them: a
  * quarter of the processor at the most, and no command waits longer than a slice. */
@@ -181,8 +182,25 @@ enum expire_result {
     EXPIRE_WAIT /* the journal takes no more for now */
 };
 
+/* A batch of one database's hashes with fields that are due. */
+static enum expire_result expire_fields_batch(struct world *world, int index)
+{
+    struct database *db = store_database(world->store, index);
+    int steps = EXPIRE_WHEEL_STEPS;
+    if (database_parts_size(db) == 0)
+        return EXPIRE_DONE;
+    while (steps > 0) {
+        struct entry *entry = database_next_due_parts(db, world->now_ms, &steps);
+        if (!entry)
+            break;
+        if (!world_expire_fields(world, index, entry, &steps))
+            return EXPIRE_WAIT;
+    }
+    return steps > 0 ? EXPIRE_DONE : EXPIRE_MORE;
+}
+
 /* A batch of one database's due entries. */
-static enum expire_result expire_batch(struct world *world, int index)
+static enum expire_result expire_keys_batch(struct world *world, int index)
 {
     struct database *db = store_database(world->store, index);
     int steps = EXPIRE_WHEEL_STEPS;
@@ -196,6 +214,15 @@ static enum expire_result expire_batch(struct world *world, int index)
             return EXPIRE_WAIT;
     }
     return EXPIRE_MORE;
+}
+
+static enum expire_result expire_batch(struct world *world, int index)
+{
+    enum expire_result keys = expire_keys_batch(world, index);
+    if (keys == EXPIRE_WAIT)
+        return keys;
+    enum expire_result fields = expire_fields_batch(world, index);
+    return fields == EXPIRE_DONE ? keys : fields;
 }
 
 /* Returns whether the slice ended before the work did. */
@@ -231,7 +258,10 @@ static int64_t expiry_wait_us(const struct world *world)
 {
     int64_t due_ms = world->now_ms + TICK_IDLE_US / 1000;
     for (int i = 0; i < store_database_count(world->store); i++) {
-        int64_t database_due_ms = database_expiry_due_ms(store_database(world->store, i));
+        const struct database *db = store_database(world->store, i);
+        int64_t keys_due_ms = database_expiry_due_ms(db);
+        int64_t parts_due_ms = database_parts_due_ms(db);
+        int64_t database_due_ms = keys_due_ms < parts_due_ms ? keys_due_ms : parts_due_ms;
         if (database_due_ms < due_ms)
             due_ms = database_due_ms;
     }

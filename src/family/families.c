@@ -6,6 +6,7 @@ void family_add_all(struct command_table *table)
     command_table_add(table, bitmap_commands, bitmap_command_count);
     command_table_add(table, bitfield_commands, bitfield_command_count);
     command_table_add(table, hyperloglog_commands, hyperloglog_command_count);
+    command_table_add(table, hash_commands, hash_command_count);
     command_table_add(table, dump_commands, dump_command_count);
     command_table_add(table, sort_commands, sort_command_count);
     command_table_add(table, lolwut_commands, lolwut_command_count);

@@ -21,6 +21,8 @@ extern const struct command sort_commands[];
 extern const size_t sort_command_count;
 extern const struct command lolwut_commands[];
 extern const size_t lolwut_command_count;
+extern const struct command hash_commands[];
+extern const size_t hash_command_count;
 extern const struct command keys_commands[];
 extern const size_t keys_command_count;
 extern const struct command expire_commands[];

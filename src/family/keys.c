@@ -1,9 +1,5 @@
 /* Keys whatever they hold: deleting, renaming, copying, moving, finding, and whole databases. */
-#include <errno.h>
-#include <stdlib.h>
-
 #include "base/diag.h"
-#include "base/glob.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "command/args.h"
@@ -12,6 +8,7 @@
 #include "command/event.h"
 #include "command/lookup.h"
 #include "command/message/tracking.h"
+#include "family/cursor.h"
 #include "family/families.h"
 
 /* --- some keys ----------------------------------------------------------------------------------------- */
@@ -228,19 +225,6 @@ static void key_search_visit(void *context, struct entry *entry)
     search->found[search->count++] = entry;
 }
 
-/* False, with the error as the reply, where the pattern cannot be read. */
-static bool key_search_pattern(struct call *call, struct key_search *search, struct slice pattern)
-{
-    glob_free(search->glob);
-    search->glob = NULL;
-    if (slice_equal(pattern, SLICE_LITERAL("*")))
-        return true;
-    search->glob = glob_new(pattern, false);
-    if (!search->glob)
-        reply_error(call->reply, GLOB_TOO_COMPLEX);
-    return search->glob != NULL;
-}
-
 static void key_search_reply(struct call *call, struct key_search *search)
 {
     reply_array(call->reply, (int64_t)search->count);
@@ -252,7 +236,7 @@ static void key_search_reply(struct call *call, struct key_search *search)
 static void keys_command(struct call *call)
 {
     struct key_search search = {.call = call};
-    if (!key_search_pattern(call, &search, call->argv[1]))
+    if (!call_pattern(call, 1, &search.glob))
         return;
     database_each(call->db, key_search_visit, &search);
     key_search_reply(call, &search);
@@ -264,21 +248,6 @@ static void keys_command(struct call *call)
 #define SCAN_STEPS_PER_KEY 10
 #define SCAN_COUNT_DEFAULT 10
 
-/* Takes what strtoul takes, up to a zero byte: a sign, and nothing, count as numbers too. */
-static bool cursor_parse(struct slice text, uint64_t *cursor)
-{
-    char digits[64];
-    char *end;
-    if (text.size >= sizeof(digits) || (text.size > 0 && memchr(" \t\n\v\f\r", text.data[0], 6)))
-        return false;
-    if (text.size > 0)
-        memcpy(digits, text.data, text.size);
-    digits[text.size] = '\0';
-    errno = 0;
-    *cursor = strtoul(digits, &end, 10);
-    return errno == 0 && *end == '\0';
-}
-
 static bool scan_options(struct call *call, int64_t *count, struct key_search *search)
 {
     for (int i = 2; i < call->argc; i += 2) {
@@ -287,7 +256,8 @@ static bool scan_options(struct call *call, int64_t *count, struct key_search *s
             if (!call_int(call, i + 1, count))
                 return false;
         } else if (has_value && slice_is(call->argv[i], "match")) {
-            if (!key_search_pattern(call, search, call->argv[i + 1]))
+            glob_free(search->glob);
+            if (!call_pattern(call, i + 1, &search->glob))
                 return false;
         } else if (has_value && slice_is(call->argv[i], "type")) {
             search->type = &call->argv[i + 1];
@@ -322,9 +292,7 @@ static void scan_command(struct call *call)
     struct key_search search = {.call = call};
     int64_t count = SCAN_COUNT_DEFAULT;
     uint64_t cursor;
-    if (!cursor_parse(call->argv[1], &cursor))
-        reply_error(call->reply, "ERR invalid cursor");
-    else if (scan_options(call, &count, &search))
+    if (call_cursor(call, 1, &cursor) && scan_options(call, &count, &search))
         scan_search(call, &search, cursor, count);
     glob_free(search.glob);
 }

@@ -8,6 +8,7 @@
 #include "command/evict.h"
 #include "command/lookup.h"
 #include "family/families.h"
+#include "store/value_hash.h"
 
 /* --- OBJECT -------------------------------------------------------------------------------------------- */
 
@@ -31,7 +32,11 @@ static void object_encoding_command(struct call *call)
     static const char *const names[] = {
         [STRING_INT] = "int", [STRING_EMBSTR] = "embstr", [STRING_RAW] = "raw"};
     const struct entry *entry = object_entry(call);
-    if (entry)
+    if (!entry)
+        return;
+    if (entry_type(entry) == VALUE_HASH)
+        reply_bulk_text(call->reply, hash_encoding_name(entry_hash_encoding(entry)));
+    else
         reply_bulk_text(call->reply, names[string_encoding(entry)]);
 }
 
@@ -68,7 +73,8 @@ static void object_refcount_command(struct call *call)
     int64_t value;
     if (!entry)
         return;
-    bool shared = string_int(entry, &value) && value >= 0 && value < SHARED_INTEGERS;
+    bool shared = entry_type(entry) == VALUE_STRING && string_int(entry, &value) && value >= 0 &&
+                  value < SHARED_INTEGERS;
     reply_int(call->reply, shared ? SHARED_REFERENCES : 1);
 }
 

@@ -344,8 +344,7 @@ static bool pairs_check(struct call *call)
 {
     if (call->argc % 2 == 1)
         return true;
-    reply_error_format(call->reply, "ERR wrong number of arguments for '%s' command",
-                       call->command->full_name);
+    call_arity_error(call);
     return false;
 }
 

@@ -74,6 +74,8 @@ struct config {
     int64_t tcp_keepalive; /* seconds; 0: off */
     uint64_t proto_max_bulk_len;
     uint64_t hll_sparse_max_bytes;
+    int64_t hash_max_listpack_entries;
+    uint64_t hash_max_listpack_value;
     bool rdbcompression;
     uint64_t client_query_buffer_limit;
     struct config_output_limit output_limits[OUTPUT_CLASSES];

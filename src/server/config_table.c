@@ -209,6 +209,10 @@ const struct directive directives[] = {
     ROW("client-query-buffer-limit", SIZE, "1gb", FIELD(client_query_buffer_limit), RANGE(MB, INT64_MAX)),
     ROW("proto-max-bulk-len", SIZE, "512mb", FIELD(proto_max_bulk_len), RANGE(MB, INT64_MAX)),
     ROW("hll-sparse-max-bytes", SIZE, "3000", FIELD(hll_sparse_max_bytes), RANGE(0, INT64_MAX)),
+    ROW("hash-max-listpack-entries", INT, "512", FIELD(hash_max_listpack_entries),
+        ALIAS("hash-max-ziplist-entries"), RANGE(0, INT64_MAX)),
+    ROW("hash-max-listpack-value", SIZE, "64", FIELD(hash_max_listpack_value), ALIAS("hash-max-ziplist-value"),
+        RANGE(0, INT64_MAX)),
     ROW("rdbcompression", BOOL, "yes", FIELD(rdbcompression)),
     ROW("enable-debug-command", ENUM, "no", FIELD(enable_debug_command), CHOICES(access_choices), FLAGS(IMMUTABLE)),
     ROW("enable-protected-configs", ENUM, "no", FIELD(enable_protected_configs), CHOICES(access_choices),
@@ -304,8 +308,6 @@ const struct directive directives[] = {
     ROW("server_cpulist", STRING, "", FLAGS(IMMUTABLE)),
 
     /* Value types. */
-    ROW("hash-max-listpack-entries", INT, "512", ALIAS("hash-max-ziplist-entries"), RANGE(0, INT64_MAX)),
-    ROW("hash-max-listpack-value", SIZE, "64", ALIAS("hash-max-ziplist-value"), RANGE(0, INT64_MAX)),
     ROW("list-compress-depth", INT, "0", RANGE(0, INT_MAX)),
     ROW("list-max-listpack-size", INT, "-2", ALIAS("list-max-ziplist-size"), RANGE(INT_MIN, INT_MAX)),
     ROW("set-max-intset-entries", INT, "512", RANGE(0, INT64_MAX)),

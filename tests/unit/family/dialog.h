@@ -15,6 +15,7 @@
 #include "command/dispatch.h"
 #include "command/world.h"
 #include "family/families.h"
+#include "store/value_hash.h"
 
 /* 2020-09-13 12:26:40 UTC: where a dialog's clock begins. It stands still unless told. */
 #define DIALOG_BEGIN_MS INT64_C(1600000000000)
@@ -47,7 +48,11 @@ static inline void dialog_begin(struct dialog *dialog)
         .clock = &dialog->clock,
         .databases = 16,
         .random_seed = 1,
-        .settings = {.bulk_max = 512 << 20, .query_max = 1 << 30, .hll_sparse_max = 3000},
+        .settings = {.bulk_max = 512 << 20,
+                     .query_max = 1 << 30,
+                     .hll_sparse_max = 3000,
+                     .hash_entries_max = HASH_ENTRIES_MAX_DEFAULT,
+                     .hash_value_max = HASH_VALUE_MAX_DEFAULT},
     };
     dialog->world = world_new(&options);
     family_add_all(dialog->world->commands);

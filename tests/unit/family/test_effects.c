@@ -259,6 +259,13 @@ static void test_verbatim(void **state)
         {"pfdebug getreg h", "PFDEBUG TODENSE h"},
         {"pfdebug todense h", ""},
         {"pfadd h c", "pfadd h c"},
+        {"hset hash a 1 b 2", "hset hash a 1 b 2"},
+        {"hset hash a 1", "hset hash a 1"},
+        {"hmset hash a 1 c 3", "hmset hash a 1 c 3"},
+        {"hsetnx hash d 4", "hsetnx hash d 4"},
+        {"hincrby hash d 4", "hincrby hash d 4"},
+        {"hdel hash d missing", "hdel hash d missing"},
+        {"hdel hash a b c", "hdel hash a b c"},
     };
     CHECK_EFFECTS(rows);
 }
@@ -304,6 +311,23 @@ static void test_deterministic(void **state)
          "DEL r"},
         {"restore r 1 \"\\x00\\xc0\\x01\\x0a\\x00\\x26\\x78\\xe7\\xb6\\xd1\\x01\\x11\\xfc\" absttl", ""},
         {"delifeq m v", "DEL m"},
+        {"hincrbyfloat f a 0.5", "HSET f a 0.5"},
+        {"hset f b 1 c 2 d 3", NULL},
+        {"hexpire f 10 fields 2 a missing", "HPEXPIREAT f 1600000010000 FIELDS 1 a"},
+        {"hpexpire f 10 nx fields 2 a b", "HPEXPIREAT f 1600000000010 FIELDS 1 b"},
+        {"hexpireat f 1700000000 fields 2 b c", "HPEXPIREAT f 1700000000000 FIELDS 2 b c"},
+        {"hpexpireat f 1700000000000 gt fields 2 a c", "HPEXPIREAT f 1700000000000 FIELDS 1 a"},
+        {"hincrbyfloat f a 0.5", "HSETEX f KEEPTTL FIELDS 1 a 1"},
+        {"hpersist f fields 3 a d missing", "HPERSIST f FIELDS 1 a"},
+        {"hexpire f 0 fields 2 d missing", "HDEL f d"},
+        {"hgetex f ex 10 fields 2 a missing", "HPEXPIREAT f 1600000010000 FIELDS 1 a"},
+        {"hgetex f persist fields 2 a a", "HPERSIST f FIELDS 1 a"},
+        {"hgetex f pxat 1 fields 1 a", "HDEL f a"},
+        {"hsetex f fields 1 a 1", "HSETEX f FIELDS 1 a 1"},
+        {"hsetex f fxx keepttl fields 1 b 2", "HSETEX f KEEPTTL FIELDS 1 b 2"},
+        {"hsetex f ex 10 fields 2 a 1 b 1", "HSETEX f PXAT 1600000010000 FIELDS 2 a 1 b 1"},
+        {"hsetex f px 0 fields 2 a 1 z 1", "HDEL f a z"},
+        {"hgetdel f fields 2 b missing", "HDEL f b missing"},
     };
     CHECK_EFFECTS(rows);
 }
@@ -333,6 +357,29 @@ static void test_no_effect(void **state)
         {"del missing", ""},
         {"getdel missing", ""},
         {"delifeq k x", ""},
+        {"hset h a x", NULL},
+        {"hset k a 1", ""},
+        {"hset h a 1 b", ""},
+        {"hsetnx h a 1", ""},
+        {"hget h a", ""},
+        {"hgetall h", ""},
+        {"hrandfield h 5", ""},
+        {"hscan h 0", ""},
+        {"hdel h missing", ""},
+        {"hdel missing a", ""},
+        {"hincrby h a 1", ""},
+        {"hincrbyfloat h a 1", ""},
+        {"hexpire h 10 xx fields 1 a", ""},
+        {"hexpire h 10 fields 1 missing", ""},
+        {"hexpire missing 10 fields 1 a", ""},
+        {"hpersist h fields 1 a", ""},
+        {"httl h fields 1 a", ""},
+        {"hgetex h fields 1 a", ""},
+        {"hgetex h persist fields 1 a", ""},
+        {"hgetex h ex 10 fields 1 missing", ""},
+        {"hsetex h fnx fields 1 a 1", ""},
+        {"hsetex h fxx fields 1 missing 1", ""},
+        {"hgetdel h fields 1 missing", ""},
         {"delifeq missing x", ""},
         {"expire missing 10", ""},
         {"expire k 10 xx", ""},
@@ -417,6 +464,39 @@ static void test_expired_first(void **state)
     CHECK_EFFECTS(rows);
 }
 
+/* The same for fields that are named, and for a hash of which nothing else is left. */
+static void test_expired_fields_first(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"hset h a 1 b 1 c 1 d 1 e 1 f 1 g 1 h 1 i 1 j 1 z 1", NULL},
+        {"hpexpire h 10 fields 10 a b c d e f g h i j", NULL},
+        {"@+10", NULL},
+        {"hmget h a b", "SELECT 0"},
+        {"hgetall h", ""},
+        {"hlen h", ""},
+        {"hset h a 2 z 1 b 2", "MULTI; HDEL h a b; hset h a 2 z 1 b 2; EXEC"},
+        {"hset h a 3", "hset h a 3"},
+        {"hsetnx h c 2", "MULTI; HDEL h c; hsetnx h c 2; EXEC"},
+        {"hincrby h d 2", "MULTI; HDEL h d; hincrby h d 2; EXEC"},
+        {"hincrbyfloat h e 2", "MULTI; HDEL h e; HSET h e 2; EXEC"},
+        {"hdel h f missing", "HDEL h f"},
+        {"hexpire h 10 fields 1 g", "HDEL h g"},
+        {"hgetex h fields 2 h a", "HDEL h h"},
+        {"hsetex h fxx fields 1 i 1", "HDEL h i"},
+        {"hgetdel h fields 2 j a", "MULTI; HDEL h j; HDEL h j a; EXEC"},
+        {"hset g a 1 b 1", NULL},
+        {"hpexpire g 10 fields 2 a b", NULL},
+        {"hset f a 1 b 1", NULL},
+        {"hpexpire f 10 fields 2 a b", NULL},
+        {"@+10", NULL},
+        {"exists g", "SELECT 0"},
+        {"hset g c 1", "MULTI; DEL g; hset g c 1; EXEC"},
+        {"append f x", "MULTI; DEL f; append f x; EXEC"},
+    };
+    CHECK_EFFECTS(rows);
+}
+
 /* The stream selects a database only where it changes; a transaction is one unit. */
 static void test_units(void **state)
 {
@@ -470,12 +550,24 @@ static void test_admitted(void **state)
         const char *line;
         int times; /* in one transaction */
     } rows[] = {
-        {"set %k 1 px 1", "append %k 1", 1},      {"set %k 1 px 1", "rename %k b", 1},
-        {"set %k 1 px 1", "setnx %k 1", 1},       {"set %k 1 px 1", "set %k 1 ex 100 get", 1},
-        {"set %k 1 px 1", "del %k %k b", 1},      {"set %k 1 px 1", "msetnx %k 1 c 1 %k 2", 1},
-        {"set %k 1 px 1", "incr %k", 100},        {"select 1", "move %k 0", 1},
-        {"set %k 1", "getex %k ex 100", 100},     {"set f 1e4000", "incrbyfloat f 1", 1},
+        {"set %k 1 px 1", "append %k 1", 1},
+        {"set %k 1 px 1", "rename %k b", 1},
+        {"set %k 1 px 1", "setnx %k 1", 1},
+        {"set %k 1 px 1", "set %k 1 ex 100 get", 1},
+        {"set %k 1 px 1", "del %k %k b", 1},
+        {"set %k 1 px 1", "msetnx %k 1 c 1 %k 2", 1},
+        {"set %k 1 px 1", "incr %k", 100},
+        {"select 1", "move %k 0", 1},
+        {"set %k 1", "getex %k ex 100", 100},
+        {"set f 1e4000", "incrbyfloat f 1", 1},
         {"set f 1e4000", "incrbyfloat f 1", 300},
+        {"hset %k f 1e4000", "hincrbyfloat %k f 1", 100},
+        {"hsetex h px 1 fields 2 %k 1 b 1", "hset h %k 1", 1},
+        {"hsetex h px 1 fields 2 %k 1 b 1", "hdel h %k", 1},
+        {"hset h a 1 %k 1", "hexpire h 10 fields 1 %k", 100},
+        {"hset h a 1 %k 1", "hgetex h px 10 fields 1 %k", 100},
+        {"hsetex h px 1 fields 1 %k 1", "hsetex h px 100 fields 1 %k 1", 1},
+        {"hset h a 1", "hsetex h px 0 fields 2 a %k b %k", 100},
     };
     char key[4000];
     memset(key, 'k', sizeof(key) - 1);
@@ -677,13 +769,33 @@ struct dump {
     int lines;
 };
 
+/* A line for each field. */
+static void dump_hash(struct dump *dump, const struct entry *entry)
+{
+    struct entry_hash_iterator iterator = entry_hash_begin(entry);
+    struct hash_field field;
+    while (entry_hash_iterate(&iterator, &field)) {
+        buffer_append_quoted(&dump->text, entry_key(entry));
+        buffer_append_char(&dump->text, '.');
+        buffer_append_quoted(&dump->text, field.name);
+        buffer_append_char(&dump->text, '=');
+        buffer_append_quoted(&dump->text, field.value);
+        buffer_append_format(&dump->text, "@%lld", (long long)field.expire_ms);
+        buffer_append_char(&dump->text, '\0');
+        dump->lines++;
+    }
+}
+
 static void dump_entry(void *context, struct entry *entry)
 {
     struct dump *dump = context;
     char scratch[STRING_SCRATCH];
+    bool is_hash = entry_type(entry) == VALUE_HASH;
+    if (is_hash)
+        dump_hash(dump, entry);
     buffer_append_quoted(&dump->text, entry_key(entry));
     buffer_append_char(&dump->text, '=');
-    buffer_append_quoted(&dump->text, string_value(entry, scratch));
+    buffer_append_quoted(&dump->text, is_hash ? SLICE_LITERAL("hash") : string_value(entry, scratch));
     buffer_append_format(&dump->text, "@%lld", (long long)entry_expire_ms(entry));
     buffer_append_char(&dump->text, '\0');
     dump->lines++;
@@ -729,8 +841,8 @@ static void replay_one(void *context, const struct request *request)
     dialog_collect(dialog);
 }
 
-/* Replaces what stands for something in a template by something at random: %k a key, %v a value, %t a time in
- * ms from now, %T one since 1970, %d a database. */
+/* Replaces what stands for something in a template by something at random: %k a key, %f a field, %v a value,
+ * %t a time in ms from now, %T one since 1970, %d a database. */
 static void line_make(struct random *random, const char *template, int64_t now_ms, struct buffer *line)
 {
     static const char *const values[] = {"1",       "-7", "9223372036854775807", "3.25", "word", "\"\"",
@@ -743,6 +855,7 @@ static void line_make(struct random *random, const char *template, int64_t now_m
         }
         switch (*++c) {
         case 'k': buffer_append_format(line, "key%d", (int)random_below(random, 12)); break;
+        case 'f': buffer_append_format(line, "f%d", (int)random_below(random, 8)); break;
         case 'v': buffer_append_text(line, values[random_below(random, 8)]); break;
         case 't': buffer_append_int(line, (int64_t)random_below(random, 400) - 20); break;
         case 'T': buffer_append_int(line, now_ms + (int64_t)random_below(random, 400) - 20); break;
@@ -755,6 +868,18 @@ static void line_make(struct random *random, const char *template, int64_t now_m
 
 /* Long random conversations, with time passing: after each, the stream leads to the same state from nothing,
  * whenever it is replayed. */
+/* Deletes fields that are due as the engine does, from time to time. */
+static void expire_some(struct world *world)
+{
+    world_refresh_time(world);
+    for (int i = 0; i < store_database_count(world->store); i++) {
+        struct entry *entry;
+        int budget = 5;
+        while ((entry = database_next_due_parts(store_database(world->store, i), world->now_ms, &budget)))
+            assert_true(world_expire_fields(world, i, entry, &budget));
+    }
+}
+
 static void test_replay(void **state)
 {
     (void)state;
@@ -798,6 +923,27 @@ static void test_replay(void **state)
         "swapdb %d %d",
         "select %d",
         "mget %k %k",
+        "hset %k %f %v",
+        "hset %k %f %v %f %v %f %v",
+        "hmset %k %f %v %f %v",
+        "hsetnx %k %f %v",
+        "hdel %k %f %f",
+        "hincrby %k %f 3",
+        "hincrbyfloat %k %f 0.1",
+        "hexpire %k 1 fields 1 %f",
+        "hpexpire %k %t fields 2 %f %f",
+        "hpexpire %k %t gt fields 2 %f %f",
+        "hpexpire %k %t nx fields 3 %f %f %f",
+        "hpexpireat %k %T fields 2 %f %f",
+        "hpersist %k fields 2 %f %f",
+        "hgetex %k px %t fields 2 %f %f",
+        "hgetex %k persist fields 1 %f",
+        "hsetex %k px %t fields 1 %f %v",
+        "hsetex %k keepttl fields 2 %f %v %f %v",
+        "hsetex %k fnx pxat %T fields 2 %f %v %f %v",
+        "hgetdel %k fields 2 %f %f",
+        "hgetall %k",
+        "hmget %k %f %f",
         "multi",
         "exec",
         "flushdb",
@@ -818,6 +964,8 @@ static void test_replay(void **state)
             line_make(&random, templates[choice], dialog.now_ms, &line);
             dialog_say(&dialog, line.data);
             dialog.now_ms += (int64_t)random_below(&random, 10);
+            if (i % 50 == 0 && !dialog.session->in_multi)
+                expire_some(dialog.world);
         }
         dialog_say(&dialog, "reset");
 
@@ -888,6 +1036,7 @@ int main(void)
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_no_effect),
         cmocka_unit_test(test_expired_first),
+        cmocka_unit_test(test_expired_fields_first),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_admitted),
         cmocka_unit_test(test_bound_by_what_is_found),
