@@ -22,7 +22,8 @@ struct call {
     uint64_t key_hash; /* of the first key, when the command has one */
     struct reply *reply;
     struct command_entry *command;
-    lsn_t wait_lsn; /* the reply is not sent before this is acknowledged; grows */
+    enum resume_reason resumed; /* whether it has waited, and why it goes on (block.h) */
+    lsn_t wait_lsn;             /* the reply is not sent before this is acknowledged; grows */
     /* Arguments that hold secrets, a bit each; the last bit for all from there on. */
     uint64_t redacted;
 };

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "command/acl/acl.h"
 #include "command/args.h"
+#include "command/block.h"
 #include "command/effect.h"
 #include "command/evict.h"
 #include "command/families.h"
@@ -291,6 +292,7 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     call->world = world;
     call->session = session;
     call->db = store_database(world->store, session->database);
+    call->resumed = session->resumed;
     if (!call->reply)
         call->reply = &reply;
     int first = call->command->first_key;
@@ -305,7 +307,9 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     large_finish(call);
     uint64_t ticks = world_ticks() - begin;
     session->turn_ticks += ticks;
-    count_call(call, ticks);
+    /* Who waits is counted, and shown to MONITOR, once. */
+    if (__builtin_expect(!session->blocked, 1))
+        count_call(call, ticks);
     world->stats.commands++;
     if (call->reply->errors) {
         call->command->stats.failed++;
@@ -313,7 +317,8 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
         call->reply->errors = 0;
     }
     wait_for_what_was_read(call);
-    observe(call, ticks);
+    if (__builtin_expect(session->resumed == RESUME_NOT, 1))
+        observe(call, ticks);
     if (__builtin_expect(session->tracking, 0) && (command->flags & CMD_READONLY))
         tracking_remember(call);
     /* In a transaction, what follows CLIENT REPLY OFF is silent already. */
@@ -435,7 +440,10 @@ static enum dispatch_result execute(struct world *world, struct session *session
     run(world, session, entry, request, key_hash, &reply);
     if (session->close_after_reply)
         return DISPATCH_CLOSE;
-    return session->blocked != BLOCK_NONE ? DISPATCH_BLOCKED : DISPATCH_DONE;
+    if (__builtin_expect(!session->blocked, 1))
+        return DISPATCH_DONE;
+    block_keep(session, entry, request);
+    return DISPATCH_BLOCKED;
 }
 
 /* CLIENT CACHING is for the next command, or for the next transaction. */
@@ -460,9 +468,15 @@ enum dispatch_result dispatch(struct world *world, struct session *session, cons
     /* Not always: a connection that is being closed discards for good. */
     if (silent || session->reply_mode == REPLY_OFF)
         output_set_discard(session->output, false);
+    if (result == DISPATCH_BLOCKED)
+        block_set_silent(session, silent);
+    if (__builtin_expect(world->blocked_count > 0, 0) && block_is_due(world))
+        block_serve(world);
     if (result == DISPATCH_WAIT)
         return result;
-    session->block_silent = silent;
+    /* What it waits for may have been there for a moment. */
+    if (result == DISPATCH_BLOCKED && !session->blocked)
+        result = DISPATCH_DONE;
     if (session->reply_mode == REPLY_SKIP)
         session->reply_mode = REPLY_ON;
     else if (session->reply_mode == REPLY_SKIP_NEXT)

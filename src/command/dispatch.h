@@ -40,10 +40,6 @@ static inline bool session_turn_is_long(const struct session *session)
     return session->turn_ticks > session->world->turn_ticks_max;
 }
 
-/* Called in every round of the loop and after wakes of the journal: replies to a session whose wait is over
- * and clears session->blocked. Returns whether it is free to go on. */
-bool session_unblock(struct session *session);
-
 /* Registers the families of this floor. */
 void command_families_add(struct command_table *table);
 

@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/block.h"
 #include "command/event.h"
 #include "command/large.h"
 #include "command/lookup.h"
@@ -235,6 +236,8 @@ static void key_changed(struct world *world, int database, struct slice key, uin
         world->key_lsns[hash % KEY_LSN_SLOTS] = unit_lsn(world);
     if (watch_table_count(world->watches))
         watch_touch(world->watches, database, key, hash, expired);
+    if (__builtin_expect(world->blocked_count > 0, 0))
+        block_note_key(world, database, key, hash);
     tracking_key_changed(world, key, hash);
 }
 
@@ -256,12 +259,17 @@ void call_changed_all(struct call *call, int database)
     if (call->world->journal)
         call->world->all_keys_lsn = unit_lsn(call->world);
     watch_touch_present(call->world->watches, call->world, database);
+    if (call->world->blocked_count > 0)
+        block_note_database(call->world, database);
 }
 
 void call_came_all(struct call *call, int database)
 {
-    if (!call->session->replaying)
-        watch_touch_came(call->world->watches, call->world, database);
+    if (call->session->replaying)
+        return;
+    watch_touch_came(call->world->watches, call->world, database);
+    if (call->world->blocked_count > 0)
+        block_note_database(call->world, database);
 }
 
 /* What is told and counted when an entry goes because its time has passed, or that of all its parts. */

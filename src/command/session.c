@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "command/acl/acl.h"
+#include "command/block.h"
 #include "command/message/pubsub.h"
 #include "command/message/tracking.h"
 #include "command/observe/observe.h"
@@ -52,6 +53,7 @@ struct session *session_new(struct world *world, struct output *output, void *ow
 void session_free(struct session *session)
 {
     struct world *world = session->world;
+    block_end(session);
     session_discard_transaction(session);
     session_unwatch(session);
     session_unsubscribe_all(session);
@@ -113,10 +115,8 @@ bool session_set_text(char **field, struct slice text)
 
 void session_discard_transaction(struct session *session)
 {
-    for (size_t i = 0; i < session->queue_size; i++) {
-        queued_drop_blobs(&session->queue[i]);
-        mem_free(session->queue[i].argv);
-    }
+    for (size_t i = 0; i < session->queue_size; i++)
+        queued_free(&session->queue[i]);
     mem_free(session->queue);
     session->queue = NULL;
     session->queue_size = session->queue_capacity = session->queue_bytes = 0;

@@ -9,14 +9,19 @@
 #include "resp/reply.h"
 
 struct acl_user;
+struct block;
 struct command_entry;
 struct watch;
 struct world;
 
 enum reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP };
 
-/* Why a session waits before its next command runs. */
-enum block_reason { BLOCK_NONE, BLOCK_WAIT_DURABLE, BLOCK_WAIT_REPLICAS, BLOCK_WAIT_CHECK };
+/* Why a command runs that has waited. */
+enum resume_reason {
+    RESUME_NOT,    /* it has not */
+    RESUME_READY,  /* what it waits for may have come */
+    RESUME_TIMEOUT /* its time is up */
+};
 
 /* What a subscription is to: a channel, all channels that a pattern matches, or a channel of the sharded
  * kind.
@@ -94,15 +99,12 @@ struct session {
     /* What has to be durable before "my writes are": the LSN of its last write. */
     lsn_t last_write_lsn;
 
-    enum block_reason blocked;
-    bool block_silent;         /* CLIENT REPLY: its reply is not wanted */
-    bool block_broken;         /* CLIENT UNBLOCK with ERROR */
-    int64_t block_deadline_ms; /* monotonic; 0: none */
-    lsn_t block_lsn;
-    int64_t block_replicas; /* WAITAOF's numreplicas */
-    uint64_t block_count;   /* for block_check's own use */
-    /* BLOCK_WAIT_CHECK, for commands of upper floors: replies and returns true when the wait is over. */
-    bool (*block_check)(struct session *session, struct reply *reply);
+    /* Waiting (block.h). */
+    bool blocked;                /* no command of its own runs until the one that waits is answered */
+    enum resume_reason resumed;  /* of the command that is being run */
+    struct block *block;         /* NULL: it does not wait */
+    uint64_t block_count;        /* for the own use of a command that waits */
+    uint64_t block_output_begin; /* output->queued before the reply to what waited */
 
     /* What its commands took since whoever runs them set this to 0: session_turn_is_long. */
     uint64_t turn_ticks;

@@ -97,6 +97,19 @@ static void queue_add_bound(struct session *session, struct queued_command *queu
     effect_bound_sum(&session->queue_bound, &queued->bound);
 }
 
+void queued_keep(struct queued_command *queued, struct command_entry *entry, const struct request *request)
+{
+    queued->entry = entry;
+    queued_fill(queued, request, copied_size(request));
+}
+
+void queued_free(struct queued_command *queued)
+{
+    queued_drop_blobs(queued);
+    mem_free(queued->argv);
+    *queued = (struct queued_command){.entry = NULL};
+}
+
 bool transaction_queue(struct session *session, struct command_entry *entry, const struct request *request,
                        const char **error)
 {

@@ -8,6 +8,9 @@
  */
 bool transaction_queue(struct session *session, struct command_entry *entry, const struct request *request,
                        const char **error);
+/* A copy of a request, to be run later. */
+void queued_keep(struct queued_command *queued, struct command_entry *entry, const struct request *request);
+void queued_free(struct queued_command *queued);
 /* Its blobs are not needed any more. */
 void queued_drop_blobs(struct queued_command *queued);
 

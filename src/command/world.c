@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl.h"
+#include "command/block.h"
 #include "command/dispatch.h"
 #include "command/evict.h"
 #include "command/message/pubsub.h"
@@ -41,6 +42,7 @@ struct world *world_new(const struct world_options *options)
     world_set_settings(world, &options->settings);
     world->errors = mem_alloc_zero(sizeof(*world->errors));
     world->watches = watch_table_new();
+    world->blocks = blocks_new();
     world->pubsub = pubsub_new();
     world->slowlog = slowlog_new();
     world->tracking = tracking_new();
@@ -64,6 +66,7 @@ void world_free(struct world *world)
     store_free(world->store);
     command_table_free(world->commands);
     watch_table_free(world->watches);
+    blocks_free(world->blocks);
     pubsub_free(world->pubsub);
     slowlog_free(world->slowlog);
     tracking_free(world->tracking);

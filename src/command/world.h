@@ -22,6 +22,7 @@ struct slowlog;
 struct acl;
 struct tracking;
 struct watch_table;
+struct blocks;
 struct error_stats;
 
 /* What is counted over all commands; INFO and CONFIG RESETSTAT. */
@@ -69,6 +70,8 @@ struct session_host {
     void (*pushed)(struct session *session);
     /* It has begun, or ceased, to be one that waits for messages: other limits hold for it. */
     void (*subscribed)(struct session *session, bool subscribed);
+    /* Its command, which waited, has been answered: it may go on. */
+    void (*resumed)(struct session *session);
     /* The client's address as text. */
     void (*peer)(const struct session *session, char out[SESSION_PEER_MAX]);
 };
@@ -99,6 +102,8 @@ struct world {
     struct world_stats stats;
     struct error_stats *errors; /* by code, for INFO errorstats */
     struct watch_table *watches;
+    struct blocks *blocks;
+    size_t blocked_count; /* sessions that wait (block.h) */
     struct acl *acl;
     bool is_open;             /* everybody is let in without a password: as acl_is_open */
     struct session *sessions; /* first and last of all */

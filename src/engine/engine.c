@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "command/block.h"
 #include "command/effect.h"
 #include "command/evict.h"
 #include "command/message/tracking.h"
@@ -157,12 +158,15 @@ void engine_begin_round(struct engine *engine)
 {
     struct world *world = engine->world;
     world_refresh_time(world);
-    if (!world->journal)
+    if (!world->journal) {
+        block_round(world);
         return;
+    }
     write_waits_settle(engine);
     if (world->has_unloaded)
         journal_values_install(world->journal);
     world->has_unloaded = journal_has_unloaded(world->journal);
+    block_round(world);
 }
 
 void engine_end_round(struct engine *engine, bool alone)

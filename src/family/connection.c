@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "command/acl/acl.h"
 #include "command/args.h"
+#include "command/block.h"
 #include "command/dispatch.h"
 #include "command/world.h"
 #include "family/families.h"
@@ -189,14 +190,13 @@ static void wait_command(struct call *call)
     int64_t deadline_ms;
     if (!call_int(call, 1, &replicas) || !wait_timeout(call, 2, &deadline_ms))
         return;
-    if (replicas <= 0 || call->session->in_exec) {
+    if (replicas <= 0 || call->resumed == RESUME_TIMEOUT || !call_may_block(call))
         reply_int(call->reply, 0);
-        return;
-    }
-    call->session->blocked = BLOCK_WAIT_REPLICAS;
-    call->session->block_deadline_ms = deadline_ms;
+    else
+        call_block_on_time(call, deadline_ms);
 }
 
+/* Nobody has replicas, so who wants to wait for one waits for his deadline. */
 static void waitaof_command(struct call *call)
 {
     struct session *session = call->session;
@@ -214,58 +214,17 @@ static void waitaof_command(struct call *call)
         return;
     }
     bool durable = is_durable(world, session->last_write_lsn);
-    if ((replicas == 0 && (durable || !local)) || session->in_exec) {
+    bool is_over = call->resumed == RESUME_TIMEOUT || !call_may_block(call);
+    if ((replicas == 0 && (durable || !local)) || is_over) {
         reply_wait_aof(call->reply, durable);
         return;
     }
     if (world->journal)
         journal_request_sync(world->journal);
-    session->blocked = BLOCK_WAIT_DURABLE;
-    session->block_deadline_ms = deadline_ms;
-    session->block_lsn = session->last_write_lsn;
-    session->block_replicas = replicas;
-}
-
-/* Replies what a session waited for, if that has come. */
-static bool wait_end(struct session *session, struct reply *reply)
-{
-    struct world *world = session->world;
-    bool expired = session->block_deadline_ms && world->monotonic_us / 1000 >= session->block_deadline_ms;
-    bool durable;
-    switch (session->blocked) {
-    case BLOCK_NONE: break;
-    case BLOCK_WAIT_REPLICAS:
-        if (!expired)
-            return false;
-        reply_int(reply, 0);
-        break;
-    case BLOCK_WAIT_CHECK: return session->block_check(session, reply);
-    case BLOCK_WAIT_DURABLE:
-        durable = is_durable(world, session->block_lsn);
-        if (!expired && (!durable || session->block_replicas > 0))
-            return false;
-        reply_wait_aof(reply, durable);
-        break;
-    }
-    return true;
-}
-
-bool session_unblock(struct session *session)
-{
-    struct reply reply = {.output = session->output, .protocol = session->protocol};
-    if (session->blocked == BLOCK_NONE)
-        return true;
-    if (session->block_silent)
-        output_set_discard(session->output, true);
-    bool ended = session->block_broken || wait_end(session, &reply);
-    if (session->block_broken)
-        reply_error(&reply, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
-    session->block_broken = false;
-    if (session->block_silent)
-        output_set_discard(session->output, false);
-    if (ended)
-        session->blocked = BLOCK_NONE;
-    return ended;
+    if (replicas > 0)
+        call_block_on_time(call, deadline_ms);
+    else
+        call_block_on_lsn(call, session->last_write_lsn, deadline_ms);
 }
 
 #define ANYTIME (CMD_FAST | CMD_LOADING | CMD_STALE)

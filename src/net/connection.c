@@ -290,3 +290,14 @@ void connection_set_class(struct connection *connection, enum connection_class c
     list_remove(&connection->soft_node);
     connection_check_output(connection);
 }
+
+void connection_resumed(struct connection *connection)
+{
+    if (connection->closed || connection->condemned || connection->run_state != RUN_BLOCKED)
+        return;
+    if (connection->session->close_after_reply)
+        connection_set_run(connection, RUN_STOPPED);
+    else
+        connection_set_run(connection, input_size(&connection->input) > 0 ? RUN_READY : RUN_IDLE);
+    connection_replied(connection);
+}

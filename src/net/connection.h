@@ -43,6 +43,8 @@ void connection_set_class(struct connection *connection, enum connection_class c
 void connection_push(struct connection *connection, const void *data, size_t size);
 /* The same for somebody who appended to the session's output himself. */
 void connection_pushed(struct connection *connection);
+/* Its session, which execute said is blocked, has been answered and may go on. */
+void connection_resumed(struct connection *connection);
 
 /* Closes it now; what is queued is not sent. Its session is freed at once, or, when this is called from a
  * command of its own, after that command. The connection must not be used any more. */

@@ -107,7 +107,6 @@ struct net {
     int rounds_of_one;                 /* so many in a row, at the least, ran commands of that one only */
     lsn_t acknowledged;                /* as of the last sending */
     struct loop_timer idle_timer;
-    struct loop_timer block_timer;
     struct loop_timer soft_timer;
     struct loop_timer unread_timer;
     struct parser *parsers[PARSERS_KEPT];

@@ -12,8 +12,6 @@
 /* A connection that others were not heard beside for so many rounds is taken for the only one. */
 #define ROUNDS_OF_ONE    16
 #define RECENT_PERIOD_US (4 * (int64_t)MICROSECONDS)
-/* A deadline beyond this is never reached, and has no place in a timer's microseconds. */
-#define DEADLINE_MS_MAX (INT64_MAX / 1000)
 
 /* --- a round ----------------------------------------------------------------------------------------- */
 
@@ -66,44 +64,6 @@ static void net_begin(void *context)
         paused_resume(net);
 }
 
-/* Wakes the loop when the first of the blocked sessions gives up. */
-static void block_timer_update(struct net *net)
-{
-    int64_t now_ms = loop_time_us(net->loop) / 1000;
-    int64_t first_ms = 0;
-    const struct list *blocked = &net->run_lists[RUN_BLOCKED];
-    for (struct list_node *node = list_first(blocked); node != NULL; node = list_next(blocked, node)) {
-        int64_t deadline_ms = LIST_OWNER(node, struct connection, run_node)->session->block_deadline_ms;
-        /* One that is past was told of in this round, and did not end the wait. */
-        if (deadline_ms > now_ms && deadline_ms <= DEADLINE_MS_MAX &&
-            (first_ms == 0 || deadline_ms < first_ms))
-            first_ms = deadline_ms;
-    }
-    if (first_ms == 0)
-        loop_timer_cancel(net->loop, &net->block_timer);
-    else if (!loop_timer_is_set(&net->block_timer) || net->block_timer.due_us != first_ms * 1000)
-        loop_timer_set(net->loop, &net->block_timer, first_ms * 1000);
-}
-
-static void blocked_check(struct net *net)
-{
-    struct list blocked;
-    list_init(&blocked);
-    list_splice(&blocked, &net->run_lists[RUN_BLOCKED]);
-    struct connection *connection;
-    while ((connection = run_list_take(&blocked)) != NULL) {
-        bool free = net->handler.unblock(net->handler.context, connection->session);
-        if (connection->closed || connection->run_state != RUN_BLOCKED)
-            continue;
-        if (free)
-            connection_set_run(connection, input_size(&connection->input) > 0 ? RUN_READY : RUN_IDLE);
-        else
-            list_append(&net->run_lists[RUN_BLOCKED], &connection->run_node);
-        connection_replied(connection);
-    }
-    block_timer_update(net);
-}
-
 /* Whether all that has run lately came from one connection, and nobody is put off. */
 static bool serves_one(struct net *net)
 {
@@ -117,8 +77,6 @@ static bool serves_one(struct net *net)
 static int net_end(void *context)
 {
     struct net *net = context;
-    if (net->run_counts[RUN_BLOCKED] > 0 || loop_timer_is_set(&net->block_timer))
-        blocked_check(net);
     net->handler.submit(net->handler.context, serves_one(net));
     net_send(net);
     unread_release(net);
@@ -126,12 +84,6 @@ static int net_end(void *context)
     bool more = !list_empty(&net->send_lists[SEND_DUE]) ||
                 (!list_empty(&net->run_lists[RUN_READY]) && !net->draining);
     return more ? 0 : -1;
-}
-
-/* Nothing to do: the round that it began is what it was for. */
-static void block_timer_due(void *context)
-{
-    (void)context;
 }
 
 /* --- idle connections -------------------------------------------------------------------------------- */
@@ -246,7 +198,6 @@ struct net *net_new(const struct net_options *options)
     for (int i = 0; i < SEND_STATE_COUNT; i++)
         list_init(&net->send_lists[i]);
     net->idle_timer = (struct loop_timer){.callback = idle_timer_due, .context = net};
-    net->block_timer = (struct loop_timer){.callback = block_timer_due, .context = net};
     net->soft_timer = (struct loop_timer){.callback = net_soft_timer, .context = net};
     net->unread_timer = (struct loop_timer){.callback = net_unread_timer, .context = net};
     net->read_buffer = mem_alloc(READ_BUFFER_SIZE);
@@ -266,7 +217,6 @@ void net_free(struct net *net)
         connection_close(LIST_OWNER(node, struct connection, all_node));
     connections_reap(net);
     loop_timer_cancel(net->loop, &net->idle_timer);
-    loop_timer_cancel(net->loop, &net->block_timer);
     loop_timer_cancel(net->loop, &net->soft_timer);
     loop_timer_cancel(net->loop, &net->unread_timer);
     loop_hook_remove(net->loop, net);

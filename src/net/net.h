@@ -34,9 +34,6 @@ struct net_handler {
                     struct prepared prepared[], int count);
     enum dispatch_result (*execute)(void *context, struct session *session, const struct request *request,
                                     const struct prepared *prepared);
-    /* Asked once a round for each session that execute said is blocked. Replies and returns true when its
-     * wait is over. A round is sure to come at its session->block_deadline_ms, and after loop_wake. */
-    bool (*unblock)(void *context, struct session *session);
     /* Everything that this round executes has been. alone: one connection was all that this round and the
      * last few had to serve. */
     void (*submit)(void *context, bool alone);

@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "command/acl/acl.h"
 #include "command/args.h"
+#include "command/block.h"
 #include "command/world.h"
 #include "server/server.h"
 
@@ -57,16 +58,17 @@ static void bgsave_command(struct call *call)
                               "Background saving scheduled");
 }
 
-static bool save_check(struct session *session, struct reply *reply)
+/* Whether the save that this command waits for has ended; replies then. */
+static bool save_has_ended(struct call *call)
 {
-    const struct engine *engine = server_of(session->world)->engine;
     bool ok;
-    if (engine_rewrites_ended_as(engine, REWRITE_SAVE, &ok) == session->block_count)
+    if (engine_rewrites_ended_as(server_of(call->world)->engine, REWRITE_SAVE, &ok) ==
+        call->session->block_count)
         return false;
     if (ok)
-        reply_ok(reply);
+        reply_ok(call->reply);
     else
-        reply_error(reply, "ERR the rewrite failed; the server's log has the reason");
+        reply_error(call->reply, "ERR the rewrite failed; the server's log has the reason");
     return true;
 }
 
@@ -75,6 +77,11 @@ static bool save_check(struct session *session, struct reply *reply)
 static void save_command(struct call *call)
 {
     struct engine *engine = server_of(call->world)->engine;
+    if (call->resumed != RESUME_NOT) {
+        if (!save_has_ended(call))
+            call_block_on_event(call);
+        return;
+    }
     if (is_rewriting(call, REWRITE_SAVE)) {
         reply_error(call->reply, "ERR Background save already in progress");
         return;
@@ -86,10 +93,8 @@ static void save_command(struct call *call)
         reply_error(call->reply, error);
         return;
     }
-    call->session->blocked = BLOCK_WAIT_CHECK;
-    call->session->block_deadline_ms = 0;
     call->session->block_count = ended;
-    call->session->block_check = save_check;
+    call_block_on_event(call);
 }
 
 static void lastsave_command(struct call *call)

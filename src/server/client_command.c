@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "command/acl/acl.h"
 #include "command/args.h"
+#include "command/block.h"
 #include "command/message/tracking.h"
 #include "server/server.h"
 
@@ -409,12 +410,6 @@ static void unpause_command(struct call *call)
     reply_ok(call->reply);
 }
 
-/* Who waits for a rewrite cannot be told that it has ended: SAVE goes on. */
-static bool can_be_unblocked(const struct session *session)
-{
-    return session->blocked != BLOCK_NONE && session->blocked != BLOCK_WAIT_CHECK;
-}
-
 static void unblock_command(struct call *call)
 {
     bool error = false;
@@ -432,13 +427,7 @@ static void unblock_command(struct call *call)
     if (!call_int(call, 2, &id))
         return;
     struct session *session = id > 0 ? session_find(call->world, (uint64_t)id) : NULL;
-    bool found = session && can_be_unblocked(session);
-    if (found) {
-        /* Long past: its wait ends when this round does. */
-        session->block_deadline_ms = 1;
-        session->block_broken = error;
-    }
-    reply_int(call->reply, found);
+    reply_int(call->reply, session && block_break(session, error));
 }
 
 static void help_command(struct call *call)

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/version.h"
+#include "command/block.h"
 #include "command/observe/latency.h"
 #include "command/observe/observe.h"
 #include "journal/names.h"
@@ -84,12 +85,6 @@ static enum dispatch_result handler_execute(void *context, struct session *sessi
 {
     struct server *server = context;
     return dispatch(server->world, session, request, prepared);
-}
-
-static bool handler_unblock(void *context, struct session *session)
-{
-    (void)context;
-    return session_unblock(session);
 }
 
 static lsn_t handler_acknowledged(void *context)
@@ -170,13 +165,18 @@ static bool serves_one(struct server *server, bool one_over_resp)
            (one_over_http && server->resp_quiet_rounds == QUIET_ROUNDS);
 }
 
-/* Those who wait were asked before the tick in this round, and the next one may be a second away. */
 static void tell_of_rewrites(struct server *server)
 {
     uint64_t ended = engine_rewrites_ended(server->engine);
     if (ended != server->rewrites_seen)
-        loop_wake(server->loop);
+        block_wake_events(server->world);
     server->rewrites_seen = ended;
+}
+
+static int64_t block_left_us(const struct world *world)
+{
+    int64_t deadline_ms = block_next_deadline_ms(world);
+    return deadline_ms > INT64_MAX / 1000 ? INT64_MAX : deadline_ms * 1000 - world->monotonic_us;
 }
 
 static void handler_submit(void *context, bool alone)
@@ -196,13 +196,20 @@ static int hook_end(void *context)
 {
     struct server *server = context;
     int64_t pause_us = pause_left_us(server->world);
+    int64_t block_us = block_left_us(server->world);
     int64_t wait_us = pause_us < server->tick_wait_us ? pause_us : server->tick_wait_us;
+    wait_us = block_us < wait_us ? block_us : wait_us;
     return wait_us > 0 ? (int)((wait_us + 999) / 1000) : 0;
 }
 
 static void session_pushed(struct session *session)
 {
     connection_pushed(session->owner);
+}
+
+static void session_resumed(struct session *session)
+{
+    connection_resumed(session->owner);
 }
 
 static void session_subscribed(struct session *session, bool subscribed)
@@ -240,7 +247,6 @@ static struct net_handler handler_of(struct server *server)
                                 .begin = handler_begin,
                                 .prepare = handler_prepare,
                                 .execute = handler_execute,
-                                .unblock = handler_unblock,
                                 .submit = handler_submit,
                                 .acknowledged = handler_acknowledged,
                                 .clients_elsewhere = http_clients};
@@ -427,8 +433,10 @@ static bool open_engine(struct server *server)
     server->world = engine_world(server->engine);
     server->world->memory_parts = server_memory_parts;
     server->keyspace_view.world = server->world;
-    server->world->session_host =
-        (struct session_host){.pushed = session_pushed, .subscribed = session_subscribed, .peer = peer_of};
+    server->world->session_host = (struct session_host){.pushed = session_pushed,
+                                                        .resumed = session_resumed,
+                                                        .subscribed = session_subscribed,
+                                                        .peer = peer_of};
     return true;
 }
 

@@ -22,6 +22,14 @@ static void listen(struct sim *sim, struct client *client)
         client_say(sim, client, "monitor", COMMAND_TELLS_NOTHING);
 }
 
+static void note_durable_reply(struct sim *sim, struct client *client, uint64_t begin);
+
+/* What it waited for, which is WAITAOF's reply, has been said. */
+static void client_resumed(struct session *session)
+{
+    note_durable_reply(session->world->owner, session->owner, session->block_output_begin);
+}
+
 void client_connect(struct sim *sim, struct client *client, int number)
 {
     *client = (struct client){
@@ -29,6 +37,7 @@ void client_connect(struct sim *sim, struct client *client, int number)
     client->session = session_new(sim->world, &client->output, client);
     sim->world->owner = sim;
     sim->world->session_host.pushed = client_pushed;
+    sim->world->session_host.resumed = client_resumed;
     listen(sim, client);
 }
 
@@ -472,12 +481,8 @@ void client_run(struct sim *sim, struct client *client)
 {
     static const struct parser_limits limits = {.bulk_max = 512 << 20, .query_max = 1 << 30};
     client->waits = false;
-    if (client->session->blocked != BLOCK_NONE) {
-        uint64_t begin = client->output.queued;
-        if (!session_unblock(client->session))
-            return;
-        note_durable_reply(sim, client, begin);
-    }
+    if (client->session->blocked)
+        return;
     bool goes_on = true;
     while (goes_on && client->input.size > 0) {
         int count;

@@ -1,5 +1,6 @@
 /* The engine on a real folder without its commit thread: what is executed comes back after a crash, in every
  * way that a command can say it; replies wait for what they tell of; time is the test's. */
+#include "command/block.h"
 #include "command/observe/latency.h"
 #include "engine/private.h"
 #include "fixture.h"
@@ -597,10 +598,11 @@ static void waitaof_waits_for_the_disk(void **state)
     journal_set_policy(fixture->world->journal, SYNC_NO);
     send_line(fixture, &fixture->client, "set a 1");
     send_line(fixture, &fixture->client, "waitaof 1 0 0");
-    assert_int_equal(fixture->client.session->blocked, BLOCK_WAIT_DURABLE);
-    assert_false(session_unblock(fixture->client.session));
+    block_round(fixture->world);
+    assert_true(fixture->client.session->blocked);
     commit(fixture);
-    assert_true(session_unblock(fixture->client.session));
+    block_round(fixture->world);
+    assert_false(fixture->client.session->blocked);
     assert_string_equal(receive(fixture, &fixture->client), "+OK\r\n*2\r\n:1\r\n:0\r\n");
 }
 

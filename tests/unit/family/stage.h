@@ -2,6 +2,7 @@
 #ifndef DKV_TESTS_STAGE_H
 #define DKV_TESTS_STAGE_H
 
+#include "command/block.h"
 #include "command/message/tracking.h"
 #include "command/world.h"
 #include "dialog.h"
@@ -96,6 +97,8 @@ static inline void stage_say(struct stage *stage, int i, const char *line)
 static inline void stage_line(struct stage *stage, const char *line)
 {
     if (strcmp(line, "@round") == 0) {
+        world_refresh_time(stage->dialog.world);
+        block_round(stage->dialog.world);
         tracking_broadcast(stage->dialog.world);
         return;
     }

@@ -1,6 +1,8 @@
 /* A client's session: what errors quote, passwords, names, replies that are not wanted, watched keys. */
 #include "dialog.h"
 
+#include "command/block.h"
+
 #include "command/acl/acl.h"
 #include "command/world.h"
 
@@ -154,10 +156,12 @@ static void test_blocked_silently(void **state)
         world_refresh_time(dialog.world);
         dispatch_prepare(dialog.world, dialog.session, requests, &prepared, 1);
         assert_int_equal(dispatch(dialog.world, dialog.session, &request, &prepared), DISPATCH_BLOCKED);
-        assert_false(session_unblock(dialog.session));
+        block_round(dialog.world);
+        assert_true(dialog.session->blocked);
         dialog.now_ms += 10;
         world_refresh_time(dialog.world);
-        assert_true(session_unblock(dialog.session));
+        block_round(dialog.world);
+        assert_false(dialog.session->blocked);
         dialog_collect(&dialog);
         if (strcmp(dialog.reply.data, rows[i].reply) != 0)
             fail_msg("reply mode %d, then WAIT: %s", (int)rows[i].mode, dialog.reply.data);

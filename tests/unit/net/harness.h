@@ -30,6 +30,8 @@
 
 /* Rounds of the loop after which something that did not happen will not. */
 #define ROUNDS_MAX 3000
+/* Sessions that may wait at once. */
+#define WAITING_MAX 8
 
 struct server {
     struct clock clock; /* first: the clock's functions are given this */
@@ -45,7 +47,10 @@ struct server {
     bool journal_full; /* WRITE has to wait */
     bool release;      /* blocked sessions are free to go on */
     int executions;
-    int unblock_calls;
+    struct waiting {
+        struct session *session; /* NULL: a free place */
+        int64_t deadline_ms;     /* 0: none */
+    } waiting[WAITING_MAX];
     bool serves_one;            /* as the handler was told last */
     size_t output_most;         /* bytes of memory while MANY replied */
     struct blob *kept;          /* by KEEP */
@@ -79,6 +84,9 @@ HARNESS struct session *handle_session_new(void *context, struct output *output,
 
 HARNESS void handle_session_free(void *context, struct session *session)
 {
+    for (int i = 0; i < WAITING_MAX; i++)
+        if (((struct server *)context)->waiting[i].session == session)
+            ((struct server *)context)->waiting[i].session = NULL;
     struct server *server = context;
     if (session->id < 16)
         server->others[session->id] = NULL;
@@ -184,8 +192,13 @@ HARNESS enum dispatch_result handle_execute(void *context, struct session *sessi
     } else if (slice_is(name, "block")) {
         int64_t wait_ms;
         assert_true(int64_parse(argument, &wait_ms));
-        session->blocked = BLOCK_WAIT_DURABLE;
-        session->block_deadline_ms = wait_ms == 0 ? 0 : server_clock(&server->clock) / 1000 + wait_ms;
+        struct waiting *waiting = server->waiting;
+        while (waiting->session)
+            waiting++;
+        assert_true(waiting < server->waiting + WAITING_MAX);
+        waiting->session = session;
+        waiting->deadline_ms = wait_ms == 0 ? 0 : server_clock(&server->clock) / 1000 + wait_ms;
+        session->blocked = true;
         return DISPATCH_BLOCKED;
     } else if (slice_is(name, "quit")) {
         reply_ok(&reply);
@@ -208,24 +221,28 @@ HARNESS enum dispatch_result handle_execute(void *context, struct session *sessi
     return DISPATCH_DONE;
 }
 
-HARNESS bool handle_unblock(void *context, struct session *session)
+/* Lets those go on who wait: all if server->release, the others whose time is up. */
+HARNESS void unblock(struct server *server)
 {
-    struct server *server = context;
-    struct reply reply = {.output = session->output, .protocol = 2};
-    server->unblock_calls++;
-    bool expired =
-        session->block_deadline_ms > 0 && server_clock(&server->clock) / 1000 >= session->block_deadline_ms;
-    if (!server->release && !expired)
-        return false;
-    reply_simple(&reply, expired ? "EXPIRED" : "FREE");
-    session->blocked = BLOCK_NONE;
-    return true;
+    for (struct waiting *waiting = server->waiting; waiting < server->waiting + WAITING_MAX; waiting++) {
+        struct session *session = waiting->session;
+        bool expired =
+            waiting->deadline_ms > 0 && server_clock(&server->clock) / 1000 >= waiting->deadline_ms;
+        if (!session || (!server->release && !expired))
+            continue;
+        struct reply reply = {.output = session->output, .protocol = 2};
+        reply_simple(&reply, expired ? "EXPIRED" : "FREE");
+        session->blocked = false;
+        waiting->session = NULL;
+        connection_resumed(session->owner);
+    }
 }
 
 HARNESS void handle_submit(void *context, bool alone)
 {
     struct server *server = context;
     server->serves_one = alone;
+    unblock(server);
 }
 
 HARNESS lsn_t handle_acknowledged(void *context)
@@ -272,7 +289,6 @@ HARNESS void server_open(struct server *server)
                     .begin = handle_begin,
                     .prepare = handle_prepare,
                     .execute = handle_execute,
-                    .unblock = handle_unblock,
                     .submit = handle_submit,
                     .acknowledged = handle_acknowledged},
         .limits = server->limits,
