@@ -95,6 +95,22 @@ static void check_transaction(redisContext *connection)
     freeReplyObject(reply);
 }
 
+static void check_hashes(redisContext *connection)
+{
+    freeReplyObject(command(connection, REDIS_REPLY_INTEGER, "HSET h a 1 b %b", "\0\xff", (size_t)2));
+    redisReply *reply = command(connection, REDIS_REPLY_ARRAY, "HGETALL h");
+    expect(reply->elements == 4 && strcmp(reply->element[0]->str, "a") == 0 && reply->element[3]->len == 2,
+           "HGETALL");
+    freeReplyObject(reply);
+    reply = command(connection, REDIS_REPLY_ARRAY, "HMGET h a none");
+    expect(reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_NIL, "HMGET");
+    freeReplyObject(reply);
+    freeReplyObject(command(connection, REDIS_REPLY_INTEGER, "HINCRBY h a 41"));
+    expect_text(connection, "42", "HGET h %s", "a");
+    freeReplyObject(command(connection, REDIS_REPLY_ERROR, "GET h"));
+    freeReplyObject(command(connection, REDIS_REPLY_INTEGER, "DEL h"));
+}
+
 int main(int argc, char **argv)
 {
     expect(argc == 3, "usage: client SOCKET PORT");
@@ -106,6 +122,7 @@ int main(int argc, char **argv)
         check_large_value(connections[i]);
         check_pipeline(connections[i]);
         check_transaction(connections[i]);
+        check_hashes(connections[i]);
     }
     /* The server ends the connection: an error, not a wrong reply. */
     redisReply *reply = redisCommand(connections[0], "QUIT");

@@ -39,6 +39,19 @@ same($client->expire(n => 100), 1, 'expire');
 same($client->ttl('n') > 90, 1, 'ttl');
 same($client->del('n', 'key'), 2, 'del');
 
+# Hashes.
+same($client->hmset(h => a => 1, b => 2), 'OK', 'hmset');
+same($client->hset(h => "\0\xff" => $bytes), 1, 'hset');
+my %all = $client->hgetall('h');
+same(join(',', map { $_ eq "\0\xff" ? 'bytes' : $_ } sort keys %all), 'bytes,a,b', 'hgetall');
+same($all{"\0\xff"}, $bytes, 'a binary field');
+same(join(',', map { $_ // '-' } $client->hmget(h => 'a', 'none')), '1,-', 'hmget');
+same($client->hincrby(h => a => 41), 42, 'hincrby');
+same($client->hdel(h => 'a', 'none'), 1, 'hdel');
+same($client->hlen('h'), 2, 'hlen');
+same($client->type('h'), 'hash', 'type');
+same($client->del('h'), 1, 'del of a hash');
+
 # A large value.
 my $large = join '', map { chr int rand 256 } 1 .. 4096;
 $large x= 2000;

@@ -49,6 +49,21 @@ same($client->expire('n', 100), true, 'expire');
 same($client->ttl('n') > 90, true, 'ttl');
 same($client->del('n', 'key'), 2, 'del');
 
+// Hashes.
+same($client->hMSet('h', ['a' => '1', 'ünï' => 'cödé']), true, 'hMSet');
+same($client->hSet('h', 'b', '2'), 1, 'hSet');
+same($client->hGetAll('h'), ['a' => '1', 'ünï' => 'cödé', 'b' => '2'], 'hGetAll');
+same($client->hMGet('h', ['a', 'none']), ['a' => '1', 'none' => false], 'hMGet');
+same($client->hIncrBy('h', 'a', 41), 42, 'hIncrBy');
+same($client->hIncrByFloat('h', 'a', 0.5), 42.5, 'hIncrByFloat');
+same($client->hDel('h', 'a', 'none'), 1, 'hDel');
+same($client->hKeys('h'), ['ünï', 'b'], 'hKeys');
+same($client->hExists('h', 'b'), true, 'hExists');
+$cursor = null;
+same($client->hScan('h', $cursor, 'b*'), ['b' => '2'], 'hScan');
+same($client->type('h'), Redis::REDIS_HASH, 'type');
+same($client->del('h'), 1, 'del of a hash');
+
 // A large value.
 $large = random_bytes(20_000_000);
 same($client->set('large', $large), true, 'large');

@@ -42,6 +42,18 @@ same(client.expire("n", 100), true, "expire")
 same(client.ttl("n") > 90, true, "ttl")
 same(client.del("n", "key"), 2, "del")
 
+# Hashes.
+same(client.mapped_hmset("h", "a" => "1", "ünï" => "cödé"), "OK", "mapped_hmset")
+same(client.hset("h", "b", "2"), 1, "hset")
+same(client.hgetall("h"), { "a" => "1", "ünï" => "cödé", "b" => "2" }, "hgetall")
+same(client.hmget("h", "a", "none"), ["1", nil], "hmget")
+same(client.hincrby("h", "a", 41), 42, "hincrby")
+same(client.hincrbyfloat("h", "a", 0.5), 42.5, "hincrbyfloat")
+same(client.hdel("h", "a", "none"), 1, "hdel")
+same(client.hscan_each("h", match: "b*").to_a, [["b", "2"]], "hscan_each")
+same(client.type("h"), "hash", "type")
+same(client.del("h"), 1, "del of a hash")
+
 # A large value.
 large = Random.bytes(20_000_000)
 client.set("large", large)
