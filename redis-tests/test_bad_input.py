@@ -156,6 +156,8 @@ def is_other(call):
         return any(is_number(word, 9 * 10**18, 10**20) for word in rest)
     if name in (b"SET", b"HELLO"):
         return (b"IFEQ" if name == b"SET" else b"AUTH") in rest
+    if name == b"HSCAN":
+        return b"NOVALUES" in rest  # newer than the reference
     return name in CHILDREN or rest[-1:] == [b"HELP"]
 
 
