@@ -29,6 +29,7 @@ PFADD p a b|PFADD p a|PFADD p2|PFADD p2|PFCOUNT p missing|PFMERGE p3 p p2|PFMERG
 SORT missing|SORT missing STORE sorted|DUMP missing
 HSET h a 1|HSET h a 1 b 2|HMSET h c 3|HSETNX h c 4|HSETNX h d 4|HINCRBY h a 1|HINCRBYFLOAT h a 0.5|HINCRBY h e 0|HGET h a
 HGETALL missing|HDEL h a none|HDEL h none|HRANDFIELD missing|RENAME h i|COPY i h|HDEL h b c d e|SET i 1|HSET i a 1|DEL i
+BITOP xor dest missing h other|BITOP and dest h missing|PFCOUNT missing h|LCS h missing|LCS missing h|MGET missing h other
 """
 
 

@@ -231,11 +231,8 @@ static bool bitop_read(struct call *call, enum bitop *operation)
 static bool bitop_sources(struct call *call, struct bitop_source *sources, size_t *size)
 {
     *size = 0;
-    for (int i = 3; i < call->argc; i++) {
-        struct entry *entry;
-        if (!call_write_string(call, i, &entry))
-            return false;
-    }
+    for (int i = 3; i < call->argc; i++)
+        lookup_write(call, call->argv[i], call_hash(call, i));
     /* Only now, when none of them is deleted any more because its time has passed. */
     for (int i = 3; i < call->argc; i++) {
         struct bitop_source *source = &sources[i - 3];

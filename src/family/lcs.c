@@ -179,14 +179,16 @@ void lcs_command(struct call *call)
 {
     char scratch[2][STRING_SCRATCH];
     struct slice values[2] = {{NULL, 0}, {NULL, 0}};
+    struct entry *entries[2];
+    for (int i = 0; i < 2; i++)
+        entries[i] = lookup_read(call, call->argv[i + 1], call_hash(call, i + 1));
     for (int i = 0; i < 2; i++) {
-        struct entry *entry = lookup_read(call, call->argv[i + 1], call_hash(call, i + 1));
-        if (entry && entry_type(entry) != VALUE_STRING) {
+        if (entries[i] && entry_type(entries[i]) != VALUE_STRING) {
             reply_error(call->reply, "ERR The specified keys must contain string values");
             return;
         }
-        if (entry)
-            values[i] = string_value(entry, scratch[i]);
+        if (entries[i])
+            values[i] = string_value(entries[i], scratch[i]);
     }
     struct lcs lcs = {.a = values[0], .b = values[1]};
     struct lcs_options options = {0};
