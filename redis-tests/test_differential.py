@@ -19,7 +19,7 @@ SEEDS = {
 def run(seed, commands, server, against, **options):
     """The difference found, explained; None when there is none."""
     arguments = differential.add_options(argparse.ArgumentParser()).parse_args([])
-    for name, value in {"commands": commands, "check_every": 2000, **options}.items():
+    for name, value in {"commands": commands, "check_every": 2000, "against": against, **options}.items():
         assert hasattr(arguments, name)
         setattr(arguments, name, value)
     print(f"redis-tests/differential.py --seed {seed} --commands {commands} --check-every {arguments.check_every}"
@@ -64,7 +64,7 @@ def field_times(known_commands):
 def test_times_of_fields(server_binary, newer_binary, field_times, seed, request, restart_every):
     """Hashes whose fields have times to live, compared with a redis-server that has them, too."""
     commands = 500_000 if request.config.getoption("--full") else 15_000
-    found = run(seed, commands, server_binary, newer_binary, types=["hash"], against=newer_binary, restart_every=restart_every)
+    found = run(seed, commands, server_binary, newer_binary, types=["hash"], restart_every=restart_every)
     assert found is None
 
 

@@ -103,7 +103,8 @@ static void check_hashes(redisContext *connection)
            "HGETALL");
     freeReplyObject(reply);
     reply = command(connection, REDIS_REPLY_ARRAY, "HMGET h a none");
-    expect(reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_NIL, "HMGET");
+    expect(reply->element[0]->type == REDIS_REPLY_STRING && reply->element[1]->type == REDIS_REPLY_NIL,
+           "HMGET");
     freeReplyObject(reply);
     freeReplyObject(command(connection, REDIS_REPLY_INTEGER, "HINCRBY h a 41"));
     expect_text(connection, "42", "HGET h %s", "a");
