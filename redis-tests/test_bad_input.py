@@ -10,7 +10,7 @@ import pytest
 from harness import bad_input, comparing, mix, resp, servers_pair
 from harness.figures import figure
 from harness.resp import Closed, encode, pairs
-from test_hashes import FIELD_TIMES
+from test_commands import FIELD_TIMES
 
 CALLS, CALLS_FULL = 40, 2000
 END = b"the end of the call"

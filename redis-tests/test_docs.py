@@ -14,7 +14,7 @@ from harness.resp import pairs
 from harness.server import Server
 
 # Newer than the reference, so that there is nothing to compare with.
-NEWER = {"client|no-touch", "client|setinfo", "waitaof", "delifeq"}
+NEWER = {"client|no-touch", "client|setinfo", "waitaof", "delifeq", "hexpire", "hsetex"}
 # Where dkv means something else than redis-server 7.0, and what.
 MEANT = {
     "set": "IFEQ is new",

@@ -9,11 +9,9 @@ import pytest
 from harness import servers_pair
 from harness.resp import Error, Push, pairs, wait_until
 from test_acl import as_user, denied, user, verdict
-from test_commands import facts
+from test_commands import FIELD_TIMES, facts
 from test_docs import documented, plain
 
-FIELD_TIMES = ["hexpire", "hpexpire", "hexpireat", "hpexpireat", "httl", "hpttl", "hexpiretime", "hpexpiretime", "hpersist",
-               "hgetex", "hsetex", "hgetdel"]  # fmt: skip
 FAR = 9_999_999_999_000  # a moment, in milliseconds
 
 

@@ -109,7 +109,8 @@ def compare_encodings(a, b, rules):
 def compare_dumps(a, b, rules):
     if a is None or b is None:
         return False
-    return rules.newer or a[:1] == b[:1] and a[-10:-8] == b[-10:-8]
+    # The type says whether it is packed.
+    return rules.newer or (a[:1] == b[:1] or not rules.encodings) and a[-10:-8] == b[-10:-8]
 
 
 # a and b: parsed values of replies that are no errors and whose bytes differ.
