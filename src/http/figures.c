@@ -55,6 +55,8 @@ const struct figure figures[] = {
            "Keys looked up and not found."),
     FIGURE("keyspace", "expired", "dkv_expired_keys_total", COUNTER, totals.expired, ONE,
            "Keys deleted because their time to live had passed."),
+    FIGURE("keyspace", "expired_fields", "dkv_expired_fields_total", COUNTER, totals.expired_fields, ONE,
+           "Fields of hashes deleted because their time to live had passed."),
     FIGURE("keyspace", "evicted", "dkv_evicted_keys_total", COUNTER, totals.evicted, ONE,
            "Keys deleted to stay below maxmemory."),
     FIGURE("keyspace", "changes", "dkv_changes_total", COUNTER, totals.changes, ONE,

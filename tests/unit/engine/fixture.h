@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "engine/engine.h"
+#include "store/value_hash.h"
 
 #define DATABASES 4
 
@@ -246,15 +247,36 @@ struct digest {
     int database;
 };
 
+/* Of a hash: its fields in any order. */
+static inline uint64_t digest_hash(const struct entry *entry)
+{
+    struct entry_hash_iterator iterator = entry_hash_begin(entry);
+    struct hash_field field;
+    uint64_t sum = 1;
+    while (entry_hash_iterate(&iterator, &field)) {
+        uint64_t hash = hash_bytes(field.name.data, field.name.size, (uint64_t)field.expire_ms);
+        sum += hash_bytes(field.value.data, field.value.size, hash);
+    }
+    return sum;
+}
+
+static inline uint64_t digest_value(const struct entry *entry)
+{
+    char scratch[STRING_SCRATCH];
+    if (entry_type(entry) == VALUE_HASH)
+        return digest_hash(entry);
+    struct slice value = string_value(entry, scratch);
+    return hash_bytes(value.data, value.size, 0);
+}
+
 static inline void digest_entry(void *context, struct entry *entry)
 {
     struct digest *digest = context;
-    char scratch[STRING_SCRATCH];
     struct slice key = entry_key(entry);
-    struct slice value = string_value(entry, scratch);
+    uint64_t value = digest_value(entry);
     int64_t expire_ms = entry_expire_ms(entry);
     uint64_t hash = hash_bytes(key.data, key.size, (uint64_t)digest->database);
-    hash = hash_bytes(value.data, value.size, hash);
+    hash = hash_bytes(&value, sizeof(value), hash);
     digest->sum += hash_bytes(&expire_ms, sizeof(expire_ms), hash);
 }
 

@@ -31,6 +31,17 @@ static void every_effect_replays(void **state)
         {"mset a 1 b 2 c 3", "del a x b", "unlink c"},
         {"set a 1", "select 2", "set b 2", "flushdb", "set c 3"},
         {"set a 1", "select 2", "set b 2", "flushall", "set c 3"},
+        {"hset h a 1 b 2", "hmset h a 3", "hsetnx h c 1", "hsetnx h c 2", "hdel h a x", "hdel h b"},
+        {"hincrby h a 5", "hincrby h a -7", "hincrbyfloat h b 0.1", "hincrbyfloat h b 1e3", "hset g a 1",
+         "hdel g a"},
+        {"hset h a 1 b 2 c 3 d 4", "hexpire h 100 fields 1 a", "hpexpire h 5000 nx fields 2 a b",
+         "hexpireat h 1800000000 fields 1 c", "hpexpireat h 1800000000123 gt fields 2 a d",
+         "hincrbyfloat h a 0.5", "hset h b 1", "hpersist h fields 2 c d"},
+        {"hset h a 1 b 2", "hexpire h 0 fields 1 a", "hset g a 1", "hpexpireat g 1 fields 1 a"},
+        {"hsetex h ex 100 fields 2 a 1 b 2", "hsetex h keepttl fields 2 a 2 c 1", "hsetex h fnx fields 1 d 1",
+         "hsetex h px 0 fields 2 d 1 e 1", "hgetex h persist fields 1 a",
+         "hgetex h exat 1800000000 fields 1 c", "hgetex h ex 0 fields 1 c", "hgetdel h fields 2 b zz"},
+        {"hsetex h ex 100 fields 1 a 1", "expire h 50", "copy h g", "rename h i", "move i 1", "hset g b 1"},
         {"multi", "set a 1", "select 2", "incr b", "exec"},
         {"multi", "set a 1", "discard", "set b 1"},
         {"watch a", "multi", "set a 1", "get a", "exec"},
@@ -50,11 +61,38 @@ static void every_effect_replays(void **state)
 static void random_command(struct fixture *fixture, struct random *random)
 {
     static const char *const forms[] = {
-        "set k%d %d",           "set k%d v%d ex 1000", "append k%d %d",       "incrby n%d %d",
-        "incrbyfloat n%d %d.5", "del k%d k%d",         "rename k%d k%d",      "copy k%d k%d replace",
-        "expire k%d %d",        "persist k%d",         "setrange k%d %d xyz", "mset k%d 1 n%d 2",
-        "move k%d 1",           "getdel k%d",          "getex k%d px 10%d",   "select %d",
-        "swapdb 0 %d",          "set k%d %d px 20",    "setnx k%d %d",        "msetnx k%d 1 z%d 2",
+        "set k%d %d",
+        "set k%d v%d ex 1000",
+        "append k%d %d",
+        "incrby n%d %d",
+        "incrbyfloat n%d %d.5",
+        "del k%d k%d",
+        "rename k%d k%d",
+        "copy k%d k%d replace",
+        "expire k%d %d",
+        "persist k%d",
+        "setrange k%d %d xyz",
+        "mset k%d 1 n%d 2",
+        "move k%d 1",
+        "getdel k%d",
+        "getex k%d px 10%d",
+        "select %d",
+        "swapdb 0 %d",
+        "set k%d %d px 20",
+        "setnx k%d %d",
+        "msetnx k%d 1 z%d 2",
+        "hset h1 f%d %d",
+        "hset h2 f%d 1 f%d 2",
+        "hdel h1 f%d f%d",
+        "hincrby h1 f%d %d",
+        "hincrbyfloat h2 f%d %d.5",
+        "hpexpire h1 30 fields 2 f%d f%d",
+        "hpexpire h2 2%d fields 1 f%d",
+        "hsetex h1 px 1%d fields 1 f%d 1",
+        "hgetex h1 persist fields 2 f%d f%d",
+        "hset k%d f%d 1",
+        "hgetdel h2 fields 2 f%d f%d",
+        "copy h1 k%d replace",
     };
     char line[128];
     size_t form = random_below(random, sizeof(forms) / sizeof(forms[0]));
@@ -316,6 +354,41 @@ static void what_expired_stays_expired(void **state)
     fixture->clock.now_us += 6000000;
     crash_and_recover(fixture);
     assert_string_equal(ask(fixture, "get b"), "$-1\r\n");
+}
+
+/* Shows the same of fields of hashes: within a second, and what was shown as gone is on record even while
+ * nothing deletes it. */
+static void what_expired_of_a_hash_stays_expired(void **state)
+{
+    struct fixture *fixture = *state;
+    struct database *db = store_database(fixture->world->store, 0);
+    ask(fixture, "hset h a 1 b 1 c 1");
+    ask(fixture, "hset g a 1");
+    ask(fixture, "hpexpire h 50 fields 1 a");
+    ask(fixture, "hpexpire g 50 fields 1 a");
+    ask(fixture, "hpexpire h 5000 fields 1 b");
+    fixture->clock.now_us += 40000;
+    assert_in_range(engine_tick(fixture->engine), 1, 100000);
+    fixture->clock.now_us += 160000;
+    assert_string_equal(ask(fixture, "hlen h"), ":2\r\n");
+    assert_string_equal(ask(fixture, "exists g"), ":0\r\n");
+    fixture->clock.now_us -= 190000;
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "hmget h a b"), "*2\r\n$-1\r\n$1\r\n1\r\n");
+    assert_string_equal(ask(fixture, "exists g"), ":0\r\n");
+    fixture->clock.now_us += 1000000;
+    engine_begin_round(fixture->engine);
+    engine_tick(fixture->engine);
+    db = store_database(fixture->world->store, 0);
+    assert_int_equal(database_size(db), 1);
+    assert_int_equal(fixture->world->stats.expired_fields, 2);
+    commit(fixture);
+    fixture->clock.now_us -= 900000;
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "hkeys h"), "*2\r\n$1\r\nb\r\n$1\r\nc\r\n");
+    fixture->clock.now_us += 6000000;
+    crash_and_recover(fixture);
+    assert_string_equal(ask(fixture, "hkeys h"), "*1\r\n$1\r\nc\r\n");
 }
 
 /* Shows that a rewrite keeps the state, what is written during it included, and shortens the log. */
@@ -637,12 +710,17 @@ static void what_expires_while_time_is_held_stays_gone(void **state)
     char line[128];
     fixture->world->settings.clock_follows = true;
     ask(fixture, "set a 1 exat 1");
+    ask(fixture, "hset h a 1 b 1");
+    ask(fixture, "hpexpire h 1 fields 1 a");
+    fixture->clock.now_us += 50000;
+    assert_string_equal(ask(fixture, "hget h a"), "$-1\r\n");
     fixture->clock.clock.wall_us = wall_set_back;
     engine_begin_round(fixture->engine);
     assert_true(world_time_ahead_us(fixture->world) > 0);
     engine_tick(fixture->engine); /* holds time, and deletes */
     engine_tick(fixture->engine); /* the deletion is not written yet */
     assert_true(world_time_ahead_us(fixture->world) > 0);
+    assert_string_equal(ask(fixture, "hget h a"), "$-1\r\n");
     snprintf(line, sizeof(line), "set k v exat %lld", (long long)(fixture->world->now_ms / 1000 - 10));
     assert_string_equal(ask(fixture, line), "+OK\r\n");
     assert_string_equal(ask(fixture, "get k"), "$-1\r\n");
@@ -651,6 +729,7 @@ static void what_expires_while_time_is_held_stays_gone(void **state)
         assert_string_equal(ask(fixture, "get k"), "$-1\r\n");
     }
     assert_int_equal(world_time_ahead_us(fixture->world), 0);
+    assert_string_equal(ask(fixture, "hkeys h"), "*1\r\n$1\r\nb\r\n");
     fixture->clock.clock.wall_us = test_clock_now;
 }
 
@@ -667,6 +746,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reload_comes_to_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(a_transaction_is_one_unit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_expired_stays_expired, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_expired_of_a_hash_stays_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewrite_keeps_the_state, setup, teardown),
         cmocka_unit_test_setup_teardown(rewrites_are_timed, setup, teardown),
         cmocka_unit_test_setup_teardown(writes_are_timed, setup, teardown),

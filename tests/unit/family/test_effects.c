@@ -577,6 +577,7 @@ static void test_admitted(void **state)
         struct dialog dialog;
         dialog_begin(&dialog);
         dialog.world->journal = &journal;
+        dialog_say(&dialog, "hset h live 1");
         say_with_key(&dialog, rows[i].before, key);
         dialog_turn(&dialog, &(struct turn){"@+10", ""});
         dialog_say(&dialog, "multi");

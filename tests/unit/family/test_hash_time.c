@@ -1,6 +1,8 @@
 /* Times to live of fields: replies and errors as Redis 8.2 gives them, and what has expired. What the stream
  * is told is in test_effects.c. */
-#include "dialog.h"
+#include "command/effect.h"
+#include "command/event.h"
+#include "stage.h"
 
 /* Each field has a reply of its own: -2 it is not there, 0 the condition does not hold, 1 it is set. */
 static void test_set(void **state)
@@ -271,12 +273,162 @@ static void test_whole(void **state)
     PLAY(turns);
 }
 
+/* A field whose time has passed is gone for every command, and a hash of which no other is left as well. */
+static void test_hidden(void **state)
+{
+    (void)state;
+    static const struct turn turns[] = {
+        {"hset h a 1 b 2 c 3 d 4", ":4\r\n"},
+        {"hpexpire h 100 fields 2 a b", "*2\r\n:1\r\n:1\r\n"},
+        {"hpexpire h 200 fields 1 c", "*1\r\n:1\r\n"},
+        {"@+99", NULL},
+        {"hlen h", ":4\r\n"},
+        {"hpttl h fields 2 a c", "*2\r\n:1\r\n:101\r\n"},
+        {"@+1", NULL},
+        {"hlen h", ":2\r\n"},
+        {"hget h a", "$-1\r\n"},
+        {"hmget h b c", "*2\r\n$-1\r\n$1\r\n3\r\n"},
+        {"hgetall h", "*4\r\n$1\r\nc\r\n$1\r\n3\r\n$1\r\nd\r\n$1\r\n4\r\n"},
+        {"hkeys h", "*2\r\n$1\r\nc\r\n$1\r\nd\r\n"},
+        {"hvals h", "*2\r\n$1\r\n3\r\n$1\r\n4\r\n"},
+        {"hexists h a", ":0\r\n"},
+        {"hstrlen h a", ":0\r\n"},
+        {"hscan h 0", "*2\r\n$1\r\n0\r\n*4\r\n$1\r\nc\r\n$1\r\n3\r\n$1\r\nd\r\n$1\r\n4\r\n"},
+        {"hscan h 0 match [ab]", "*2\r\n$1\r\n0\r\n*0\r\n"},
+        {"hrandfield h 5", "*2\r\n$1\r\nc\r\n$1\r\nd\r\n"},
+        {"httl h fields 3 a c d", "*3\r\n:-2\r\n:1\r\n:-1\r\n"},
+        {"hpexpiretime h fields 1 a", "*1\r\n:-2\r\n"},
+        {"hpersist h fields 1 a", "*1\r\n:-2\r\n"},
+        {"hset h a 9", ":1\r\n"},
+        {"hpttl h fields 1 a", "*1\r\n:-1\r\n"},
+        {"hincrby h b 1", ":1\r\n"},
+        {"hdel h a b d", ":3\r\n"},
+        {"@+100", NULL},
+        {"exists h", ":0\r\n"},
+        {"type h", "+none\r\n"},
+        {"get h", "$-1\r\n"},
+        {"hlen h", ":0\r\n"},
+        {"hgetall h", "*0\r\n"},
+        {"hrandfield h", "$-1\r\n"},
+        {"hscan h 0", "*2\r\n$1\r\n0\r\n*0\r\n"},
+        {"object encoding h", "$-1\r\n"},
+        {"keys *", "*0\r\n"},
+        {"scan 0", "*2\r\n$1\r\n0\r\n*0\r\n"},
+        {"randomkey", "$-1\r\n"},
+        {"rename h g", "-ERR no such key\r\n"},
+        {"copy h g", ":0\r\n"},
+        {"expire h 100", ":0\r\n"},
+        {"set h x nx", "+OK\r\n"},
+    };
+    PLAY(turns);
+}
+
+#define HEARS(event, size) "*3\r\n$7\r\nmessage\r\n$16\r\n__keyspace@0__:h\r\n$" size "\r\n" event "\r\n"
+
+/* What a command finds expired is told before what the command does. */
+static void test_events(void **state)
+{
+    (void)state;
+    static const struct scene scenes[] = {
+        {"0 subscribe __keyspace@0__:h", {"*3\r\n$9\r\nsubscribe\r\n$16\r\n__keyspace@0__:h\r\n:1\r\n"}},
+        {"1 hset h a 1 b 1", {HEARS("new", "3") HEARS("hset", "4"), ":2\r\n"}},
+        {"1 hpexpire h 10 fields 1 a", {HEARS("hexpire", "7"), "*1\r\n:1\r\n"}},
+        {"@+10", {NULL}},
+        {"1 hget h a", {NULL, "$-1\r\n"}},
+        {"1 hset h a 2", {HEARS("hexpired", "8") HEARS("hset", "4"), ":1\r\n"}},
+        {"1 hpexpire h 10 fields 2 a b", {HEARS("hexpire", "7"), "*2\r\n:1\r\n:1\r\n"}},
+        {"@+10", {NULL}},
+        {"1 exists h", {NULL, ":0\r\n"}},
+        {"1 hsetnx h a 1",
+         {HEARS("hexpired", "8") HEARS("del", "3") HEARS("new", "3") HEARS("hset", "4"), ":1\r\n"}},
+    };
+    struct stage stage;
+    stage_begin(&stage);
+    stage.dialog.world->settings.notify = notify_classes("KAn");
+    stage_play_on(&stage, scenes, sizeof(scenes) / sizeof(scenes[0]));
+    assert_int_equal(stage.dialog.world->stats.expired_fields, 3);
+    assert_int_equal(stage.dialog.world->stats.expired, 0);
+    stage_end(&stage);
+}
+
+/* Deletes as the engine does until nothing is due; returns in how many steps. */
+static int expire_all(struct dialog *dialog)
+{
+    struct database *db = store_database(dialog->world->store, 0);
+    struct entry *entry;
+    int budget = 1000000;
+    int steps = 0;
+    world_refresh_time(dialog->world);
+    while ((entry = database_next_due_parts(db, dialog->world->now_ms, &budget))) {
+        assert_true(world_expire_fields(dialog->world, 0, entry, &budget));
+        steps++;
+    }
+    return steps;
+}
+
+static int64_t fields_there(struct dialog *dialog, const char *key)
+{
+    struct slice name = slice_of(key);
+    struct database *db = store_database(dialog->world->store, 0);
+    struct entry *entry = database_find(db, name, store_hash(dialog->world->store, name));
+    return entry ? (int64_t)entry_hash_size(entry) : -1;
+}
+
+/* By themselves they go in batches of a bounded size; a hash of which all have expired goes as a whole. */
+static void test_batches(void **state)
+{
+    (void)state;
+    char line[128];
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(line, sizeof(line), "hsetex h px %d fields 1 f%d 1", i < 300 ? 10 : 5000, i);
+        dialog_say(&dialog, line);
+    }
+    dialog_say(&dialog, "hset h stays 1");
+    dialog.now_ms += 40;
+    int steps = expire_all(&dialog);
+    assert_in_range(steps, 5, 20);
+    assert_int_equal(fields_there(&dialog, "h"), 701);
+    assert_int_equal(dialog.world->stats.expired_fields, 300);
+    assert_string_equal(dialog_say(&dialog, "hdel h stays"), ":1\r\n");
+    dialog.now_ms += 6000;
+    assert_int_equal(expire_all(&dialog), 1);
+    assert_int_equal(fields_there(&dialog, "h"), -1);
+    assert_int_equal(dialog.world->stats.expired_fields, 1000);
+    dialog_end(&dialog);
+}
+
+/* A watcher who saw a field hears that it is gone; one to whom there was no hash hears nothing. */
+static void test_watched(void **state)
+{
+    (void)state;
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    dialog_say(&dialog, "hset h a 1 b 1");
+    dialog_say(&dialog, "hpexpire h 10 fields 1 a");
+    dialog_say(&dialog, "watch h");
+    dialog.now_ms += 40;
+    assert_int_equal(expire_all(&dialog), 1);
+    dialog_say(&dialog, "multi");
+    assert_string_equal(dialog_say(&dialog, "exec"), "*-1\r\n");
+    dialog_say(&dialog, "hpexpire h 10 fields 1 b");
+    dialog.now_ms += 40;
+    dialog_say(&dialog, "watch h");
+    assert_int_equal(expire_all(&dialog), 1);
+    dialog_say(&dialog, "multi");
+    assert_string_equal(dialog_say(&dialog, "exec"), "*0\r\n");
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),     cmocka_unit_test(test_past),     cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_persist), cmocka_unit_test(test_getex),    cmocka_unit_test(test_setex),
         cmocka_unit_test(test_getdel),  cmocka_unit_test(test_novalues), cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_hidden),  cmocka_unit_test(test_events),   cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
