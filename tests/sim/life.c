@@ -53,6 +53,8 @@ static struct engine_options options_of(struct sim *sim, struct sim_life *life, 
                           .value_file_threshold = config->value_threshold,
                           /* Small, and another one in each life: what is repeated does not hang on it. */
                           .hll_sparse_max = world_seed % 100,
+                          .hash_entries_max = 2 + world_seed / 100 % 20,
+                          .hash_value_max = 8 + world_seed / 3000 % 80,
                           .dump_compressed = false,
                           .notify = config->notify,
                           .maxmemory = config->maxmemory,

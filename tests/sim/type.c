@@ -52,7 +52,7 @@ unsigned types_draw(uint64_t seed)
     random_seed(&random, seed ^ UINT64_C(0x7479706573));
     unsigned types = type_bit(VALUE_STRING);
     for (int i = VALUE_STRING + 1; i < VALUE_TYPE_COUNT; i++)
-        if (random_below(&random, 4) > 0 && model_types[i] && model_types[i]->exists)
+        if (random_below(&random, 4) > 0 && model_types[i])
             types |= type_bit(i);
     return types;
 }

@@ -18,8 +18,6 @@ struct type_part {
 
 struct type {
     const char *name;
-    /* Whether the engine has it already. */
-    bool exists;
     /* A digest of all that the value consists of, times of its parts too. What is not read yet lies on the
      * disk. */
     uint64_t (*digest)(const struct sim_disk *disk, const struct entry *entry, uint64_t seed);

@@ -76,9 +76,5 @@ static void print(const struct sim_disk *disk, const struct entry *entry, struct
     }
 }
 
-const struct type hash_type = {.name = "hash",
-                               .exists = false,
-                               .digest = digest,
-                               .parts = parts,
-                               .has_passed = entry_parts_have_expired,
-                               .print = print};
+const struct type hash_type = {
+    .name = "hash", .digest = digest, .parts = parts, .has_passed = entry_parts_have_expired, .print = print};

@@ -15,4 +15,4 @@ static void print(const struct sim_disk *disk, const struct entry *entry, struct
     type_print_bytes(values_content(disk, entry, scratch), out);
 }
 
-const struct type string_type = {.name = "string", .exists = true, .digest = digest, .print = print};
+const struct type string_type = {.name = "string", .digest = digest, .print = print};
