@@ -3,6 +3,7 @@ lasts. Replies to random commands are compared by test_differential.py, wrong on
 
 import contextlib
 import random
+import re
 import time
 
 import pytest
@@ -294,6 +295,28 @@ def test_what_has_expired_is_gone_for_every_command(field_times, connection, kin
     assert sorted(connection.call("HKEYS", "h")) == [b"b", b"c"]
     assert len(connection.call("HGETALL", "h")) == len(connection.call("HSCAN", "h", "0")[1]) == 4
     assert sorted(connection.call("HRANDFIELD", "h", 10)) == [b"b", b"c"]
+
+
+def test_times_are_counted(field_times, connection, flavor):
+    """INFO: hashes of which a field has a time, and fields that have expired."""
+
+    def told():
+        keyspace = connection.call("INFO", "keyspace").decode()
+        found = re.search(r"db0:keys=(\d+),expires=0,avg_ttl=0(?:,subexpiry=(\d+))?\r\n", keyspace)
+        expired = re.search(r"expired_subkeys:(\d+)\r\n", connection.call("INFO", "stats").decode())
+        return [int(text or 0) for text in (*found.groups(), expired.group(1))]
+
+    connection.call("HSET", "a", "f", "1", "g", "2")
+    connection.call("HSET", "b", "f", "v" * 100, "g", "2")
+    assert told() == [2, 0, 0]
+    connection.call("HPEXPIREAT", "a", FAR, "FIELDS", 2, "f", "g")
+    connection.call("HPEXPIREAT", "b", FAR, "FIELDS", 1, "g")
+    assert told() == [2, 2, 0]
+    connection.call("HPERSIST", "a", "FIELDS", 2, "f", "g")
+    assert told() == [2, 1, 0] or flavor != "dkv"  # which counts those that once had one
+    connection.call("HPEXPIRE", "b", 1, "FIELDS", 2, "f", "g")
+    assert wait_until(lambda: connection.call("DBSIZE") == 1)
+    assert told()[0::2] == [1, 2]
 
 
 @pytest.mark.dkv("it keeps everything")
