@@ -8,7 +8,8 @@
 /* Whether its time, or that of all its parts, has passed. */
 static inline bool entry_has_expired(const struct entry *entry, int64_t now_ms)
 {
-    return expire_has_passed(entry_expire_ms(entry), now_ms) || entry_parts_have_expired(entry, now_ms);
+    return entry_is_volatile(entry) &&
+           (expire_has_passed(entry_expire_ms(entry), now_ms) || entry_parts_have_expired(entry, now_ms));
 }
 
 /* Whether something with this time is hidden. Whoever asks must not show it, and shows thereby that its time
@@ -26,6 +27,8 @@ static inline bool world_hides_time(struct world *world, int64_t expire_ms)
 /* Whether no command sees it any more; as world_hides_time. */
 static inline bool world_hides(struct world *world, const struct entry *entry)
 {
+    if (!entry_is_volatile(entry))
+        return false;
     int64_t expire_ms = entry_expire_ms(entry);
     if (expire_ms != EXPIRE_NEVER && world_hides_time(world, expire_ms))
         return true;

@@ -113,6 +113,11 @@ size_t entry_element_count(const struct entry *entry)
     return operations[entry->type]->count(entry);
 }
 
+bool entry_is_volatile(const struct entry *entry)
+{
+    return entry->flags & (ENTRY_EXPIRES | ENTRY_PARTS_EXPIRE);
+}
+
 int64_t entry_expire_ms(const struct entry *entry)
 {
     return entry_expires(entry) ? entry_node(entry)->expire_ms : EXPIRE_NEVER;

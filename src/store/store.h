@@ -167,6 +167,8 @@ const char *entry_encoding_name(const struct entry *entry);
 /* Elements of a collection, 1 for a string. */
 size_t entry_element_count(const struct entry *entry);
 int64_t entry_expire_ms(const struct entry *entry);
+/* Whether it, or a part of it, has a time to live: what most entries have not is found out with one look. */
+bool entry_is_volatile(const struct entry *entry);
 
 static inline bool expire_has_passed(int64_t expire_ms, int64_t now_ms)
 {
