@@ -145,18 +145,12 @@ void block_note_database(struct world *world, int database)
 
 /* --- beginning and ending to wait ---------------------------------------------------------------------- */
 
-bool call_may_block(const struct call *call)
-{
-    const struct session *session = call->session;
-    return !session->in_exec && !session->replaying && session->http_owner == NULL;
-}
-
 /* Also for one that waits again. */
 static struct block *block_begin(struct call *call, enum block_reason reason, int64_t deadline_ms)
 {
     struct session *session = call->session;
     struct blocks *blocks = call->world->blocks;
-    ASSERT(call_may_block(call) && !session->blocked);
+    ASSERT(call->origin->may_block && !session->blocked);
     session->blocked = true;
     if (session->block) {
         ASSERT(session->block->reason == reason);

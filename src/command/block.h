@@ -29,9 +29,8 @@ void blocks_free(struct blocks *blocks);
 /* In milliseconds of the steady clock; 0: none. A session that was resumed and waits again keeps the deadline
  * and the place in line that it has, whatever is given. */
 
-/* Whether a command that would wait may: in a transaction, from the stream and over HTTP it has to answer as
+/* Where call->origin->may_block is not set (a transaction, HTTP), a command that would wait has to answer as
  * if its time were up at once. */
-bool call_may_block(const struct call *call);
 /* Waits until a key that one of these arguments names holds a value of this type, or, if deleted_too, holds
  * none any more. */
 void call_block_on_keys(struct call *call, const int *indexes, int count, enum value_type type,

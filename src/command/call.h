@@ -7,12 +7,14 @@
 #ifndef DKV_COMMAND_CALL_H
 #define DKV_COMMAND_CALL_H
 
+#include "command/origin.h"
 #include "command/world.h"
 #include "resp/reply.h"
 
 struct call {
     struct world *world;
     struct session *session;
+    const struct origin *origin;
     struct database *db;
     int argc;
     const struct slice *argv;

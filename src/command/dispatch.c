@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl.h"
 #include "command/args.h"
@@ -31,12 +32,10 @@ void command_families_add(struct command_table *table)
 
 /* --- looking ahead ------------------------------------------------------------------------------------- */
 
-/* The log has commands by their own names, and so has HTTP, whatever clients may call them. */
 static struct command_entry *find(const struct world *world, const struct session *session, struct slice name)
 {
-    bool by_own_name = session->replaying || session->http_owner != NULL;
-    return by_own_name ? command_table_find(world->commands, name)
-                       : command_table_find_called(world->commands, name);
+    return session->origin->by_own_name ? command_table_find(world->commands, name)
+                                        : command_table_find_called(world->commands, name);
 }
 
 /* A name that was looked up, and what was found. */
@@ -55,6 +54,24 @@ static struct command_entry *look_up(const struct world *world, const struct ses
     return last->entry;
 }
 
+/* Whether there is a first key; its hash. */
+static bool first_key_hash(const struct world *world, const struct command_entry *entry, int argc,
+                           const struct slice *argv, uint64_t *hash)
+{
+    bool is_there = entry->first_key > 0 && entry->first_key < argc;
+    if (is_there)
+        *hash = store_hash(world->store, argv[entry->first_key]);
+    return is_there;
+}
+
+uint64_t dispatch_key_hash(const struct world *world, const struct command_entry *entry, int argc,
+                           const struct slice *argv)
+{
+    uint64_t hash = 0;
+    first_key_hash(world, entry, argc, argv, &hash);
+    return hash;
+}
+
 static void prepare(struct world *world, const struct session *session, const struct request *request,
                     struct looked_up *last, struct prepared *prepared)
 {
@@ -66,11 +83,8 @@ static void prepare(struct world *world, const struct session *session, const st
         if (child)
             prepared->entry = child;
     }
-    int first = prepared->entry->first_key;
-    if (first > 0 && first < request->argc) {
-        prepared->has_key = true;
-        prepared->key_hash = store_hash(world->store, request->argv[first]);
-    }
+    prepared->has_key =
+        first_key_hash(world, prepared->entry, request->argc, request->argv, &prepared->key_hash);
 }
 
 void dispatch_prepare(struct world *world, const struct session *session, const struct request *requests[],
@@ -90,15 +104,15 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
 
 /* --- refusing ------------------------------------------------------------------------------------------ */
 
-static void unknown_command(struct buffer *error, const struct request *request)
+static void unknown_command(struct buffer *error, int argc, const struct slice *argv)
 {
-    buffer_append_format(error, "ERR unknown command '%.*s', with args beginning with: ",
-                         quote_size(request->argv[0]), request->argv[0].data);
+    buffer_append_format(error, "ERR unknown command '%.*s', with args beginning with: ", quote_size(argv[0]),
+                         argv[0].data);
     size_t begin = error->size;
-    for (int i = 1; i < request->argc && error->size - begin < QUOTE_MAX; i++) {
+    for (int i = 1; i < argc && error->size - begin < QUOTE_MAX; i++) {
         int room = QUOTE_MAX - (int)(error->size - begin);
-        int size = quote_size(request->argv[i]);
-        buffer_append_format(error, "'%.*s' ", size < room ? size : room, request->argv[i].data);
+        int size = quote_size(argv[i]);
+        buffer_append_format(error, "'%.*s' ", size < room ? size : room, argv[i].data);
     }
 }
 
@@ -145,40 +159,63 @@ static bool debug_allowed(const struct world *world, const struct session *sessi
     return access == DEBUG_YES || (access == DEBUG_LOCAL && session->is_local);
 }
 
+static void explain_denied(struct buffer *error, const struct session *session,
+                           const struct command_entry *entry, enum acl_verdict verdict, struct slice what)
+{
+    static const char *const reasons[] = {
+        [ACL_PERMITTED] = "",
+        [ACL_NO_COMMAND] = "no permission to execute the command or subcommand",
+        [ACL_NO_KEY] = "no permission to touch the specified keys",
+        [ACL_NO_AUTH] = "no permission",
+        [ACL_NO_CHANNEL] = "no permission to access one of the channels used as arguments to the command"};
+    buffer_append_text(error, "NOPERM ");
+    if (session->origin->was_checked)
+        buffer_append_format(error,
+                             "ACLs rules changed between the moment the transaction was accumulated and the "
+                             "EXEC call. This command is no longer allowed for the following reason: %s",
+                             reasons[verdict]);
+    else
+        acl_explain(error, verdict, session->user, entry, what, false);
+}
+
 /* Whether the session's user may run it; if not, notes the refusal. */
-static bool permitted(struct session *session, const struct command_entry *entry,
-                      const struct request *request, struct buffer *error)
+static bool permitted(struct session *session, const struct command_entry *entry, int argc,
+                      const struct slice *argv, struct buffer *error)
 {
     int denied;
-    enum acl_verdict verdict = acl_check(session->user, entry, request->argc, request->argv, &denied);
+    enum acl_verdict verdict = acl_check(session->user, entry, argc, argv, &denied);
     if (verdict == ACL_PERMITTED)
         return true;
-    struct slice what = verdict == ACL_NO_COMMAND ? slice_of(entry->full_name) : request->argv[denied];
-    acl_log_add(session, verdict, session->in_multi ? ACL_MULTI : ACL_TOPLEVEL, what,
+    struct slice what = verdict == ACL_NO_COMMAND ? slice_of(entry->full_name) : argv[denied];
+    acl_log_add(session, verdict, session_in_transaction(session) ? ACL_MULTI : ACL_TOPLEVEL, what,
                 acl_user_name(session->user));
-    buffer_append_text(error, "NOPERM ");
-    acl_explain(error, verdict, session->user, entry, what, false);
+    explain_denied(error, session, entry, verdict, what);
     return false;
 }
 
-/* The checks before a command may run or be queued. False when it may not; the error says why. */
-static bool check(struct world *world, struct session *session, struct command_entry *entry,
-                  const struct request *request, struct buffer *error)
+/* Whether there is such a command, and it takes so many arguments. */
+static inline __attribute__((always_inline)) bool
+form_is_right(const struct command_entry *entry, int argc, const struct slice *argv, struct buffer *error)
+{
+    if (!entry)
+        unknown_command(error, argc, argv);
+    else if (entry->children && argc > 1)
+        unknown_subcommand(error, entry->row, argv[1]);
+    else if (!command_arity_fits(entry->row, argc) || !entry->row->function)
+        buffer_append_format(error, "ERR wrong number of arguments for '%s' command", entry->full_name);
+    else
+        return true;
+    return false;
+}
+
+/* Whether the state of the client and of the server lets it run, and its user may. */
+static inline __attribute__((always_inline)) bool state_is_right(struct world *world, struct session *session,
+                                                                 const struct command_entry *entry, int argc,
+                                                                 const struct slice *argv,
+                                                                 struct buffer *error)
 {
     const char *text = NULL;
-    if (!entry) {
-        unknown_command(error, request);
-        return false;
-    }
     const struct command *command = entry->row;
-    if (entry->children && request->argc > 1) {
-        unknown_subcommand(error, command, request->argv[1]);
-        return false;
-    }
-    if (!command_arity_fits(command, request->argc) || !command->function) {
-        buffer_append_format(error, "ERR wrong number of arguments for '%s' command", entry->full_name);
-        return false;
-    }
     if ((command->flags & CMD_PROTECTED) && !debug_allowed(world, session))
         text =
             "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
@@ -188,7 +225,7 @@ static bool check(struct world *world, struct session *session, struct command_e
         text = "NOAUTH Authentication required.";
     else if (session->in_multi && (command->flags & CMD_NO_MULTI))
         text = "ERR Command not allowed inside a transaction";
-    else if (!acl_user_is_unrestricted(session->user) && !permitted(session, entry, request, error))
+    else if (!acl_user_is_unrestricted(session->user) && !permitted(session, entry, argc, argv, error))
         return false;
     else if (session->protocol < 3 && session_is_subscriber(session) &&
              !(command->traits & TRAIT_FOR_SUBSCRIBERS))
@@ -200,9 +237,31 @@ static bool check(struct world *world, struct session *session, struct command_e
         text = "LOADING Redis is loading the dataset in memory";
     else if (session->monitors && (command->flags & (CMD_WRITE | CMD_READONLY | CMD_MAY_REPLICATE)))
         text = "ERR Replica can't interact with the keyspace";
+    else if (world->settings.maxmemory > 0 && !evict_admits(world, session, command))
+        text = "OOM command not allowed when used memory > 'maxmemory'.";
     if (text)
         buffer_append_text(error, text);
     return error->size == 0;
+}
+
+/* Inlined, since a call with so many arguments would make a GET a twentieth dearer. */
+static inline __attribute__((always_inline)) bool check(struct world *world, struct session *session,
+                                                        const struct command_entry *entry, int argc,
+                                                        const struct slice *argv, struct buffer *error)
+{
+    const struct origin *origin = session->origin;
+    if (origin->checks_form && !form_is_right(entry, argc, argv, error))
+        return false;
+    if (origin->checks_state)
+        return state_is_right(world, session, entry, argc, argv, error);
+    return !origin->checks_user || acl_user_is_unrestricted(session->user) ||
+           permitted(session, entry, argc, argv, error);
+}
+
+bool dispatch_check(struct world *world, struct session *session, const struct command_entry *entry, int argc,
+                    const struct slice *argv, struct buffer *error)
+{
+    return check(world, session, entry, argc, argv, error);
 }
 
 /* Replies why a command was not run. EXEC that is refused ends the transaction. */
@@ -285,27 +344,11 @@ static void count_call(struct call *call, uint64_t ticks)
     histogram_add(stats->histogram, ticks);
 }
 
-void dispatch_call(struct world *world, struct session *session, struct call *call)
+/* Behind a command whose outcome somebody is told. */
+static void account(struct call *call, uint64_t ticks)
 {
-    struct reply reply = {.output = session->output, .protocol = session->protocol};
-    const struct command *command = call->command->row;
-    call->world = world;
-    call->session = session;
-    call->db = store_database(world->store, session->database);
-    call->resumed = session->resumed;
-    if (!call->reply)
-        call->reply = &reply;
-    int first = call->command->first_key;
-    if (session->in_exec && first > 0 && first < call->argc)
-        call->key_hash = store_hash(world->store, call->argv[first]);
-    uint64_t begin = world_ticks();
-    const char *wrong = large_prepare(call);
-    if (wrong)
-        reply_error_format(call->reply, "ERR a value cannot be loaded: %s", wrong);
-    else
-        command->function(call);
-    large_finish(call);
-    uint64_t ticks = world_ticks() - begin;
+    struct world *world = call->world;
+    struct session *session = call->session;
     session->turn_ticks += ticks;
     /* Who waits is counted, and shown to MONITOR, once. */
     if (__builtin_expect(!session->blocked, 1))
@@ -319,25 +362,54 @@ void dispatch_call(struct world *world, struct session *session, struct call *ca
     wait_for_what_was_read(call);
     if (__builtin_expect(session->resumed == RESUME_NOT, 1))
         observe(call, ticks);
-    if (__builtin_expect(session->tracking, 0) && (command->flags & CMD_READONLY))
+    if (__builtin_expect(session->tracking, 0) && (call->command->row->flags & CMD_READONLY))
         tracking_remember(call);
     /* In a transaction, what follows CLIENT REPLY OFF is silent already. */
     if (session->reply_mode == REPLY_OFF)
         output_set_discard(session->output, true);
 }
 
+const char *dispatch_run(struct world *world, struct session *session, struct call *call)
+{
+    const struct command *command = call->command->row;
+    const struct origin *origin = session->origin;
+    call->world = world;
+    call->session = session;
+    call->origin = origin;
+    call->db = store_database(world->store, session->database);
+    call->resumed = session->resumed;
+    call->wait_lsn = 0;
+    call->redacted = 0;
+    ASSERT(command_arity_fits(command, call->argc));
+    uint64_t begin = origin->is_answered ? world_ticks() : 0;
+    const char *wrong = large_prepare(call);
+    /* What repeating it takes now is what the stream needs to be repeated once more. */
+    if (!wrong && !origin->is_logged)
+        large_note_effect(world, command, call->argc, call->argv);
+    if (wrong)
+        reply_error_format(call->reply, "ERR a value cannot be loaded: %s", wrong);
+    else
+        command->function(call);
+    large_finish(call);
+    if (origin->is_answered)
+        account(call, world_ticks() - begin);
+    return wrong;
+}
+
 static void run(struct world *world, struct session *session, struct command_entry *entry,
                 const struct request *request, uint64_t key_hash, struct reply *reply)
 {
-    struct call call = {.argc = request->argc,
-                        .argv = request->argv,
-                        .raw = request->raw,
-                        .blobs = request->blobs,
-                        .blob_count = request->blob_count,
-                        .key_hash = key_hash,
-                        .reply = reply,
-                        .command = entry};
-    dispatch_call(world, session, &call);
+    /* No initializer: what dispatch_run sets need not be cleared before. */
+    struct call call;
+    call.argc = request->argc;
+    call.argv = request->argv;
+    call.raw = request->raw;
+    call.blobs = request->blobs;
+    call.blob_count = request->blob_count;
+    call.key_hash = key_hash;
+    call.reply = reply;
+    call.command = entry;
+    dispatch_run(world, session, &call);
     if (effect_unit_end(world)) {
         session->last_write_lsn = journal_executed(world->journal);
         call.wait_lsn = session->last_write_lsn;
@@ -399,14 +471,9 @@ static enum dispatch_result execute(struct world *world, struct session *session
 {
     struct reply reply = {.output = session->output, .protocol = session->protocol};
     struct buffer error = {0};
-    if (!check(world, session, entry, request, &error)) {
+    if (!check(world, session, entry, request->argc, request->argv, &error)) {
         refuse(world, session, entry, buffer_slice(&error));
         buffer_free(&error);
-        return DISPATCH_DONE;
-    }
-    if (world->settings.maxmemory > 0 && !evict_admits(world, session, entry->row)) {
-        refuse(world, session, entry,
-               SLICE_LITERAL("OOM command not allowed when used memory > 'maxmemory'."));
         return DISPATCH_DONE;
     }
     if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->row))
@@ -442,6 +509,7 @@ static enum dispatch_result execute(struct world *world, struct session *session
         return DISPATCH_CLOSE;
     if (__builtin_expect(!session->blocked, 1))
         return DISPATCH_DONE;
+    ASSERT(session->origin->may_block);
     block_keep(session, entry, request);
     return DISPATCH_BLOCKED;
 }
@@ -482,34 +550,4 @@ enum dispatch_result dispatch(struct world *world, struct session *session, cons
     else if (session->reply_mode == REPLY_SKIP_NEXT)
         session->reply_mode = REPLY_SKIP;
     return result;
-}
-
-const char *dispatch_replay(struct world *world, struct session *session, const struct request *request,
-                            const struct prepared *prepared)
-{
-    if (!prepared->entry)
-        return "unknown command";
-    const struct command *command = prepared->entry->row;
-    if (!command->function || !command_arity_fits(command, request->argc))
-        return "wrong number of arguments";
-    struct reply reply = {.output = session->output, .protocol = 2};
-    struct call call = {.world = world,
-                        .session = session,
-                        .db = store_database(world->store, session->database),
-                        .argc = request->argc,
-                        .argv = request->argv,
-                        .raw = request->raw,
-                        .blobs = request->blobs,
-                        .blob_count = request->blob_count,
-                        .key_hash = prepared->key_hash,
-                        .reply = &reply,
-                        .command = prepared->entry};
-    /* Replay obeys the stream: what it reads now is what repeating the command takes. */
-    const char *wrong = large_prepare(&call);
-    if (wrong)
-        return wrong;
-    large_note_effect(world, command, call.argc, call.argv);
-    command->function(&call);
-    large_finish(&call);
-    return reply.errors ? "the command replied an error" : NULL;
 }

@@ -25,13 +25,21 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
                       struct prepared prepared[], int count);
 enum dispatch_result dispatch(struct world *world, struct session *session, const struct request *request,
                               const struct prepared *prepared);
-/* Runs one command whose checks and unit are the caller's (EXEC's queue): the function, its statistics. Fills
- * in what call->command, argc, argv and raw leave open. */
-void dispatch_call(struct world *world, struct session *session, struct call *call);
-/* A command of the stream, at recovery: nothing expires, nothing is logged. NULL, or what is wrong with it.
+
+/* --- parts, for whoever runs commands that are no client's own request: EXEC, recovery -------------------
  */
-const char *dispatch_replay(struct world *world, struct session *session, const struct request *request,
-                            const struct prepared *prepared);
+
+/* The checks that come before a command may run or be queued, those that session->origin has. entry NULL: no
+ * such command. False when it may not; the error, appended, says why. */
+bool dispatch_check(struct world *world, struct session *session, const struct command_entry *entry, int argc,
+                    const struct slice *argv, struct buffer *error);
+/* Runs one command that was checked, as session->origin has it; there is no other way to run one. The caller
+ * fills in command, argc, argv, raw, blobs, reply and, if the command has a first key, key_hash, and ends the
+ * unit; this fills in the rest. NULL, or why the values that it needs cannot be had, which is replied. */
+const char *dispatch_run(struct world *world, struct session *session, struct call *call);
+/* The hash of the first key, if the command has one; 0 otherwise. */
+uint64_t dispatch_key_hash(const struct world *world, const struct command_entry *entry, int argc,
+                           const struct slice *argv);
 
 /* Whether the session's commands have taken so long by now that others should have their turn before the
  * next one. */

@@ -48,10 +48,8 @@ static void select_database(struct world *world, int database)
 }
 
 /* Opens the unit for one more effect; NULL when nothing is to be written. */
-static struct buffer *effect_begin(struct world *world, const struct session *session, int database)
+static struct buffer *effect_begin(struct world *world, int database)
 {
-    if (session && session->replaying)
-        return NULL;
     world->stats.changes++;
     world->changes_since_rewrite++;
     if (!unit_open(world))
@@ -59,6 +57,12 @@ static struct buffer *effect_begin(struct world *world, const struct session *se
     select_database(world, database);
     world->unit_effects++;
     return world->unit_buffer;
+}
+
+/* The same for an effect of a command. */
+static struct buffer *call_effect_begin(struct call *call, int database)
+{
+    return call->origin->is_logged ? effect_begin(call->world, database) : NULL;
 }
 
 uint64_t effect_unit_size(const struct world *world)
@@ -71,11 +75,11 @@ bool effect_admit(struct call *call)
 {
     struct world *world = call->world;
     struct session *session = call->session;
-    if (!world->journal || session->replaying)
+    if (!world->journal || !call->origin->is_logged)
         return true;
     struct effect_bound bound =
         effect_bound_of(world, session->database, call->command->row, call->argc, call->argv);
-    if (session->in_exec)
+    if (!call->origin->is_alone)
         effect_bound_sum(&bound, &session->queue_bound);
     bound.bytes += effect_unit_size(world);
     return journal_admit_values(world->journal, bound.bytes, bound.value_bytes) == ADMIT_YES;
@@ -83,7 +87,7 @@ bool effect_admit(struct call *call)
 
 void effect_verbatim(struct call *call)
 {
-    struct buffer *buffer = effect_begin(call->world, call->session, call->session->database);
+    struct buffer *buffer = call_effect_begin(call, call->session->database);
     if (!buffer)
         return;
     large_note_effect(call->world, call->command->row, call->argc, call->argv);
@@ -111,7 +115,7 @@ static void note_effect(struct world *world, int argc, const struct slice *argv)
 
 void effect_command(struct call *call, int database, int argc, const struct slice *argv)
 {
-    struct buffer *buffer = effect_begin(call->world, call->session, database);
+    struct buffer *buffer = call_effect_begin(call, database);
     if (!buffer)
         return;
     note_effect(call->world, argc, argv);
@@ -121,7 +125,7 @@ void effect_command(struct call *call, int database, int argc, const struct slic
 void effect_values(struct call *call, int database, int argc, const struct slice *argv,
                    struct blob *const *blobs)
 {
-    struct buffer *buffer = effect_begin(call->world, call->session, database);
+    struct buffer *buffer = call_effect_begin(call, database);
     if (!buffer)
         return;
     note_effect(call->world, argc, argv);
@@ -164,17 +168,17 @@ void effect_set(struct call *call, int database, const struct entry *entry)
         effect_command(call, database, argc, argv);
 }
 
-static void world_effect_delete(struct world *world, const struct session *session, int database,
-                                struct slice command, struct slice key)
+static void world_effect_delete(struct world *world, int database, struct slice command, struct slice key)
 {
-    struct buffer *buffer = effect_begin(world, session, database);
+    struct buffer *buffer = effect_begin(world, database);
     if (buffer)
         request_append(buffer, 2, (struct slice[]){command, key});
 }
 
 void effect_delete(struct call *call, int database, struct slice key)
 {
-    world_effect_delete(call->world, call->session, database, SLICE_LITERAL("DEL"), key);
+    if (call->origin->is_logged)
+        world_effect_delete(call->world, database, SLICE_LITERAL("DEL"), key);
 }
 
 bool effect_unit_end(struct world *world)
@@ -243,7 +247,7 @@ static void key_changed(struct world *world, int database, struct slice key, uin
 
 void call_changed_in(struct call *call, int database, struct slice key, uint64_t hash)
 {
-    if (!call->session->replaying)
+    if (call->origin->is_announced)
         key_changed(call->world, database, key, hash, false);
 }
 
@@ -254,7 +258,7 @@ void call_changed(struct call *call, struct slice key, uint64_t hash)
 
 void call_changed_all(struct call *call, int database)
 {
-    if (call->session->replaying)
+    if (!call->origin->is_announced)
         return;
     if (call->world->journal)
         call->world->all_keys_lsn = unit_lsn(call->world);
@@ -265,7 +269,7 @@ void call_changed_all(struct call *call, int database)
 
 void call_came_all(struct call *call, int database)
 {
-    if (call->session->replaying)
+    if (!call->origin->is_announced)
         return;
     watch_touch_came(call->world->watches, call->world, database);
     if (call->world->blocked_count > 0)
@@ -288,12 +292,11 @@ static void expired_tell(struct world *world, int database, const struct entry *
 }
 
 /* Deletes an entry whose time has passed, or that of all its parts, within whatever unit is being built. */
-static void expire_entry(struct world *world, const struct session *session, int database,
-                         struct entry *entry)
+static void expire_entry(struct world *world, int database, struct entry *entry)
 {
     struct slice key = entry_key(entry);
     uint64_t hash = store_hash(world->store, key);
-    world_effect_delete(world, session, database, SLICE_LITERAL("DEL"), key);
+    world_effect_delete(world, database, SLICE_LITERAL("DEL"), key);
     key_changed(world, database, key, hash, true);
     expired_tell(world, database, entry);
     database_delete(store_database(world->store, database), key, hash);
@@ -310,7 +313,7 @@ bool world_expire(struct world *world, int database, struct entry *entry)
 {
     if (!delete_admitted(world, entry))
         return false;
-    expire_entry(world, NULL, database, entry);
+    expire_entry(world, database, entry);
     effect_unit_end(world);
     world_deliver(world);
     return true;
@@ -336,7 +339,7 @@ static void effect_due(struct world *world, int database, struct slice key, cons
         argv[2 + i] = slice_make(names->bytes.data + begin, names->ends[i] - begin);
         begin = names->ends[i];
     }
-    struct buffer *buffer = effect_begin(world, NULL, database);
+    struct buffer *buffer = effect_begin(world, database);
     if (buffer)
         request_append(buffer, 2 + names->count, argv);
 }
@@ -411,7 +414,7 @@ bool world_evict_entry(struct world *world, int database, struct entry *entry, s
     struct slice key = entry_key(entry);
     uint64_t hash = store_hash(world->store, key);
     struct slice command = world->settings.evict_lazy ? SLICE_LITERAL("UNLINK") : SLICE_LITERAL("DEL");
-    world_effect_delete(world, NULL, database, command, key);
+    world_effect_delete(world, database, command, key);
     key_changed(world, database, key, hash, false);
     world_notify(world, NOTIFY_EVICTED, "evicted", database, key);
     size_t before = memory_staying(world);
@@ -428,9 +431,10 @@ struct entry *lookup_write_in(struct call *call, int database, struct slice key,
 {
     struct world *world = call->world;
     struct entry *entry = database_find(store_database(world->store, database), key, hash);
-    if (!entry || call->session->replaying || !entry_has_expired(entry, world->now_ms))
+    if (!entry || !call->origin->expires || !entry_has_expired(entry, world->now_ms))
         return entry;
-    expire_entry(world, call->session, database, entry);
+    ASSERT(call->origin->is_logged);
+    expire_entry(world, database, entry);
     return NULL;
 }
 

@@ -21,7 +21,7 @@ static inline void world_notify(struct world *world, enum notify_class class, co
 static inline void call_notify_in(struct call *call, enum notify_class class, const char *event, int database,
                                   struct slice key)
 {
-    if (__builtin_expect(call->world->settings.notify & class, 0) && !call->session->replaying)
+    if (__builtin_expect(call->world->settings.notify & class, 0) && call->origin->is_announced)
         notify_publish(call->world, database, event, key);
 }
 

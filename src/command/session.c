@@ -6,6 +6,7 @@
 #include "command/message/pubsub.h"
 #include "command/message/tracking.h"
 #include "command/observe/observe.h"
+#include "command/origin.h"
 #include "command/transaction.h"
 #include "command/watch.h"
 
@@ -33,6 +34,7 @@ struct session *session_new(struct world *world, struct output *output, void *ow
     session->id = ++world->next_session_id;
     session->world = world;
     session->output = output;
+    session->origin = &origin_client;
     session->owner = owner;
     for (int i = 0; i < SUBSCRIPTION_KINDS; i++)
         list_init(&session->subscriptions[i]);

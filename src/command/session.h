@@ -11,6 +11,7 @@
 struct acl_user;
 struct block;
 struct command_entry;
+struct origin;
 struct watch;
 struct world;
 
@@ -54,6 +55,7 @@ struct session {
     struct session *previous;
     struct chain_node by_id; /* in world->sessions_by_id */
 
+    const struct origin *origin; /* of the command that it runs now, or next */
     int database;
     int protocol;          /* 2 or 3 */
     struct acl_user *user; /* acl.h */
@@ -61,7 +63,6 @@ struct session {
     bool is_local;         /* on this machine: for what is allowed to local clients only */
     bool is_unix;          /* over a unix socket */
     bool monitors;         /* sees all commands (MONITOR) */
-    bool replaying;        /* recovery's own session: nothing expires, nothing is logged */
     bool no_evict;
     bool no_touch;
     bool close_after_reply; /* QUIT, a protocol error, CLIENT KILL of oneself */
@@ -74,7 +75,6 @@ struct session {
     bool in_multi;
     bool multi_failed;    /* a queued command was refused: EXEC answers EXECABORT */
     bool watch_failed;    /* a watched key was changed: EXEC answers nil */
-    bool in_exec;         /* its queue is running: nothing may block */
     unsigned queue_flags; /* of all commands that are queued: what EXEC does is what they do */
     struct queued_command *queue;
     size_t queue_size;
@@ -113,6 +113,12 @@ struct session {
     int64_t active_ms;  /* last command, the same */
     const struct command_entry *last_command;
 };
+
+/* Between MULTI and the end of EXEC. */
+static inline bool session_in_transaction(const struct session *session)
+{
+    return session->in_multi || session->queue_size > 0;
+}
 
 static inline bool session_is_subscriber(const struct session *session)
 {

@@ -1,5 +1,6 @@
 #include "command/transaction.h"
 
+#include "base/diag.h"
 #include "base/memory.h"
 #include "command/acl/acl.h"
 #include "command/effect.h"
@@ -157,25 +158,13 @@ static void discard_command(struct call *call)
 /* What the user may do can have changed since the command was queued. */
 static bool still_permitted(struct call *call, const struct queued_command *queued)
 {
-    static const char *const reasons[] = {
-        [ACL_PERMITTED] = "",
-        [ACL_NO_COMMAND] = "no permission to execute the command or subcommand",
-        [ACL_NO_KEY] = "no permission to touch the specified keys",
-        [ACL_NO_AUTH] = "no permission",
-        [ACL_NO_CHANNEL] = "no permission to access one of the channels used as arguments to the command"};
-    struct session *session = call->session;
-    int denied;
-    enum acl_verdict verdict = acl_check(session->user, queued->entry, queued->argc, queued->argv, &denied);
-    if (verdict == ACL_PERMITTED)
-        return true;
-    struct slice what = verdict == ACL_NO_COMMAND ? slice_of(queued->entry->full_name) : queued->argv[denied];
-    acl_log_add(session, verdict, ACL_MULTI, what, acl_user_name(session->user));
-    reply_error_format(
-        call->reply,
-        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
-        "call. This command is no longer allowed for the following reason: %s",
-        reasons[verdict]);
-    return false;
+    struct buffer error = {0};
+    bool permitted =
+        dispatch_check(call->world, call->session, queued->entry, queued->argc, queued->argv, &error);
+    if (!permitted)
+        reply_error_slice(call->reply, buffer_slice(&error));
+    buffer_free(&error);
+    return permitted;
 }
 
 /* From here on queue_bound is what those that have not run yet may take. */
@@ -209,33 +198,41 @@ static bool still_has_room(struct call *call, const struct queued_command *queue
     return false;
 }
 
+static void run_queued(struct call *call, struct queued_command *queued)
+{
+    struct call inner = {.argc = queued->argc,
+                         .argv = queued->argv,
+                         .raw = queued->raw,
+                         .blobs = queued->blobs,
+                         .blob_count = queued->blob_count,
+                         .key_hash =
+                             dispatch_key_hash(call->world, queued->entry, queued->argc, queued->argv),
+                         .command = queued->entry};
+    struct reply reply = {.output = call->session->output, .protocol = call->session->protocol};
+    inner.reply = &reply;
+    dispatch_run(call->world, call->session, &inner);
+    if (inner.wait_lsn > call->wait_lsn)
+        call->wait_lsn = inner.wait_lsn;
+}
+
 static void run_queue(struct call *call)
 {
     struct session *session = call->session;
+    const struct origin *origin = session->origin;
     queue_take_bounds(session);
     reply_array(call->reply, (int64_t)session->queue_size);
-    session->in_exec = true;
     session->in_multi = false;
+    session->origin = &origin_queue;
     for (size_t i = 0; i < session->queue_size; i++) {
         struct queued_command *queued = &session->queue[i];
         queue_give_bound(session, queued);
-        if (!acl_user_is_unrestricted(session->user) && !still_permitted(call, queued))
-            continue;
-        if (!still_has_room(call, queued))
-            continue;
-        struct call inner = {.argc = queued->argc,
-                             .argv = queued->argv,
-                             .raw = queued->raw,
-                             .blobs = queued->blobs,
-                             .blob_count = queued->blob_count,
-                             .command = queued->entry};
-        dispatch_call(call->world, session, &inner);
+        if (still_permitted(call, queued) && still_has_room(call, queued))
+            run_queued(call, queued);
         /* A command behind it that changes the value then need not copy it first. */
         queued_drop_blobs(queued);
-        if (inner.wait_lsn > call->wait_lsn)
-            call->wait_lsn = inner.wait_lsn;
     }
-    session->in_exec = false;
+    session->origin = origin;
+    ASSERT(!session->blocked);
 }
 
 static void exec_command(struct call *call)

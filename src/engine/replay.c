@@ -17,6 +17,7 @@ struct replay {
     int filling;           /* the database that the base's frames are filling; -1: none, or no more */
     uint64_t filled_bytes; /* of them so far */
     size_t expected;       /* keys that it has room for */
+    char wrong[160];       /* with a command's form */
     char error[256];
 };
 
@@ -25,8 +26,7 @@ struct replay *replay_new(struct world *world, uint64_t base_bytes)
     struct replay *replay = mem_alloc_zero(sizeof(*replay));
     replay->world = world;
     replay->session = session_new(world, &replay->output, NULL);
-    replay->session->replaying = true;
-    replay->session->authenticated = true;
+    replay->session->origin = &origin_stream;
     replay->parser = parser_new();
     replay->database = -1;
     replay->base_bytes = base_bytes;
@@ -42,6 +42,39 @@ static bool is_unit_bracket(const struct prepared *prepared)
     return prepared->entry && (prepared->entry->row->traits & TRAIT_UNIT_BRACKET);
 }
 
+static const char *wrong_form(struct replay *replay, const struct request *request,
+                              const struct command_entry *entry)
+{
+    struct buffer error = {0};
+    const char *told = NULL;
+    if (!dispatch_check(replay->world, replay->session, entry, request->argc, request->argv, &error)) {
+        told = replay->wrong;
+        snprintf(replay->wrong, sizeof(replay->wrong), "%.*s", (int)error.size, error.data);
+    }
+    buffer_free(&error);
+    return told;
+}
+
+/* NULL, or what is wrong with the command. */
+static const char *replay_command(struct replay *replay, const struct request *request,
+                                  const struct prepared *prepared)
+{
+    const char *wrong = wrong_form(replay, request, prepared->entry);
+    if (wrong)
+        return wrong;
+    struct reply reply = {.output = &replay->output, .protocol = 2};
+    struct call call = {.argc = request->argc,
+                        .argv = request->argv,
+                        .raw = request->raw,
+                        .blobs = request->blobs,
+                        .blob_count = request->blob_count,
+                        .key_hash = prepared->key_hash,
+                        .reply = &reply,
+                        .command = prepared->entry};
+    wrong = dispatch_run(replay->world, replay->session, &call);
+    return wrong || reply.errors == 0 ? wrong : "the command replied an error";
+}
+
 static const char *replay_requests(struct replay *replay, const struct request *requests[], int count)
 {
     struct prepared prepared[REQUEST_BATCH_MAX];
@@ -49,7 +82,7 @@ static const char *replay_requests(struct replay *replay, const struct request *
     for (int i = 0; i < count; i++) {
         if (is_unit_bracket(&prepared[i]))
             continue;
-        const char *error = dispatch_replay(replay->world, replay->session, requests[i], &prepared[i]);
+        const char *error = replay_command(replay, requests[i], &prepared[i]);
         if (error) {
             struct slice name = requests[i]->argv[0];
             snprintf(replay->error, sizeof(replay->error), "command %.*s: %s",

@@ -19,7 +19,7 @@ bool call_bit_offset(struct call *call, int index, unsigned field_bits, uint64_t
         text = slice_make(text.data + 1, text.size - 1);
     bool is_offset = int64_parse(text, &number) && number >= 0 &&
                      (!counts_fields || !__builtin_mul_overflow(number, (int64_t)field_bits, &number));
-    if (is_offset && (call->session->replaying || (uint64_t)number >> 3 < call->world->settings.bulk_max)) {
+    if (is_offset && (!call->origin->is_limited || (uint64_t)number >> 3 < call->world->settings.bulk_max)) {
         *offset = (uint64_t)number;
         return true;
     }

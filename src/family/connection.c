@@ -190,7 +190,7 @@ static void wait_command(struct call *call)
     int64_t deadline_ms;
     if (!call_int(call, 1, &replicas) || !wait_timeout(call, 2, &deadline_ms))
         return;
-    if (replicas <= 0 || call->resumed == RESUME_TIMEOUT || !call_may_block(call))
+    if (replicas <= 0 || call->resumed == RESUME_TIMEOUT || !call->origin->may_block)
         reply_int(call->reply, 0);
     else
         call_block_on_time(call, deadline_ms);
@@ -214,7 +214,7 @@ static void waitaof_command(struct call *call)
         return;
     }
     bool durable = is_durable(world, session->last_write_lsn);
-    bool is_over = call->resumed == RESUME_TIMEOUT || !call_may_block(call);
+    bool is_over = call->resumed == RESUME_TIMEOUT || !call->origin->may_block;
     if ((replicas == 0 && (durable || !local)) || is_over) {
         reply_wait_aof(call->reply, durable);
         return;

@@ -129,7 +129,7 @@ static void restore(struct call *call, const struct restore_options *options, in
 {
     uint64_t hash = call_hash(call, 1);
     struct entry *entry = lookup_write(call, call->argv[1], hash);
-    if (expire_has_passed(at_ms, call->world->now_ms) && !call->session->replaying) {
+    if (expire_has_passed(at_ms, call->world->now_ms) && call->origin->expires) {
         if (entry)
             call_delete(call, call->argv[1], hash);
         reply_ok(call->reply);
@@ -164,7 +164,7 @@ static void restore_command(struct call *call)
         reply_error(call->reply, "ERR DUMP payload version or checksum are wrong");
         return;
     }
-    uint64_t size_max = call->session->replaying ? UINT64_MAX : call->world->settings.bulk_max;
+    uint64_t size_max = call->origin->is_limited ? call->world->settings.bulk_max : UINT64_MAX;
     switch (rdb_read_value(&rest, size_max, database_hash_settings(call->db), &value)) {
     case RDB_OK: restore(call, &options, at_ms, &value); break;
     case RDB_BAD: reply_error(call->reply, "ERR Bad data format"); break;

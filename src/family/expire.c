@@ -39,7 +39,7 @@ void call_delete(struct call *call, struct slice key, uint64_t hash)
 
 void call_set_expire(struct call *call, struct slice key, uint64_t hash, struct entry *entry, int64_t at_ms)
 {
-    if (at_ms <= call->world->now_ms && !call->session->replaying) {
+    if (at_ms <= call->world->now_ms && call->origin->expires) {
         call_delete(call, key, hash);
         return;
     }

@@ -15,7 +15,7 @@
 
 static size_t sparse_max(const struct call *call)
 {
-    return call->session->replaying ? SIZE_MAX : call->world->settings.hll_sparse_max;
+    return call->origin->is_limited ? call->world->settings.hll_sparse_max : SIZE_MAX;
 }
 
 static void corrupt_error(struct call *call)

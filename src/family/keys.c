@@ -366,7 +366,7 @@ static void flush_range(struct call *call, int first, int last)
         return;
     for (int i = first; i <= last; i++)
         changed |= flush_database(call, i, now);
-    if (!call->session->replaying)
+    if (call->origin->is_announced)
         tracking_flushed(call->world);
     if (changed)
         effect_verbatim(call);

@@ -523,7 +523,7 @@ bool call_check_string_size(struct call *call, size_t offset, size_t size)
 {
     uint64_t total;
     bool fits = !__builtin_add_overflow(offset, size, &total) && total <= call->world->settings.bulk_max;
-    if (fits || call->session->replaying)
+    if (fits || !call->origin->is_limited)
         return true;
     reply_error(call->reply, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     return false;

@@ -41,6 +41,7 @@ static struct http_connection *connection_new(struct http *http, struct MHD_Conn
     connection->peer = http->accepting_peer;
     connection->session = session_new(http->options.world, &connection->output, NULL);
     connection->session->http_owner = connection;
+    connection->session->origin = &origin_http;
     connection->session->is_local = address_is_local(&connection->peer);
     connection->session->is_unix = connection->peer.any.sa_family == AF_UNIX;
     connection->request.connection = connection;

@@ -17,7 +17,7 @@ static void rewrite_in_background(struct call *call, enum rewrite_kind kind, boo
                                   const char *scheduled)
 {
     struct engine *engine = server_of(call->world)->engine;
-    later |= call->session->in_exec;
+    later |= !call->origin->is_alone;
     const char *error = later ? engine_rewrite_later(engine, kind) : engine_rewrite_as(engine, kind);
     if (error)
         reply_error(call->reply, error);
@@ -48,7 +48,7 @@ static void bgsave_command(struct call *call)
         call_syntax_error(call);
     else if (is_rewriting(call, REWRITE_SAVE))
         reply_error(call->reply, "ERR Background save already in progress");
-    else if (waits && !schedule && !call->session->in_exec)
+    else if (waits && !schedule && call->origin->is_alone)
         reply_error(
             call->reply,
             "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in "

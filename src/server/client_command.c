@@ -36,7 +36,7 @@ static void flags_text(const struct session *session, const struct connection_in
     } flags[] = {
         {session->monitors, 'O'},
         {session_is_subscriber(session), 'P'},
-        {session->in_multi || session->in_exec, 'x'},
+        {session_in_transaction(session), 'x'},
         {is_blocked(session, info), 'b'},
         {session->tracking & TRACKING_ON, 't'},
         {session->tracking & TRACKING_BROKEN, 'R'},
@@ -88,7 +88,7 @@ void client_describe(struct buffer *out, const struct session *session)
                          session->subscription_counts[SUBSCRIPTION_CHANNEL],
                          session->subscription_counts[SUBSCRIPTION_PATTERN],
                          session->subscription_counts[SUBSCRIPTION_SHARD],
-                         session->in_multi || session->in_exec ? (int)session->queue_size : -1);
+                         session_in_transaction(session) ? (int)session->queue_size : -1);
     buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", info.input_used,
                          info.input_free, info.parser_memory, session->queue_bytes);
     buffer_append_format(out, " rbs=0 rbp=0 obl=%" PRIu64 " oll=0 omem=%zu tot-mem=%zu events=%s",

@@ -84,7 +84,7 @@ static void set_command(struct call *call)
     }
     /* A transaction would be half in memory and half in the log; and it cannot be undone should another
      * directive be refused. */
-    if (sets_appendonly && (call->session->in_exec || call->argc > 4)) {
+    if (sets_appendonly && (!call->origin->is_alone || call->argc > 4)) {
         reply_error(call->reply,
                     "ERR CONFIG SET failed (possibly related to argument 'appendonly') - it has to be "
                     "set by itself, and not in a transaction");

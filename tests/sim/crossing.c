@@ -86,7 +86,7 @@ const char *__wrap_large_prepare(struct call *call)
 {
     running.call = call;
     running.count = 0;
-    if (command_has_keys(call->command->row) && !call->session->replaying)
+    if (command_has_keys(call->command->row) && call->origin->is_answered)
         command_each_key(call->command->row, call->argc, call->argv, note_key, NULL);
     return __real_large_prepare(call);
 }

@@ -397,7 +397,7 @@ static void psubscribe_command(struct call *call)
  * older two only. */
 static void ssubscribe_command(struct call *call)
 {
-    if (call->session->in_exec) {
+    if (!call->origin->may_block) {
         reply_error(call->reply, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
         return;
     }

@@ -88,7 +88,7 @@ void session_monitor_end(struct session *session)
 static void monitor_command(struct call *call)
 {
     struct session *session = call->session;
-    if (session->in_exec) {
+    if (!call->origin->may_block) {
         reply_error(call->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
         return;
     }

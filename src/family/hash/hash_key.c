@@ -17,14 +17,14 @@ bool call_read_hash(struct call *call, struct entry **entry)
 
 int64_t call_fields_now(const struct call *call)
 {
-    return call->session->replaying ? INT64_MIN : call->world->now_ms;
+    return call->origin->expires ? call->world->now_ms : INT64_MIN;
 }
 
 bool call_hides_field(struct call *call, const struct hash_field *field)
 {
     if (__builtin_expect(field->expire_ms == FIELD_NEVER, 1))
         return false;
-    return !call->session->replaying && world_hides_time(call->world, field->expire_ms);
+    return call->origin->expires && world_hides_time(call->world, field->expire_ms);
 }
 
 bool call_find_field(struct call *call, const struct entry *entry, struct slice name,
@@ -36,7 +36,7 @@ bool call_find_field(struct call *call, const struct entry *entry, struct slice 
 size_t call_hash_size(struct call *call, const struct entry *entry)
 {
     size_t size = entry_hash_size(entry);
-    if (!entry_parts_expire(entry) || call->session->replaying)
+    if (!entry_parts_expire(entry) || !call->origin->expires)
         return size;
     size_t live = entry_hash_live_size(entry, call->world->now_ms);
     if (live < size)
@@ -75,7 +75,7 @@ static int expired_take(struct hash_change *change, int first, int end, int step
 void hash_change_expire(struct hash_change *change, int first, int end, int step)
 {
     struct call *call = change->call;
-    if (!change->entry || !entry_parts_expire(change->entry) || call->session->replaying ||
+    if (!change->entry || !entry_parts_expire(change->entry) || !call->origin->expires ||
         entry_hash_earliest_ms(change->entry) > call->world->now_ms)
         return;
     bool *expired = mem_alloc_zero((size_t)call->argc * sizeof(*expired));

@@ -98,6 +98,28 @@ static inline const char *dialog_run(struct dialog *dialog, int argc, const stru
     return dialog->reply.data;
 }
 
+/* Runs a command of the stream in a session whose origin that is. NULL, or what is wrong with it. */
+static inline const char *dialog_replay(struct world *world, struct session *session,
+                                        const struct request *request)
+{
+    struct prepared prepared;
+    struct buffer error = {0};
+    struct reply reply = {.output = session->output, .protocol = 2};
+    dispatch_prepare(world, session, &request, &prepared, 1);
+    if (!dispatch_check(world, session, prepared.entry, request->argc, request->argv, &error)) {
+        buffer_free(&error);
+        return "it is not right";
+    }
+    struct call call = {.argc = request->argc,
+                        .argv = request->argv,
+                        .raw = request->raw,
+                        .key_hash = prepared.key_hash,
+                        .reply = &reply,
+                        .command = prepared.entry};
+    const char *wrong = dispatch_run(world, session, &call);
+    return wrong || reply.errors == 0 ? wrong : "it replied an error";
+}
+
 static inline const char *dialog_say(struct dialog *dialog, const char *line)
 {
     struct buffer *words;

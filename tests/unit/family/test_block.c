@@ -50,7 +50,7 @@ static bool has_to_wait(struct call *call, int64_t *deadline_ms)
     assert_true(call_deadline(call, call->argc - 1, deadline_ms));
     if (slice_is(call->argv[call->argc - 1], "0"))
         *deadline_ms = 0;
-    if (call_may_block(call) && call->resumed != RESUME_TIMEOUT)
+    if (call->origin->may_block && call->resumed != RESUME_TIMEOUT)
         return true;
     reply_null(call->reply);
     return false;

@@ -832,11 +832,9 @@ static char *world_dump(struct world *world)
 static void replay_one(void *context, const struct request *request)
 {
     struct dialog *dialog = context;
-    struct prepared prepared;
     if (slice_is(request->argv[0], "multi") || slice_is(request->argv[0], "exec"))
         return;
-    dispatch_prepare(dialog->world, dialog->session, &request, &prepared, 1);
-    const char *error = dispatch_replay(dialog->world, dialog->session, request, &prepared);
+    const char *error = dialog_replay(dialog->world, dialog->session, request);
     if (error)
         fail_msg("replay of %.*s: %s", (int)request->argv[0].size, request->argv[0].data, error);
     dialog_collect(dialog);
@@ -972,7 +970,7 @@ static void test_replay(void **state)
 
         struct dialog again;
         dialog_begin(&again);
-        again.session->replaying = true;
+        again.session->origin = &origin_stream;
         again.now_ms = dialog.now_ms + 1000000;
         world_refresh_time(again.world);
         stream_each(&journal, 0, replay_one, &again);

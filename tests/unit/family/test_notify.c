@@ -54,13 +54,10 @@ static void test_replay_is_silent(void **state)
     stage.dialog.world->settings.notify = notify_classes("KEAmn");
     stage_say(&stage, 0, "psubscribe *");
     stage_heard(&stage, 0);
-    stage.actors[1].session->replaying = true;
+    stage.actors[1].session->origin = &origin_stream;
     struct slice argv[] = {SLICE_LITERAL("SET"), SLICE_LITERAL("a"), SLICE_LITERAL("1")};
     struct request request = {.argc = 3, .argv = argv};
-    const struct request *requests[] = {&request};
-    struct prepared prepared;
-    dispatch_prepare(stage.dialog.world, stage.actors[1].session, requests, &prepared, 1);
-    assert_null(dispatch_replay(stage.dialog.world, stage.actors[1].session, &request, &prepared));
+    assert_null(dialog_replay(stage.dialog.world, stage.actors[1].session, &request));
     assert_string_equal(stage_heard(&stage, 0), "");
     stage_end(&stage);
 }
