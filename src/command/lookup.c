@@ -4,6 +4,14 @@
 #include "command/call.h"
 #include "command/event.h"
 
+bool world_hides_timed(struct world *world, const struct entry *entry)
+{
+    int64_t expire_ms = entry_expire_ms(entry);
+    if (expire_ms != EXPIRE_NEVER && world_hides_time(world, expire_ms))
+        return true;
+    return entry_parts_have_expired(entry, world->now_ms) && world_hides_time(world, world->now_ms);
+}
+
 static struct entry *find_live(struct call *call, struct slice key, uint64_t hash)
 {
     struct world *world = call->world;

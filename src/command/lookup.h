@@ -8,7 +8,7 @@
 /* Whether its time, or that of all its parts, has passed. */
 static inline bool entry_has_expired(const struct entry *entry, int64_t now_ms)
 {
-    return entry_is_volatile(entry) &&
+    return entry_may_expire(entry) &&
            (expire_has_passed(entry_expire_ms(entry), now_ms) || entry_parts_have_expired(entry, now_ms));
 }
 
@@ -25,14 +25,10 @@ static inline bool world_hides_time(struct world *world, int64_t expire_ms)
 }
 
 /* Whether no command sees it any more; as world_hides_time. */
+bool world_hides_timed(struct world *world, const struct entry *entry);
 static inline bool world_hides(struct world *world, const struct entry *entry)
 {
-    if (!entry_is_volatile(entry))
-        return false;
-    int64_t expire_ms = entry_expire_ms(entry);
-    if (expire_ms != EXPIRE_NEVER && world_hides_time(world, expire_ms))
-        return true;
-    return entry_parts_have_expired(entry, world->now_ms) && world_hides_time(world, world->now_ms);
+    return __builtin_expect(entry_may_expire(entry), 0) && world_hides_timed(world, entry);
 }
 /* For a command that only reads; updates the time of last use. */
 struct entry *lookup_read(struct call *call, struct slice key, uint64_t hash);
