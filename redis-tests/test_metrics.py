@@ -34,6 +34,9 @@ WANTED = {
     "memory": "dkv_memory_used_bytes",
     "evictions": "dkv_evicted_keys_total",
     "expirations": "dkv_expired_keys_total",
+    "expirations of fields": "dkv_expired_fields_total",
+    "keys by type": "dkv_keys_by_type",
+    "hashes with fields that expire": "dkv_hashes_timed",
     "connections": "dkv_connections",
     "event-loop lag": "dkv_event_loop_lag_seconds_bucket",
 }
@@ -110,6 +113,60 @@ def test_metrics_have_all_series_and_right_values(watched):
     # 200 SETs and that of "short", two PUTs; INCR failed.
     assert value(series, "dkv_writes_total") == value(series, "dkv_write_wait_seconds_count") == 203
     assert 0 < value(series, "dkv_log_stale_ratio") < 1 or value(series, "dkv_log_stale_bytes") == 0
+
+
+def test_keys_by_type(watched):
+    """Shows: how many keys there are of each type, and of hashes with fields that expire, is right after whatever puts,
+    replaces, moves and takes away keys, and after a restart; INFO tells of such hashes and fields as Redis 8 does."""
+    web = Web(watched)
+
+    def counted():
+        series = scrape(web)
+        text = connection.call("INFO", "keyspace").decode()
+        told = dict(re.findall(r"db(\d+):.*,subexpiry=(\d+)", text))
+        found = {}
+        for key, count in series.items():
+            if key[0] == "dkv_keys_by_type":
+                labels = dict(key[1:])
+                found.setdefault(labels["db"], {})[labels["type"]] = count
+        for db, types in found.items():
+            assert sum(types.values()) == value(series, "dkv_keys", db=db)
+            assert int(told.get(db, 0)) == value(series, "dkv_hashes_timed", db=db)
+        stats = json.loads(web.ask("GET", "/stats")[2])["keyspace"]
+        for one in stats["databases"]:
+            assert one["types"] == found[str(one["db"])] and one["timed_hashes"] == int(told.get(str(one["db"]), 0))
+        assert sum(stats["types"].values()) == stats["keys"]
+        return {db: (types["string"], types["hash"], int(told.get(db, 0))) for db, types in found.items()}
+
+    with watched.connect() as connection:
+        for i in range(3):
+            connection.call("HSET", f"h{i}", "f", "1", "g", "2")
+            connection.call("SET", f"s{i}", "1")
+        connection.call("HPEXPIRE", "h0", "100000", "FIELDS", "1", "f")
+        connection.call("HPEXPIRE", "h1", "100000", "FIELDS", "1", "f")
+        assert counted() == {"0": (3, 3, 2)}
+        connection.call("SET", "h1", "a string now")
+        connection.call("RENAME", "h2", "s0")
+        assert counted() == {"0": (3, 2, 1)}
+        connection.call("COPY", "h0", "h9", "DB", "1")
+        connection.call("MOVE", "s1", "1")
+        assert counted() == {"0": (2, 2, 1), "1": (1, 1, 1)}
+        connection.call("HSET", "s9", "f", "1")
+        connection.call("HPERSIST", "h0", "FIELDS", "1", "f")
+        connection.call("SWAPDB", "0", "1")
+        assert counted() == {"0": (1, 1, 1), "1": (2, 3, 0)}
+        assert connection.call("HPEXPIRE", "h9", "1", "FIELDS", "2", "f", "g") == [1, 1]
+        while connection.call("DBSIZE") != 1:
+            pass
+        assert counted() == {"0": (1, 0, 0), "1": (2, 3, 0)}
+        assert b"\r\nexpired_subkeys:2\r\n" in connection.call("INFO", "stats")
+        assert value(scrape(web), "dkv_expired_fields_total") == 2
+    watched.restart()
+    web = Web(watched)
+    with watched.connect() as connection:
+        assert counted() == {"0": (1, 0, 0), "1": (2, 3, 0)}
+        connection.call("FLUSHALL")
+        assert counted() == {}
 
 
 def test_histograms_are_cumulative(watched):

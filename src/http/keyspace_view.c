@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "command/observe/observe.h"
+#include "store/value_hash.h"
 
 static void sample_take(const struct world *world, struct keyspace_sample *sample)
 {
@@ -21,9 +22,15 @@ static void sample_take(const struct world *world, struct keyspace_sample *sampl
         *figures = (struct database_figures){.database = (int)i,
                                              .keys = database_size(db),
                                              .volatile_keys = database_volatile_size(db),
+                                             .timed_hashes = database_parts_size(db),
                                              .mean_ttl_ms = database_mean_ttl_ms(db, world->now_ms)};
         sample->keys += figures->keys;
         sample->volatile_keys += figures->volatile_keys;
+        sample->timed_hashes += figures->timed_hashes;
+        for (int type = 0; type < VALUE_TYPE_COUNT; type++) {
+            figures->types[type] = database_type_size(db, (enum value_type)type);
+            sample->types[type] += figures->types[type];
+        }
     }
 }
 

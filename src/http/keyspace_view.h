@@ -14,7 +14,9 @@ struct database_figures {
     int database;
     uint64_t keys;
     uint64_t volatile_keys; /* of these: that have a time to live */
+    uint64_t timed_hashes;  /* of these: hashes of which some field has one */
     int64_t mean_ttl_ms;
+    uint64_t types[VALUE_TYPE_COUNT]; /* keys by type */
 };
 
 struct keyspace_sample {
@@ -23,6 +25,8 @@ struct keyspace_sample {
     int64_t slow_id; /* of the first slow command that came later */
     uint64_t keys;
     uint64_t volatile_keys;
+    uint64_t timed_hashes;
+    uint64_t types[VALUE_TYPE_COUNT];
     size_t count; /* databases that are not empty */
     struct database_figures *databases;
 };

@@ -195,6 +195,16 @@ static void write_keyspace(const struct keyspace_sample *sample, struct buffer *
     for (size_t i = 0; i < sample->count; i++)
         buffer_append_format(out, "dkv_keys_volatile{db=\"%d\"} %" PRIu64 "\n", sample->databases[i].database,
                              sample->databases[i].volatile_keys);
+    family(out, "dkv_keys_by_type", "gauge", "Keys, by database and by the type of their values.");
+    for (size_t i = 0; i < sample->count; i++)
+        for (int type = 0; type < VALUE_TYPE_COUNT; type++)
+            buffer_append_format(out, "dkv_keys_by_type{db=\"%d\",type=\"%s\"} %" PRIu64 "\n",
+                                 sample->databases[i].database, value_type_name((enum value_type)type),
+                                 sample->databases[i].types[type]);
+    family(out, "dkv_hashes_timed", "gauge", "Hashes of which some field has a time to live, by database.");
+    for (size_t i = 0; i < sample->count; i++)
+        buffer_append_format(out, "dkv_hashes_timed{db=\"%d\"} %" PRIu64 "\n", sample->databases[i].database,
+                             sample->databases[i].timed_hashes);
 }
 
 static void write_waits(const struct engine_stats *engine, struct buffer *out)

@@ -162,11 +162,22 @@ static void write_server(struct writer *writer)
     json_literal(writer->out, "appendfsync", source->has_journal ? source->appendfsync : "none");
 }
 
+/* An object of numbers of keys, by the names of types. */
+static void write_types(struct writer *writer, const uint64_t *types)
+{
+    json_write_object(writer->out, "types");
+    for (int type = 0; type < VALUE_TYPE_COUNT; type++)
+        json_write_uint(writer->out, value_type_name((enum value_type)type), types[type]);
+    json_write_object_end(writer->out);
+}
+
 static void write_keyspace(struct writer *writer)
 {
     const struct keyspace_sample *sample = &writer->source->keyspace->shown;
     json_write_uint(writer->out, "keys", sample->keys);
     json_write_uint(writer->out, "volatile_keys", sample->volatile_keys);
+    json_write_uint(writer->out, "timed_hashes", sample->timed_hashes);
+    write_types(writer, sample->types);
     json_write_array(writer->out, "databases");
     for (size_t i = 0; i < sample->count; i++) {
         const struct database_figures *database = &sample->databases[i];
@@ -174,6 +185,8 @@ static void write_keyspace(struct writer *writer)
         json_write_int(writer->out, "db", database->database);
         json_write_uint(writer->out, "keys", database->keys);
         json_write_uint(writer->out, "volatile_keys", database->volatile_keys);
+        json_write_uint(writer->out, "timed_hashes", database->timed_hashes);
+        write_types(writer, database->types);
         json_write_int(writer->out, "mean_ttl_ms", database->mean_ttl_ms);
         json_write_object_end(writer->out);
     }

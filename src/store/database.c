@@ -49,6 +49,7 @@ static void entry_add(struct database *db, struct entry *entry, uint64_t hash, i
         parts_add(db, entry);
     table_insert(db_table(db), entry, hash);
     db->contents.payload += entry_payload(entry);
+    db->contents.type_sizes[entry->type]++;
 }
 
 /* Takes an entry out of its database without freeing it. */
@@ -56,6 +57,7 @@ static void entry_remove(struct database *db, struct entry *entry, uint64_t hash
 {
     table_remove(db_table(db), entry, hash);
     db->contents.payload -= entry_payload(entry);
+    db->contents.type_sizes[entry->type]--;
     if (entry_expires(entry))
         volatile_remove(db, entry, hash);
     if (entry_has_timed_parts(entry))
@@ -89,6 +91,8 @@ void database_replace_entry(struct database *db, struct entry *old, struct entry
         replace_timed_parts(db, old, entry);
     table_replace(db_table(db), old, entry, hash);
     db->contents.payload += entry_payload(entry) - entry_payload(old);
+    db->contents.type_sizes[old->type]--;
+    db->contents.type_sizes[entry->type]++;
     if (entry_expires(old) && entry_expires(entry)) {
         wheel_relocate(entry_node(old), entry_node(entry));
         wheel_change(db_wheel(db), entry_node(entry), expire_ms);
@@ -129,6 +133,11 @@ static struct entry *entry_or_panic(struct entry *entry, struct slice key)
 size_t database_size(const struct database *db)
 {
     return db->contents.table.size;
+}
+
+size_t database_type_size(const struct database *db, enum value_type type)
+{
+    return db->contents.type_sizes[type];
 }
 
 size_t database_payload(const struct database *db)

@@ -12,6 +12,7 @@ struct database_contents {
     struct wheel *wheel; /* NULL until a key has a time to live */
     struct wheel *parts; /* NULL until a part of a value has a time (parts.h) */
     size_t payload;      /* of all entries */
+    size_t type_sizes[VALUE_TYPE_COUNT];
     /* A second table, of the entries with a time to live only, while store_index_volatile is on. */
     struct table *volatile_index;
 };

@@ -73,6 +73,8 @@ uint64_t store_hash(const struct store *store, struct slice key);
 /* --- one database --- */
 
 size_t database_size(const struct database *db);
+/* Of these: that hold a value of this type. Kept up to date, O(1). */
+size_t database_type_size(const struct database *db, enum value_type type);
 /* Bytes of all keys and values, without any overhead: about what writing them out takes (an integer counts as
  * 8 bytes). Kept up to date, O(1). */
 size_t database_payload(const struct database *db);

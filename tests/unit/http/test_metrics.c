@@ -219,6 +219,9 @@ static void test_metrics(void **state)
     ask(fixture, "get a");
     ask(fixture, "get b");
     ask(fixture, "config get x y z");
+    ask(fixture, "hset h f 1 g 2");
+    ask(fixture, "hexpire h 100 fields 1 f");
+    ask(fixture, "hset other f 1");
     assert_null(engine_rewrite(fixture->engine));
     finish_rewrite(fixture);
     tell(fixture, &told);
@@ -231,7 +234,10 @@ static void test_metrics(void **state)
     }
     has_line(&told, "\ndkv_commands_total{command=\"get\"} 2\n");
     has_line(&told, "\ndkv_keyspace_misses_total 1\n");
-    has_line(&told, "\ndkv_keys{db=\"0\"} 1\n");
+    has_line(&told, "\ndkv_keys{db=\"0\"} 3\n");
+    has_line(&told, "\ndkv_keys_by_type{db=\"0\",type=\"string\"} 1\n");
+    has_line(&told, "\ndkv_keys_by_type{db=\"0\",type=\"hash\"} 2\n");
+    has_line(&told, "\ndkv_hashes_timed{db=\"0\"} 1\n");
     has_line(&told, "\ndkv_rewrites_total{result=\"ok\"} 1\n");
     has_line(&told, "\ndkv_rewrite_last_duration_seconds 0.");
     has_line(&told, "\ndkv_fsync_duration_seconds_count ");
@@ -261,6 +267,7 @@ static void test_stats_json(void **state)
     fixture->world->settings.slowlog_us = 0;
     fixture->world->settings.slowlog_count = 100;
     observe_update(fixture->world);
+    ask(fixture, "hset h f 1");
     ask(fixture, "set <b> \\xff");
     tell(fixture, &told);
     send_line(fixture, &fixture->client, "set unsynced 1");
@@ -272,8 +279,11 @@ static void test_stats_json(void **state)
         fail_msg("%s at %d", error.text, error.position);
     for (size_t i = 0; i < figure_count; i++)
         at(root, figures[i].section, figures[i].name);
-    assert_int_equal(json_integer_value(at(root, "commands", "writes")), 2);
-    assert_int_equal(json_integer_value(at(root, "keyspace", "keys")), 1);
+    assert_int_equal(json_integer_value(at(root, "commands", "writes")), 3);
+    assert_int_equal(json_integer_value(at(root, "keyspace", "keys")), 2);
+    json_t *types = at(root, "keyspace", "types");
+    assert_int_equal(json_integer_value(json_object_get(types, "string")), 1);
+    assert_int_equal(json_integer_value(json_object_get(types, "hash")), 1);
     assert_string_equal(json_string_value(at(root, "server", "appendfsync")), "always");
     json_t *slow = json_array_get(json_object_get(root, "slow"), 0);
     assert_string_equal(json_string_value(json_array_get(json_object_get(slow, "words"), 1)), "<b>");

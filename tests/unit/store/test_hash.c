@@ -548,7 +548,7 @@ static void assert_all_match(struct model *model)
     free_remains(model);
     for (int d = 0; d < DATABASES; d++) {
         struct database *db = store_database(model->store, d);
-        size_t count = 0, timed = 0, payload = 0;
+        size_t count = 0, hashes = 0, timed = 0, payload = 0;
         for (uint64_t i = 0; i < KEYS; i++) {
             char text[TEST_KEY_SIZE];
             struct slice key = test_key(text, i);
@@ -560,11 +560,14 @@ static void assert_all_match(struct model *model)
             if (expected->kind == HASH)
                 assert_fields_match(entry, expected);
             count++;
+            hashes += expected->kind == HASH;
             timed += expected->kind == HASH && facts_of(expected, 0).timed > 0;
             payload += key.size + payload_of(entry);
             memory += entry_memory(entry);
         }
         assert_int_equal(database_size(db), count);
+        assert_int_equal(database_type_size(db, VALUE_HASH), hashes);
+        assert_int_equal(database_type_size(db, VALUE_STRING), count - hashes);
         assert_int_equal(database_payload(db), payload);
         assert_int_equal(database_parts_size(db), timed);
     }
