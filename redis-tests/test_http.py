@@ -2,6 +2,7 @@
 
 import base64
 import json
+import urllib.parse
 
 import pytest
 from harness.web import RawWeb, Web, request, web_directives
@@ -76,10 +77,12 @@ def test_texts_of_errors(web):
         assert refused(web.ask("GET", path)) == (404, "not found\n"), path
 
 
-ROUTES = [("GET", "/kv/a", ""), ("HEAD", "/kv/a", ""), ("PUT", "/kv/a", "ttl empty"), ("DELETE", "/kv/a", ""), ("GET", "/kv", "prefix cursor count"),
+ROUTES = [("GET", "/kv/a", ""), ("HEAD", "/kv/a", ""), ("PUT", "/kv/a", "ttl empty"), ("DELETE", "/kv/a", ""), ("GET", "/kv", "prefix cursor count types"),
+          ("GET", "/hash/h", "field cursor count"), ("HEAD", "/hash/h", "field cursor count"), ("PUT", "/hash/h?field=f", "ttl empty"),
+          ("POST", "/hash/h?field=f&ttl=9", ""), ("DELETE", "/hash/h?field=f", ""),
           ("POST", "/mget", ""), ("POST", "/mset", "ttl empty"), ("DELETE", "/clear", ""), ("GET", "/metrics", ""), ("GET", "/stats", ""),
           ("GET", "/healthz", ""), ("GET", "/readyz", ""), ("GET", "/", "")]  # fmt: skip
-VALUES = {"ttl": "60", "empty": "yes", "prefix": "k", "cursor": "0", "count": "10"}
+VALUES = {"ttl": "60", "empty": "yes", "prefix": "k", "cursor": "0", "count": "10", "types": "yes", "field": "f"}
 
 
 @pytest.mark.parametrize("method,path,known", ROUTES)
@@ -87,10 +90,15 @@ def test_parameters(both, method, path, known):
     """What a route does not know is named and nothing is done, also beside what it knows, and one that is there twice."""
     web, connection = both
     connection.call("SET", "a", "1")
-    body = {"/mget": b'["a"]', "/mset": b'{"a": "2"}', "/kv/a": b"2"}.get(path) if method in ("PUT", "POST") else None
+    connection.call("HSET", "h", "f", "1")
+    bodies = {"/mget": b'["a"]', "/mset": b'{"a": "2"}', "/kv/a": b"2", "/hash/h?field=f": b"2"}
+    body = bodies.get(path) if method in ("PUT", "POST") else None
+    path, needed = path.split("?") if "?" in path else (path, "")
     wrong = ["tll=60", "x", "=1", "TTL=60", "t%74l=60", "ttl%00=1"]
-    wrong += [f"{name}={value}" for name, value in VALUES.items() if name not in known]
+    wrong += [f"{name}={value}" for name, value in VALUES.items() if name not in known and f"{name}=" not in needed]
     wrong += [f"{name}={VALUES[name]}&{extra}" for name in known.split() for extra in ("tll=60", f"{name}={VALUES[name]}", name)]
+    if needed:
+        wrong = [f"{needed}&{query}" for query in [*wrong, *needed.split("&")]]
     for query in wrong:
         status, fields, text = web.ask(method, f"{path}?{query}", body)
         assert (status, fields["Content-Type"]) == (400, "text/plain; charset=utf-8"), query
@@ -98,8 +106,9 @@ def test_parameters(both, method, path, known):
         assert method == "HEAD" or f"'{named}'" in text.decode(), (query, text)
         assert connection.call("GET", "a") == b"1"
         assert connection.call("TTL", "a") == -1
+        assert connection.call("HGETALL", "h") == [b"f", b"1"] and connection.call("HTTL", "h", "FIELDS", "1", "f") == [-1]
     for query in ("", "&", "&&", *(f"{name}={VALUES[name]}" for name in known.split()), "&".join(f"{name}={VALUES[name]}" for name in known.split())):
-        assert web.ask(method, f"{path}?{query}", body)[0] == 200, query
+        assert web.ask(method, f"{path}?{needed}&{query}" if needed else f"{path}?{query}", body)[0] == 200, query
 
 
 def test_kept_time_to_live(both):
@@ -418,6 +427,152 @@ def test_list(both):
         assert web.ask("GET", f"/kv?{query}")[0] == 400, query
 
 
+# --- hashes ----------------------------------------------------------------------------------------------------
+
+
+def field_path(key, field):
+    return f"/hash/{key}?{urllib.parse.urlencode({'field': field})}"
+
+
+def fields_listed(web, key, count=100):
+    """{name: (value, ttl or None)} of a hash that does not change meanwhile, with the size that was told; none twice."""
+    found, cursor, pages = {}, "0", 0
+    while True:
+        page = json.loads(web.get(f"/hash/{key}?cursor={cursor}&count={count}"))
+        for field in page["fields"]:
+            name = field["name"] if isinstance(field["name"], str) else base64.b64decode(field["name"]["base64"])
+            assert name not in found
+            found[name] = (field["value"], field.get("ttl"))
+        cursor, pages = page["cursor"], pages + 1
+        if cursor == "0":
+            return found, page["size"], pages
+
+
+@pytest.mark.parametrize("name", ["f", "", "a b", "ä", "a&b=c", "a+b", "\xff\x00".encode("latin1"), b"x" * 3000])
+def test_field(both, name):
+    """A field's value is put, got, seen over RESP and deleted as a key's is, whatever bytes its name has; the last one
+    takes the hash along."""
+    web, connection = both
+    path, wire = field_path("h", name), name if isinstance(name, bytes) else name.encode()
+    assert refused(web.ask("GET", path)) == (404, "field not found\n")
+    assert web.ask("PUT", path, b"v\0\xff")[::2] == (200, b"")
+    assert connection.call("HGETALL", "h") == [wire, b"v\0\xff"]
+    status, fields, body = web.ask("GET", path)
+    assert (status, fields["Content-Type"], body) == (200, "application/octet-stream", b"v\0\xff")
+    assert "X-TTL" not in fields
+    listed = json.loads(web.get("/hash/h"))["fields"]
+    try:
+        shown = wire.decode()
+    except UnicodeDecodeError:
+        shown = {"base64": base64.b64encode(wire).decode()}
+    assert listed == [{"name": shown, "value": {"base64": base64.b64encode(b"v\0\xff").decode()}}]
+    assert web.ask("DELETE", path)[::2] == web.ask("DELETE", path)[::2] == (200, b"")
+    assert connection.call("EXISTS", "h") == 0
+    assert refused(web.ask("GET", "/hash/h")) == (404, "key not found\n")
+
+
+def test_field_times(both):
+    """A field's time to live is set with its value or alone, kept, told and taken away; a put without one ends it."""
+    web, connection = both
+    path = field_path("h", "f")
+
+    def ttl():
+        return connection.call("HTTL", "h", "FIELDS", "1", "f")[0]
+
+    status, fields, _ = web.ask("PUT", f"{path}&ttl=1000", b"1")
+    assert status == 200 and 990 <= int(fields["X-TTL"]) <= 1000 and 990 <= ttl() <= 1000
+    status, fields, _ = web.ask("PUT", f"{path}&ttl=keep", b"2")
+    assert status == 200 and 990 <= int(fields["X-TTL"]) <= 1000 and 990 <= ttl() <= 1000
+    assert web.ask("GET", path)[1]["X-TTL"] and json.loads(web.get("/hash/h"))["fields"][0]["ttl"] >= 990
+    assert web.ask("PUT", path, b"3")[0] == 200 and ttl() == -1
+    status, fields, _ = web.ask("POST", f"{path}&ttl=500")
+    assert status == 200 and 490 <= int(fields["X-TTL"]) <= 500 and 490 <= ttl() <= 500
+    assert connection.call("HGET", "h", "f") == b"3"
+    status, fields, _ = web.ask("POST", f"{path}&ttl=none")
+    assert status == 200 and "X-TTL" not in fields and ttl() == -1
+    assert web.ask("POST", f"{path}&ttl=none")[0] == 200
+    for there in (field_path("h", "g"), field_path("none", "f")):
+        assert refused(web.ask("POST", f"{there}&ttl=9")) == refused(web.ask("POST", f"{there}&ttl=none")) == (404, "field not found\n")
+    for wrong in ("", "&ttl=", "&ttl=0", "&ttl=-1", "&ttl=keep", "&ttl=1.5", "&ttl=99999999999999999"):
+        assert refused(web.ask("POST", path + wrong))[0] == 400, wrong
+    assert refused(web.ask("POST", f"{path}&ttl=9", b"value"))[0] == 400
+    connection.call("HPEXPIRE", "h", "1", "FIELDS", "1", "f")
+    while connection.call("EXISTS", "h"):
+        pass
+    assert web.ask("GET", path)[0] == web.ask("GET", "/hash/h")[0] == 404
+
+
+def test_field_conditions(both):
+    """The conditions of /kv hold for fields: nothing is changed where one does not."""
+    web, connection = both
+    path = field_path("h", "f")
+    assert web.ask("PUT", path, b"1", If_Match="*")[0] == 412 and connection.call("EXISTS", "h") == 0
+    assert web.ask("PUT", path, b"1", If_None_Match="*")[0] == 200
+    assert web.ask("PUT", path, b"2", If_None_Match="*")[0] == 412
+    assert web.ask("PUT", f"{path}&ttl=9", b"2", If_None_Match="*")[0] == 412
+    assert web.ask("PUT", f"{path}&ttl=900", b"2", If_Match="*")[0] == 200
+    tag = web.ask("GET", path)[1]["ETag"]
+    assert web.ask("GET", path, If_None_Match=tag)[0] == 304
+    assert web.ask("PUT", f"{path}&ttl=keep", b"3", If_Match=tag)[0] == 200
+    assert web.ask("PUT", path, b"4", If_Match=tag)[0] == web.ask("DELETE", path, If_Match=tag)[0] == 412
+    assert connection.call("HGET", "h", "f") == b"3" and connection.call("HTTL", "h", "FIELDS", "1", "f")[0] > 800
+    assert web.ask("GET", path, Range="bytes=0-0")[0] == 206
+    assert web.ask("DELETE", path, If_Match=web.ask("GET", path)[1]["ETag"])[0] == 200
+
+
+@pytest.mark.parametrize("size,limits", [(30, ()), (400, ()), (20000, ()), (400, ("hash-max-listpack-entries", "0"))])
+def test_fields_in_pages(both, size, limits):
+    """All fields of a hash are listed, in pages of about what was asked for where the hash is large."""
+    web, connection = both
+    if limits:
+        connection.call("CONFIG", "SET", *limits)
+    for at in range(0, size, 1000):
+        names = range(at, min(size, at + 1000))
+        connection.call("HSET", "h", *[word for i in names for word in (f"field:{i}", f"value:{i}")])
+    connection.call("HEXPIRE", "h", "1000", "FIELDS", "1", "field:7")
+    connection.call("EXPIRE", "h", "5000")
+    found, told, pages = fields_listed(web, "h")
+    assert told == size and len(found) == size
+    assert all(value == f"value:{name.split(':')[1]}" and (ttl is None) == (name != "field:7") for name, (value, ttl) in found.items())
+    assert pages >= size / 300 or not limits and size <= 512
+    assert 4990 <= int(web.ask("GET", "/hash/h")[1]["X-TTL"]) <= 5000
+    for query in ("count=0", "count=1001", "count=x", "cursor=x", "cursor=%"):
+        assert web.ask("GET", f"/hash/h?{query}")[0] == 400, query
+
+
+def test_fields_too_large_together(both):
+    """Values that are too large to be told together are refused, and told when fewer are asked for."""
+    web, connection = both
+    for i in range(20):
+        connection.call("HSET", "h", f"f{i}", b"x" * (1 << 20))
+    assert refused(web.ask("GET", "/hash/h")) == (413, "the fields are too large to be told together: ask for fewer\n")
+    found, told, _ = fields_listed(web, "h", 1)
+    assert told == len(found) == 20
+    assert len(web.ask("GET", field_path("h", "f3"))[2]) == 1 << 20
+
+
+def test_other_types(both):
+    """Neither a hash is a value, nor a value a hash: both are refused as WRONGTYPE, and stay what they are."""
+    web, connection = both
+    connection.call("HSET", "h", "f", "1")
+    connection.call("SET", "s", "1")
+    wrong = (409, "WRONGTYPE Operation against a key holding the wrong kind of value\n")
+    for method, path, body in (("GET", "/kv/h", None), ("PUT", "/kv/h", b"2"), ("PUT", "/kv/h?ttl=9", b"2"), ("POST", "/mset", b'{"s": "2", "h": "2"}'),
+                               ("POST", "/mset?ttl=9", b'{"s": "2", "h": "2"}'), ("GET", "/hash/s", None), ("GET", "/hash/s?field=f", None),
+                               ("PUT", "/hash/s?field=f", b"2"), ("PUT", "/hash/s?field=f&ttl=9", b"2"), ("POST", "/hash/s?field=f&ttl=9", None),
+                               ("POST", "/hash/s?field=f&ttl=none", None), ("DELETE", "/hash/s?field=f", None)):  # fmt: skip
+        assert refused(web.ask(method, path, body)) == wrong, (method, path)
+        assert connection.call("HGETALL", "h") == [b"f", b"1"] and connection.call("GET", "s") == b"1"
+    assert web.ask("PUT", "/kv/h", b"2", If_None_Match="*")[0] in (409, 412)
+    for path in ("/hash/h", "/hash/h?fields=f"):
+        assert web.ask("PUT", path, b"1")[0] == web.ask("POST", path)[0] == web.ask("DELETE", path)[0] == 400
+    assert web.ask("POST", "/mget", b'["h", "s"]')[2] == b'{"h":null,"s":"1"}\n'
+    assert json.loads(web.get("/kv?types=yes&prefix=h")) == {"cursor": "0", "keys": ["h"], "types": ["hash"]}
+    assert dict(zip(*(json.loads(web.get("/kv?types=yes"))[name] for name in ("keys", "types")))) == {"h": "hash", "s": "string"}
+    assert web.ask("DELETE", "/kv/h")[0] == 200 and connection.call("EXISTS", "h") == 0
+    assert web.ask("PUT", "/kv/h", b"2")[0] == 200
+
+
 # --- who may ask -----------------------------------------------------------------------------------------------
 
 
@@ -451,6 +606,13 @@ def test_users(start_web):
         for method, path in (("GET", "/kv/priv:a"), ("DELETE", "/kv/pub:a"), ("DELETE", "/clear"), ("GET", "/kv"), ("GET", "/metrics"), ("GET", "/stats")):
             assert refused(reader.ask(method, path))[0] == 403, (method, path)
         assert refused(reader.ask("PUT", "/kv/pub:a", b"3"))[0] == 403
+        connection.call("HSET", "pub:h", "f", "1")
+        for method, path in (("GET", "/hash/pub:h"), ("GET", "/hash/pub:h?field=f"), ("PUT", "/hash/pub:h?field=f"), ("DELETE", "/hash/pub:h?field=f")):
+            assert refused(reader.ask(method, path, b"1" if method == "PUT" else None))[0] == 403, (method, path)
+        connection.call("ACL", "SETUSER", "reader", "+hget", "+hset", "+hscan", "+hlen", "~pub:*")
+        assert reader.ask("GET", "/hash/pub:h?field=f")[2] == b"1"
+        assert reader.ask("PUT", "/hash/pub:h?field=f", b"2")[0] == reader.ask("GET", "/hash/pub:h")[0] == 200
+        assert reader.ask("PUT", "/hash/pub:h?field=f&ttl=9", b"2")[0] == reader.ask("GET", "/hash/priv:h")[0] == 403
         assert reader.ask("POST", "/mget", '["pub:a", "priv:a"]')[0] == 403
         assert connection.call("ACL", "LOG", "RESET") == b"OK"
         connection.call("ACL", "SETUSER", "reader", "off")
@@ -544,8 +706,9 @@ def test_seen_as_commands(start_web):
 
 def test_renamed_commands(start_web):
     """What Redis clients call commands (rename-command) is nothing to HTTP: what it offers stays."""
+    hashes = ("HGET", "HSET", "HSETEX", "HDEL", "HLEN", "HSCAN", "HEXPIRE", "HPERSIST")
     names = ("SET", "GET", "DEL", "FLUSHALL", "MSET", "MGET", "MULTI", "EXEC", "SCAN", "INFO", "SLOWLOG")
-    server, web = start_web(rename_command=[("STRLEN", "length"), *[(name, "") for name in names[1:]], ("SET", "STRLEN"), ("APPEND", "SET")])
+    server, web = start_web(rename_command=[("STRLEN", "length"), *[(name, "") for name in (*names[1:], *hashes)], ("SET", "STRLEN"), ("APPEND", "SET")])
     assert web.ask("PUT", "/kv/a", b"1")[0] == 200
     assert web.ask("PUT", "/kv/a", b"2", If_Match=web.ask("GET", "/kv/a")[1]["ETag"])[0] == 200
     assert web.ask("GET", "/kv/a")[2] == b"2"
@@ -554,6 +717,9 @@ def test_renamed_commands(start_web):
     assert web.ask("DELETE", "/kv/a")[0] == 200
     assert web.ask("POST", "/mget", '["a", "b", "c"]')[2] == b'{"a":null,"b":"3","c":"4"}\n'
     assert "slow" in web.stats() and web.ask("GET", "/metrics")[0] == 200
+    for method, path, body in (("PUT", "/hash/h?field=f", b"1"), ("PUT", "/hash/h?field=g&ttl=9", b"1"), ("POST", "/hash/h?field=f&ttl=9", None),
+                               ("POST", "/hash/h?field=f&ttl=none", None), ("DELETE", "/hash/h?field=g", None), ("GET", "/hash/h", None)):  # fmt: skip
+        assert web.ask(method, path, body)[0] == 200, (method, path)
     assert web.ask("DELETE", "/clear")[0] == 200
     with server.connect() as connection:
         assert connection.call("DBSIZE") == 0

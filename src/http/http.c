@@ -75,6 +75,7 @@ static void connection_free(struct http_connection *connection)
     output_free(&connection->output);
     buffer_free(&connection->request.target);
     buffer_free(&connection->request.key);
+    buffer_free(&connection->request.field);
     buffer_free(&connection->request.body.bytes);
     mem_free(connection);
 }

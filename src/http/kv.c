@@ -1,12 +1,23 @@
-/* A key and its value: what each request runs, and what its reply is in HTTP.
+/* A value, that of a key or of a field of a hash: what each request runs, and what its reply is in HTTP.
  *
  * A condition on the value (If-Match and its like) is looked at by a command of its own, and the write that
  * depends on it follows at once: nothing else runs in between, so that the two are one. */
+#include "base/diag.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "http/handlers.h"
 #include "http/internal.h"
 #include "http/text.h"
+#include "store/value_hash.h"
+
+/* The command that reads it; returns how many words. */
+static int words_to_get(const struct http_request *request, struct slice words[3])
+{
+    words[0] = request->has_field ? SLICE_LITERAL("HGET") : SLICE_LITERAL("GET");
+    words[1] = buffer_slice(&request->key);
+    words[2] = buffer_slice(&request->field);
+    return request->has_field ? 3 : 2;
+}
 
 /* --- telling of a value -------------------------------------------------------------------------------- */
 
@@ -23,17 +34,36 @@ static struct etag etag_of(const struct reply_reader *reader, const struct reply
     return etag;
 }
 
-/* Rounded up, so that what is there has some time left. */
-static void answer_ttl(struct http_request *request)
+struct entry *http_find(const struct http_request *request, struct slice key)
 {
-    struct world *world = http_of(request)->options.world;
-    struct slice key = buffer_slice(&request->key);
-    struct entry *entry = database_find(store_database(world->store, 0), key, store_hash(world->store, key));
-    if (entry == NULL || entry_expire_ms(entry) == EXPIRE_NEVER)
+    struct store *store = http_of(request)->options.world->store;
+    return database_find(store_database(store, 0), key, store_hash(store, key));
+}
+
+int64_t http_seconds_left(const struct http_request *request, int64_t expire_ms)
+{
+    return (expire_ms - http_of(request)->options.world->now_ms + 999) / 1000;
+}
+
+static int64_t field_expire_ms(const struct entry *entry, struct slice name)
+{
+    struct hash_field field;
+    bool has_time = entry_type(entry) == VALUE_HASH && entry_hash_find(entry, name, &field) &&
+                    field.expire_ms != FIELD_NEVER;
+    return has_time ? field.expire_ms : EXPIRE_NEVER;
+}
+
+void http_answer_ttl(struct http_request *request)
+{
+    const struct entry *entry = http_find(request, buffer_slice(&request->key));
+    if (entry == NULL)
+        return;
+    int64_t expire_ms =
+        request->has_field ? field_expire_ms(entry, buffer_slice(&request->field)) : entry_expire_ms(entry);
+    if (expire_ms == EXPIRE_NEVER)
         return;
     char text[INT64_TEXT_MAX + 1];
-    int64_t left_ms = entry_expire_ms(entry) - world->now_ms;
-    text[int64_format(text, (left_ms + 999) / 1000)] = '\0';
+    text[int64_format(text, http_seconds_left(request, expire_ms))] = '\0';
     http_answer_field(request, "X-TTL", text);
 }
 
@@ -92,15 +122,16 @@ static void answer_found(struct http_request *request, const struct reply_reader
             answer_part(request, reader, value, &range);
     }
     http_answer_field(request, "ETag", etag.text);
-    answer_ttl(request);
+    http_answer_ttl(request);
 }
 
 enum http_result kv_get(struct http_request *request)
 {
-    const struct slice argv[] = {SLICE_LITERAL("GET"), buffer_slice(&request->key)};
+    struct slice argv[3];
+    int argc = words_to_get(request, argv);
     struct reply_reader reader;
     struct reply_value value;
-    if (http_run(request, 2, argv, 0, &reader) == HTTP_AGAIN)
+    if (http_run(request, argc, argv, 0, &reader) == HTTP_AGAIN)
         return HTTP_AGAIN;
     reply_reader_next(&reader, &value);
     if (value.kind == REPLY_KIND_ERROR)
@@ -110,7 +141,7 @@ enum http_result kv_get(struct http_request *request)
     else if (request->fields[FIELD_IF_MATCH].data != NULL)
         answer_failed_condition(request);
     else
-        http_answer_text(request, 404, "key not found\n");
+        http_answer_text(request, 404, request->has_field ? "field not found\n" : "key not found\n");
     reply_reader_end(&reader);
     return HTTP_DONE;
 }
@@ -125,10 +156,11 @@ static bool has_condition(const struct http_request *request)
 /* Looks at the value that there is: answers if the conditions do not hold. */
 static enum http_result conditions_check(struct http_request *request)
 {
-    const struct slice argv[] = {SLICE_LITERAL("GET"), buffer_slice(&request->key)};
+    struct slice argv[3];
+    int argc = words_to_get(request, argv);
     struct reply_reader reader;
     struct reply_value value;
-    if (http_run(request, 2, argv, 0, &reader) == HTTP_AGAIN)
+    if (http_run(request, argc, argv, 0, &reader) == HTTP_AGAIN)
         return HTTP_AGAIN;
     reply_reader_next(&reader, &value);
     struct etag etag;
@@ -144,8 +176,14 @@ static enum http_result conditions_check(struct http_request *request)
     return HTTP_DONE;
 }
 
-/* Runs a write and answers; a reply of nil is that of a condition that did not hold. Returns HTTP_DONE with
- * no more than that said: *ok tells whether it was done. */
+/* Whether a write's reply is that of a condition that did not hold: nil, and HSETEX's 0. */
+static bool was_not_done(const struct reply_value *value, struct slice command)
+{
+    return value->kind == REPLY_KIND_NULL || (slice_equal(command, SLICE_LITERAL("HSETEX")) &&
+                                              value->kind == REPLY_KIND_INT && value->number == 0);
+}
+
+/* Runs a write and answers. Returns HTTP_DONE with no more than that said: *ok tells whether it was done. */
 static enum http_result run_and_confirm(struct http_request *request, int argc, const struct slice *argv,
                                         int body, bool *ok)
 {
@@ -154,7 +192,7 @@ static enum http_result run_and_confirm(struct http_request *request, int argc, 
     if (http_run(request, argc, argv, body, &reader) == HTTP_AGAIN)
         return HTTP_AGAIN;
     reply_reader_next(&reader, &value);
-    *ok = value.kind != REPLY_KIND_ERROR && value.kind != REPLY_KIND_NULL;
+    *ok = value.kind != REPLY_KIND_ERROR && !was_not_done(&value, argv[0]);
     if (*ok)
         http_answer(request, 200, NULL, slice_make(NULL, 0));
     else if (value.kind == REPLY_KIND_ERROR)
@@ -207,16 +245,61 @@ int http_ttl_words(struct slice ttl, struct slice *words)
     return keeps ? 1 : 2;
 }
 
-bool http_may_be_empty(struct http_request *request, bool *may)
+bool http_yes(struct http_request *request, const char *name, bool *yes)
 {
     bool wrong;
     struct buffer text = {0};
-    *may = query_find(request->query, "empty", &text, &wrong);
-    bool ok = !*may || (!wrong && slice_equal(buffer_slice(&text), SLICE_LITERAL("yes")));
+    *yes = query_find(request->query, name, &text, &wrong);
+    bool ok = !*yes || (!wrong && slice_equal(buffer_slice(&text), SLICE_LITERAL("yes")));
+    buffer_clear(&text);
+    if (!ok) {
+        buffer_append_format(&text, "%s must be yes, or not there\n", name);
+        http_answer(request, 400, "text/plain; charset=utf-8", buffer_slice(&text));
+    }
     buffer_free(&text);
-    if (!ok)
-        http_answer_text(request, 400, "empty must be yes, or not there\n");
     return ok;
+}
+
+#define PUT_WORDS_MAX 9
+
+/* SET of a key; returns how many words. *value: which of them is the value. */
+static int words_to_set(const struct http_request *request, struct slice condition, struct slice ttl,
+                        struct slice words[PUT_WORDS_MAX], int *value)
+{
+    int count = 0;
+    words[count++] = SLICE_LITERAL("SET");
+    words[count++] = buffer_slice(&request->key);
+    *value = count++;
+    if (condition.size > 0)
+        words[count++] = condition;
+    return count + http_ttl_words(ttl, words + count);
+}
+
+/* The same for a field. HSETEX only where it is needed: a user may be permitted no more than HSET. */
+static int words_to_set_field(const struct http_request *request, struct slice condition, struct slice ttl,
+                              struct slice words[PUT_WORDS_MAX], int *value)
+{
+    int count = 0;
+    bool is_plain = condition.size == 0 && ttl.size == 0;
+    words[count++] = is_plain ? SLICE_LITERAL("HSET") : SLICE_LITERAL("HSETEX");
+    words[count++] = buffer_slice(&request->key);
+    if (condition.size > 0)
+        words[count++] = condition.data[0] == 'N' ? SLICE_LITERAL("FNX") : SLICE_LITERAL("FXX");
+    count += http_ttl_words(ttl, words + count);
+    if (!is_plain) {
+        words[count++] = SLICE_LITERAL("FIELDS");
+        words[count++] = SLICE_LITERAL("1");
+    }
+    words[count++] = buffer_slice(&request->field);
+    *value = count++;
+    ASSERT(count <= PUT_WORDS_MAX);
+    return count;
+}
+
+bool http_holds_other_type(const struct http_request *request, struct slice key)
+{
+    const struct entry *entry = http_find(request, key);
+    return entry != NULL && entry_type(entry) != VALUE_STRING;
 }
 
 static enum http_result put_run(struct http_request *request, struct slice ttl)
@@ -224,24 +307,26 @@ static enum http_result put_run(struct http_request *request, struct slice ttl)
     bool looks;
     bool ok;
     struct slice condition = set_condition(request, &looks);
+    /* SET would replace a hash of any size: that is deleted by who means it. */
+    if (!request->has_field && http_holds_other_type(request, buffer_slice(&request->key)))
+        looks = true;
     if (looks && conditions_check(request) == HTTP_AGAIN)
         return HTTP_AGAIN;
     if (request->response != NULL)
         return HTTP_DONE;
-    struct slice value = request->body.size > 0 ? body_slice(&request->body) : SLICE_LITERAL("");
-    struct slice argv[6] = {SLICE_LITERAL("SET"), buffer_slice(&request->key), value};
-    int argc = 3;
-    if (condition.size > 0)
-        argv[argc++] = condition;
-    argc += http_ttl_words(ttl, argv + argc);
-    if (run_and_confirm(request, argc, argv, 2, &ok) == HTTP_AGAIN)
+    struct slice argv[PUT_WORDS_MAX];
+    int value;
+    int argc = request->has_field ? words_to_set_field(request, condition, ttl, argv, &value)
+                                  : words_to_set(request, condition, ttl, argv, &value);
+    argv[value] = request->body.size > 0 ? body_slice(&request->body) : SLICE_LITERAL("");
+    if (run_and_confirm(request, argc, argv, value, &ok) == HTTP_AGAIN)
         return HTTP_AGAIN;
     if (ok) {
         struct etag etag;
-        etag_make(&etag, &(struct iovec){(void *)(uintptr_t)argv[2].data, argv[2].size}, 1);
+        etag_make(&etag, &(struct iovec){(void *)(uintptr_t)argv[value].data, argv[value].size}, 1);
         http_answer_field(request, "ETag", etag.text);
         if (ttl.size > 0)
-            answer_ttl(request);
+            http_answer_ttl(request);
     }
     return HTTP_DONE;
 }
@@ -251,7 +336,7 @@ enum http_result kv_put(struct http_request *request)
     struct buffer ttl = {0};
     enum http_result result = HTTP_DONE;
     bool may_be_empty;
-    if (!http_may_be_empty(request, &may_be_empty))
+    if (!http_yes(request, "empty", &may_be_empty))
         return HTTP_DONE;
     if (request->body.size == 0 && !may_be_empty)
         http_answer_text(request, 400, "value cannot be empty\n");
@@ -263,11 +348,13 @@ enum http_result kv_put(struct http_request *request)
 
 enum http_result kv_delete(struct http_request *request)
 {
-    const struct slice argv[] = {SLICE_LITERAL("DEL"), buffer_slice(&request->key)};
+    struct slice argv[3];
+    int argc = words_to_get(request, argv);
     bool ok;
+    argv[0] = request->has_field ? SLICE_LITERAL("HDEL") : SLICE_LITERAL("DEL");
     if (has_condition(request) && conditions_check(request) == HTTP_AGAIN)
         return HTTP_AGAIN;
-    return request->response != NULL ? HTTP_DONE : run_and_confirm(request, 2, argv, 0, &ok);
+    return request->response != NULL ? HTTP_DONE : run_and_confirm(request, argc, argv, 0, &ok);
 }
 
 enum http_result clear_delete(struct http_request *request)

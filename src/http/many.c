@@ -9,6 +9,7 @@
 #include "command/session.h"
 #include "http/handlers.h"
 #include "http/internal.h"
+#include "http/many.h"
 #include "http/text.h"
 
 /* Bytes of JSON that are read, and of values that are told. */
@@ -18,9 +19,6 @@
 /* They take time, too, while nobody else is served: each piece of the tree counts for so many bytes more, so
  * that some 100,000 keys can be named at once. */
 #define PIECE_COST 256
-
-#define COUNT_STANDARD "100"
-#define COUNT_MAX      1000
 
 static size_t tree_left;
 static bool tree_is_full; /* something had no room */
@@ -45,10 +43,10 @@ static void tree_begin(void)
 
 /* --- writing ------------------------------------------------------------------------------------------- */
 
-static void text_append(struct buffer *out, struct slice text)
+static void json_append_text(struct buffer *out, struct slice text)
 {
     tree_begin();
-    json_t *string = json_stringn(text.data, text.size);
+    json_t *string = json_stringn(text.size > 0 ? text.data : "", text.size);
     if (string != NULL) {
         size_t size = json_dumpb(string, NULL, 0, JSON_ENCODE_ANY);
         json_dumpb(string, buffer_reserve(out, size), size, JSON_ENCODE_ANY);
@@ -61,16 +59,15 @@ static void text_append(struct buffer *out, struct slice text)
     buffer_append_text(out, "\"}");
 }
 
-static void bulk_append(struct buffer *out, const struct reply_reader *reader,
-                        const struct reply_value *value)
+void json_append_bulk(struct buffer *out, const struct reply_reader *reader, const struct reply_value *value)
 {
     struct buffer copy = {0};
-    text_append(out, reply_slice(reader, value, &copy));
+    json_append_text(out, reply_slice(reader, value, &copy));
     buffer_free(&copy);
 }
 
 /* Unlike values, which clients that read slowly share, each such answer takes memory of its own. */
-static void answer_json(struct http_request *request, struct buffer *text)
+void http_answer_json(struct http_request *request, struct buffer *text)
 {
     const struct http *http = http_of(request);
     uint64_t max = http->options.limits.bodies_max;
@@ -181,22 +178,22 @@ static void answer_values(struct http_request *request, const struct words *word
     for (int i = 1; i < words->count; i++) {
         if (i > 1)
             buffer_append_char(&text, ',');
-        text_append(&text, words->slices[i]);
+        json_append_text(&text, words->slices[i]);
         buffer_append_char(&text, ':');
         reply_reader_next(reader, &value);
         if (value.kind == REPLY_KIND_BULK)
-            bulk_append(&text, reader, &value);
+            json_append_bulk(&text, reader, &value);
         else
             buffer_append_text(&text, "null");
     }
     buffer_append_char(&text, '}');
-    answer_json(request, &text);
+    http_answer_json(request, &text);
     buffer_free(&text);
 }
 
 /* Runs a command whose reply is told in JSON, or answers that it is too large. */
-static enum http_result run_limited(struct http_request *request, int argc, const struct slice *argv,
-                                    struct reply_reader *reader, const char *too_large)
+enum http_result http_run_limited(struct http_request *request, int argc, const struct slice *argv,
+                                  struct reply_reader *reader, const char *too_large)
 {
     struct output *output = &request->connection->output;
     output_set_limit(output, JSON_MAX);
@@ -210,8 +207,8 @@ static enum http_result run_limited(struct http_request *request, int argc, cons
 static enum http_result mget_run(struct http_request *request, const struct words *words)
 {
     struct reply_reader reader;
-    if (run_limited(request, words->count, words->slices, &reader,
-                    "the values are too large to be told together\n") == HTTP_AGAIN)
+    if (http_run_limited(request, words->count, words->slices, &reader,
+                         "the values are too large to be told together\n") == HTTP_AGAIN)
         return HTTP_AGAIN;
     if (request->response == NULL)
         answer_values(request, words, &reader);
@@ -285,8 +282,22 @@ static enum http_result mset_expiring(struct http_request *request, const struct
     return result;
 }
 
+/* Answers for the first key, if any, that holds no string: as a put of it alone, which replaces none. */
+static enum http_result mset_check(struct http_request *request, const struct words *words)
+{
+    enum http_result result = HTTP_DONE;
+    for (int i = 1; i + 1 < words->count && result == HTTP_DONE && request->response == NULL; i += 2)
+        if (http_holds_other_type(request, words->slices[i]))
+            result = run_confirmed(request, 2, (struct slice[]){SLICE_LITERAL("GET"), words->slices[i]});
+    return result;
+}
+
 static enum http_result mset_run(struct http_request *request, const struct words *words, struct slice ttl)
 {
+    if (mset_check(request, words) == HTTP_AGAIN)
+        return HTTP_AGAIN;
+    if (request->response != NULL)
+        return HTTP_DONE;
     enum http_result result = ttl.size > 0 ? mset_expiring(request, words, ttl)
                                            : run_confirmed(request, words->count, words->slices);
     if (result == HTTP_DONE && request->response == NULL)
@@ -297,7 +308,7 @@ static enum http_result mset_run(struct http_request *request, const struct word
 enum http_result mset_post(struct http_request *request)
 {
     bool may_be_empty;
-    json_t *root = http_may_be_empty(request, &may_be_empty) ? body_parse(request) : NULL;
+    json_t *root = http_yes(request, "empty", &may_be_empty) ? body_parse(request) : NULL;
     if (root == NULL)
         return HTTP_DONE;
     struct words words = words_new(2 * json_object_size(root) + 1);
@@ -340,10 +351,21 @@ static void pattern_append(struct buffer *pattern, struct slice prefix)
     buffer_append_char(pattern, '*');
 }
 
-static void answer_keys(struct http_request *request, struct reply_reader *reader)
+/* One more of a list of types: that of this key. */
+static void type_append(struct http_request *request, struct buffer *types, struct slice key)
+{
+    const struct entry *entry = http_find(request, key);
+    const char *name = entry == NULL ? "none" : value_type_name(entry_type(entry));
+    buffer_append_format(types, "%s\"%s\"", types->size > 0 ? "," : "", name);
+}
+
+/* types: the types of their values are told, too. */
+static void answer_keys(struct http_request *request, struct reply_reader *reader, bool types)
 {
     struct reply_value value;
     struct buffer text = {0};
+    struct buffer type_names = {0};
+    struct buffer copy = {0};
     reply_reader_next(reader, &value);
     if (value.kind == REPLY_KIND_ERROR) {
         http_answer_error(request, value.text);
@@ -351,7 +373,7 @@ static void answer_keys(struct http_request *request, struct reply_reader *reade
     }
     buffer_append_text(&text, "{\"cursor\":");
     reply_reader_next(reader, &value);
-    bulk_append(&text, reader, &value);
+    json_append_bulk(&text, reader, &value);
     buffer_append_text(&text, ",\"keys\":[");
     reply_reader_next(reader, &value);
     int64_t count = value.number;
@@ -359,16 +381,24 @@ static void answer_keys(struct http_request *request, struct reply_reader *reade
         if (i > 0)
             buffer_append_char(&text, ',');
         reply_reader_next(reader, &value);
-        bulk_append(&text, reader, &value);
+        json_append_bulk(&text, reader, &value);
+        buffer_clear(&copy);
+        if (types)
+            type_append(request, &type_names, reply_slice(reader, &value, &copy));
+    }
+    if (types) {
+        buffer_append_text(&text, "],\"types\":[");
+        buffer_append_slice(&text, buffer_slice(&type_names));
     }
     buffer_append_text(&text, "]}");
-    answer_json(request, &text);
+    http_answer_json(request, &text);
     buffer_free(&text);
+    buffer_free(&type_names);
+    buffer_free(&copy);
 }
 
 /* Reads a field of the query, or what stands for it. */
-static bool field_read(struct http_request *request, const char *name, const char *standard,
-                       struct buffer *out)
+bool http_parameter(struct http_request *request, const char *name, const char *standard, struct buffer *out)
 {
     bool wrong;
     if (!query_find(request->query, name, out, &wrong))
@@ -378,14 +408,20 @@ static bool field_read(struct http_request *request, const char *name, const cha
     return !wrong;
 }
 
-static enum http_result list_run(struct http_request *request, struct slice cursor, struct slice count,
-                                 struct slice prefix)
+bool http_count_check(struct http_request *request, struct slice count)
 {
     uint64_t number;
-    if (!uint64_parse(count, &number) || number == 0 || number > COUNT_MAX) {
-        http_answer_text(request, 400, "count must be a number from 1 to 1000\n");
+    if (uint64_parse(count, &number) && number > 0 && number <= HTTP_COUNT_MAX)
+        return true;
+    http_answer_text(request, 400, "count must be a number from 1 to 1000\n");
+    return false;
+}
+
+static enum http_result list_run(struct http_request *request, struct slice cursor, struct slice count,
+                                 struct slice prefix, bool types)
+{
+    if (!http_count_check(request, count))
         return HTTP_DONE;
-    }
     struct buffer pattern = {0};
     pattern_append(&pattern, prefix);
     struct slice argv[6] = {SLICE_LITERAL("SCAN"), cursor, SLICE_LITERAL("COUNT"), count};
@@ -395,11 +431,11 @@ static enum http_result list_run(struct http_request *request, struct slice curs
         argv[argc++] = buffer_slice(&pattern);
     }
     struct reply_reader reader;
-    enum http_result result = run_limited(request, argc, argv, &reader,
-                                          "the keys are too large to be told together: ask for fewer\n");
+    enum http_result result = http_run_limited(request, argc, argv, &reader,
+                                               "the keys are too large to be told together: ask for fewer\n");
     if (result == HTTP_DONE) {
         if (request->response == NULL)
-            answer_keys(request, &reader);
+            answer_keys(request, &reader, types);
         reply_reader_end(&reader);
     }
     buffer_free(&pattern);
@@ -411,10 +447,12 @@ enum http_result list_get(struct http_request *request)
     struct buffer prefix = {0};
     struct buffer cursor = {0};
     struct buffer count = {0};
+    bool types;
     enum http_result result = HTTP_DONE;
-    if (field_read(request, "prefix", "", &prefix) && field_read(request, "cursor", "0", &cursor) &&
-        field_read(request, "count", COUNT_STANDARD, &count))
-        result = list_run(request, buffer_slice(&cursor), buffer_slice(&count), buffer_slice(&prefix));
+    if (http_yes(request, "types", &types) && http_parameter(request, "prefix", "", &prefix) &&
+        http_parameter(request, "cursor", "0", &cursor) &&
+        http_parameter(request, "count", HTTP_COUNT_STANDARD, &count))
+        result = list_run(request, buffer_slice(&cursor), buffer_slice(&count), buffer_slice(&prefix), types);
     buffer_free(&prefix);
     buffer_free(&cursor);
     buffer_free(&count);

@@ -396,6 +396,9 @@ void request_clear(struct http_request *request)
     buffer_shrink(&request->target, TARGET_KEPT_MAX);
     buffer_clear(&request->key);
     buffer_shrink(&request->key, TARGET_KEPT_MAX);
+    request->has_field = false;
+    buffer_clear(&request->field);
+    buffer_shrink(&request->field, TARGET_KEPT_MAX);
     request->route = NULL;
     request->is_shared = false;
     request->unclear = NULL;

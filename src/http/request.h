@@ -43,6 +43,8 @@ struct http_request {
     enum http_method method;
     struct buffer target;             /* as it came: path and query */
     struct buffer key;                /* decoded */
+    bool has_field;                   /* it is about a field of the hash at that key: */
+    struct buffer field;              /* this one, decoded; an empty name is one, too */
     struct slice path;                /* in target */
     struct slice query;               /* in target, without "?" */
     struct slice fields[FIELD_COUNT]; /* data NULL: not given */
