@@ -8,7 +8,7 @@
 /* Whether its time, or that of all its parts, has passed. */
 static inline bool entry_has_expired(const struct entry *entry, int64_t now_ms)
 {
-    return entry_may_expire(entry) &&
+    return entry_is_volatile(entry) &&
            (expire_has_passed(entry_expire_ms(entry), now_ms) || entry_parts_have_expired(entry, now_ms));
 }
 
@@ -28,7 +28,7 @@ static inline bool world_hides_time(struct world *world, int64_t expire_ms)
 bool world_hides_timed(struct world *world, const struct entry *entry);
 static inline bool world_hides(struct world *world, const struct entry *entry)
 {
-    return __builtin_expect(entry_may_expire(entry), 0) && world_hides_timed(world, entry);
+    return __builtin_expect(entry_is_volatile(entry), 0) && world_hides_timed(world, entry);
 }
 /* For a command that only reads; updates the time of last use. */
 struct entry *lookup_read(struct call *call, struct slice key, uint64_t hash);

@@ -102,11 +102,6 @@ void parts_copy(struct hash *copy, const struct hash *hash)
         room_of(copy)->latest_ms = room_of(hash)->latest_ms;
 }
 
-bool entry_may_expire(const struct entry *entry)
-{
-    return entry->flags & (ENTRY_EXPIRES | ENTRY_PARTS_EXPIRE);
-}
-
 bool entry_parts_expire(const struct entry *entry)
 {
     return entry_has_timed_parts(entry);

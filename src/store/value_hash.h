@@ -109,8 +109,6 @@ const struct hash_settings *database_hash_settings(const struct database *db);
 
 /* --- Fields whose time has passed --- */
 
-/* Whether the key or parts of its value have a time at all. The cheapest question to ask first. */
-bool entry_may_expire(const struct entry *entry);
 /* Whether parts of the value have a time of their own. Cheap: a flag. */
 bool entry_parts_expire(const struct entry *entry);
 /* Whether every field of a hash has passed its time, so that it is as though it were not there. Of any entry:
