@@ -297,6 +297,15 @@ def test_what_has_expired_is_gone_for_every_command(field_times, connection, kin
     assert sorted(connection.call("HRANDFIELD", "h", 10)) == [b"b", b"c"]
 
 
+def test_what_is_gone_at_once_makes_no_table(field_times, connection):
+    """HSETEX with a time that is past, of more fields than the listpack could hold besides its own."""
+    connection.call("HSET", "h", "f", "1")
+    words = [word for i in range(512) for word in (f"f{i}", "x")]
+    assert connection.call("HSETEX", "h", "EXAT", 1, "FIELDS", 512, *words) == 1
+    assert connection.call("HGETALL", "h") == [b"f", b"1"]
+    assert connection.call("OBJECT", "ENCODING", "h").startswith(b"listpack")
+
+
 def test_times_are_counted(field_times, connection, flavor):
     """INFO: hashes of which a field has a time, and fields that have expired."""
 

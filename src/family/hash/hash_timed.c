@@ -252,7 +252,9 @@ void hsetex_command(struct call *call)
     if (!hash_change_admit(call, options.first))
         return;
     bool is_past = options.at_ms >= 0 && field_time_is_past(call, options.at_ms);
-    hash_change_set_pairs(&change, options.first, call->argc, is_past ? FIELD_NEVER : options.at_ms);
+    /* A hash that is there does not grow for what is to be gone at once. */
+    if (!is_past || !change.entry)
+        hash_change_set_pairs(&change, options.first, call->argc, is_past ? FIELD_NEVER : options.at_ms);
     if (is_past)
         delete_again(&change, options.first);
     else
