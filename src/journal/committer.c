@@ -210,7 +210,8 @@ static enum io_result write_batch(struct journal *journal, struct batch *batch, 
         result = write_batch_frame(journal, batch, error);
     if (result != IO_DONE || !*done)
         return result;
-    int64_t now_us = clock_monotonic_us(journal->clock);
+    /* Making room or files of values may have been what was slow. */
+    int64_t now_us = note_call(journal, committer->task_began_us);
     bool is_slow = now_us < committer->slow_until_us;
     bool is_late = now_us - committer->oldest_unsynced_us >= SYNC_AGE_LATE_US;
     if (journal_policy(journal) == SYNC_EVERYSEC && (is_slow || is_late))
@@ -524,7 +525,7 @@ static bool is_lengthy(enum task task)
 static unsigned run_task(struct journal *journal, enum task task)
 {
     struct journal_error error = {""};
-    int64_t begin_us = clock_monotonic_us(journal->clock);
+    journal->committer.task_began_us = clock_monotonic_us(journal->clock);
     bool was_rewriting = atomic_load(&journal->rewriting);
     ASSERT(!journal->task_runs);
     journal->committer.limits = journal->limits;
@@ -533,7 +534,7 @@ static unsigned run_task(struct journal *journal, enum task task)
     enum io_result result = is_lengthy(task) ? committer_sync_before(journal, &error) : IO_DONE;
     if (result == IO_DONE)
         result = tasks[task].run(journal, &error);
-    note_call(journal, begin_us);
+    note_call(journal, journal->committer.task_began_us);
     pthread_mutex_lock(&journal->lock);
     journal->task_runs = false;
     lsn_t durable = journal_durable(journal);

@@ -165,6 +165,7 @@ struct committer {
     int64_t sync_us_average; /* of the last eight or so */
     int64_t write_us_average;
     int64_t slow_until_us; /* the disk was slow lately: SLOW_CALL_US */
+    int64_t task_began_us; /* the one that runs */
     size_t last_frame_size;
     uint64_t ahead;            /* bytes to reserve ahead of the write position */
     uint64_t room_tried;       /* the size that room was last made for, */
