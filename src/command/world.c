@@ -80,17 +80,6 @@ void world_free(struct world *world)
     mem_free(world);
 }
 
-uint64_t world_ticks(void)
-{
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#else
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-#endif
-}
-
 /* The counter's rate is what it was on average since the start: no calibration, and exact enough after a
  * moment. 0 while nothing has passed. */
 double world_ns_per_tick(const struct world *world)

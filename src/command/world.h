@@ -2,6 +2,8 @@
 #ifndef DKV_COMMAND_WORLD_H
 #define DKV_COMMAND_WORLD_H
 
+#include <time.h>
+
 #include "base/chain.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -189,7 +191,16 @@ void world_time_follow(struct world *world);
 /* Whether there may be keys whose time has passed. */
 bool world_may_hide(const struct world *world);
 /* Time as command_stats counts it: a cheap counter of the processor's, and its conversion. */
-uint64_t world_ticks(void);
+static inline uint64_t world_ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+#endif
+}
 uint64_t world_ticks_to_us(const struct world *world, uint64_t ticks);
 uint64_t world_us_to_ticks(const struct world *world, uint64_t us);
 double world_ns_per_tick(const struct world *world);
