@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "engine/engine.h"
+#include "store/value_hash.h"
 
 /* More than a server may be configured with, as what is in the folder decides; they cost little while empty.
  */
@@ -106,6 +107,8 @@ static void read_result(struct engine *engine, struct replay_result *result)
     for (int i = 0; i < store_database_count(store); i++) {
         size_t size = database_size(store_database(store, i));
         result->keys += size;
+        for (int type = 0; type < VALUE_TYPE_COUNT; type++)
+            result->types[type] += database_type_size(store_database(store, i), (enum value_type)type);
         result->keys_volatile += database_volatile_size(store_database(store, i));
         if (size > 0)
             result->databases = i + 1;
@@ -115,17 +118,19 @@ static void read_result(struct engine *engine, struct replay_result *result)
 static struct engine *recover(struct still_disk *still, const char *name, struct clock *clock, int databases,
                               enum value_load load, struct journal_error *error)
 {
-    struct engine_options options = {
-        .world = {.clock = clock,
-                  .databases = databases,
-                  .settings = {.bulk_max = 512 << 20, .query_max = UINT64_MAX / 4}},
-        .journal = {.disk = &still->disk,
-                    .folder = name,
-                    .policy = SYNC_NO,
-                    .segment_size = 64 << 20,
-                    .unsynced_max = 64 << 20,
-                    .value_load = load,
-                    .wake = no_wake}};
+    struct engine_options options = {.world = {.clock = clock,
+                                               .databases = databases,
+                                               .settings = {.bulk_max = 512 << 20,
+                                                            .query_max = UINT64_MAX / 4,
+                                                            .hash_entries_max = HASH_ENTRIES_MAX_DEFAULT,
+                                                            .hash_value_max = HASH_VALUE_MAX_DEFAULT}},
+                                     .journal = {.disk = &still->disk,
+                                                 .folder = name,
+                                                 .policy = SYNC_NO,
+                                                 .segment_size = 64 << 20,
+                                                 .unsynced_max = 64 << 20,
+                                                 .value_load = load,
+                                                 .wake = no_wake}};
     struct engine *engine = engine_open(&options, error);
     if (!engine)
         return NULL;

@@ -3,11 +3,13 @@
 #define DKV_TOOLS_RECOVERY_H
 
 #include "journal/journal.h"
+#include "store/store.h"
 #include "tools/log.h"
 
 struct replay_result {
     uint64_t keys;
     uint64_t keys_volatile;
+    uint64_t types[VALUE_TYPE_COUNT]; /* keys by type */
     uint64_t commands;
     uint64_t live_bytes; /* about what a rewrite would write */
     int databases;       /* one more than the highest with keys */

@@ -113,6 +113,11 @@ static void print_state(FILE *out, const struct statistics *statistics)
     }
     fprintf(out, "%-13s %" PRIu64 " (%" PRIu64 " with a time to live), in databases below %d\n", "keys",
             statistics->state.keys, statistics->state.keys_volatile, statistics->state.databases);
+    fprintf(out, "%-13s", "types");
+    for (int type = 0; type < VALUE_TYPE_COUNT; type++)
+        fprintf(out, "%s %s %" PRIu64, type > 0 ? "," : "", value_type_name((enum value_type)type),
+                statistics->state.types[type]);
+    fputc('\n', out);
     fprintf(out, "%-13s about %s (%.0f%%), stale %s: what a rewrite would save\n", "live",
             size_text(live, bytes), 100.0 * (double)bytes / (double)total,
             size_text(stale, statistics->state_bytes - bytes));
@@ -228,6 +233,10 @@ static void print_json(struct tool *tool, const struct statistics *statistics)
     if (statistics->has_state) {
         json_uint(&json, "keys", statistics->state.keys);
         json_uint(&json, "keys_volatile", statistics->state.keys_volatile);
+        json_object(&json, "keys_by_type");
+        for (int type = 0; type < VALUE_TYPE_COUNT; type++)
+            json_uint(&json, value_type_name((enum value_type)type), statistics->state.types[type]);
+        json_object_end(&json);
         json_uint(&json, "live_bytes", live_bytes(statistics));
         json_uint(&json, "stale_bytes", statistics->state_bytes - live_bytes(statistics));
     }

@@ -41,14 +41,26 @@ class LogTool:
         return [json.loads(line) for line in self.bytes("show", "--json", *options, folder).splitlines()]
 
 
-def contents(server):
-    """All keys of all databases: (database, key) to (value, time to live as a moment)."""
+def contents(server, field_times=False):
+    """All keys of all databases: (database, key) to (value, time to live as a moment). A hash is a dict of its fields;
+    field_times: of (value, time to live as a moment)."""
+
+    def whole(connection, key, kind):
+        if kind != b"hash":
+            return connection.call("GET", key)
+        flat = connection.call("HGETALL", key)
+        names, values = flat[::2], flat[1::2]
+        if field_times:
+            values = zip(values, connection.call("HPEXPIRETIME", key, "FIELDS", len(names), *names))
+        return dict(zip(names, values))
+
     found = {}
     with server.connect() as connection:
         for database in range(16):
             connection.call("SELECT", database)
             keys = connection.call("KEYS", "*")
-            values = connection.pipeline([("GET", key) for key in keys])
+            kinds = connection.pipeline([("TYPE", key) for key in keys])
+            values = [whole(connection, key, kind) for key, kind in zip(keys, kinds)]
             moments = connection.pipeline([("PEXPIRETIME", key) for key in keys])
             for key, value, moment in zip(keys, values, moments, strict=True):
                 found[database, key] = (value, moment)
@@ -68,12 +80,53 @@ def flip(path, offset):
         file.write(bytes([byte[0] ^ 0x20]))
 
 
-def random_commands(rng, count):
-    """Commands on strings that leave traces of every kind in a log. Times to live are far away."""
+def random_commands(rng, count, field_times=False):
+    """Commands on strings and hashes that leave traces of every kind in a log. Times to live are far away, those of
+    fields (field_times), which the reference does not know, too."""
     keys = [f"key:{i}" for i in range(40)]
+    hashes = [f"hash:{i}" for i in range(8)]
     made = []
 
+    def a_field():
+        return rng.choice([f"f{rng.randrange(20)}", str(rng.randrange(100)), b"\xff\0\r\n"])
+
+    def one_of_hash():
+        key = rng.choice(hashes)
+        value = rng.choice([b"v" * rng.randrange(100), str(rng.randrange(-(10**12), 10**12)), bytes(rng.randrange(256) for _ in range(20))])
+        moment = rng.randrange(4 * 10**12, 5 * 10**12)
+        timed = [
+            ("HPEXPIREAT", key, moment, "FIELDS", 2, a_field(), "none"),
+            ("HEXPIRE", key, rng.randrange(1000, 9999), "FIELDS", 1, a_field()),
+            ("HPERSIST", key, "FIELDS", 1, a_field()),
+            ("HSETEX", key, "PXAT", moment, "FIELDS", 1, a_field(), value),
+            ("HGETEX", key, "EX", 5000, "FIELDS", 1, a_field()),
+            ("HGETDEL", key, "FIELDS", 1, a_field()),
+        ]
+        if field_times and rng.random() < 0.3:
+            return rng.choice(timed)
+        return rng.choice(
+            [
+                ("HSET", key, a_field(), value, a_field(), value),
+                ("HSET", key, *[word for i in range(rng.choice([3, 30, 600])) for word in (f"many:{i}", value)]),
+                ("HSETNX", key, a_field(), value),
+                ("HDEL", key, *[a_field() for _ in range(5)]),
+                ("HSET", key, "n", rng.randrange(100)),
+                ("HINCRBY", key, "n", rng.randrange(100)),
+                ("HINCRBYFLOAT", key, "n", "0.25"),
+                ("HMSET", key, a_field(), value),
+                ("EXPIRE", key, rng.randrange(1000, 9999)),
+                ("RENAME", key, rng.choice(hashes)),
+                ("COPY", key, rng.choice(hashes), "REPLACE"),
+                ("SET", key, "a string in its place"),
+                ("DEL", key),
+                ("DEL", key),
+                ("MOVE", key, rng.randrange(3)),
+            ]
+        )
+
     def one():
+        if rng.random() < 0.25:
+            return one_of_hash()
         key = rng.choice(keys)
         value = bytes(rng.randrange(256) for _ in range(rng.randrange(30)))
         return rng.choice(
