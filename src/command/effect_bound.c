@@ -29,7 +29,8 @@ void effect_bound_sum(struct effect_bound *bound, const struct effect_bound *oth
 }
 
 /* What an argument takes; one that becomes a large value takes room elsewhere. */
-void effect_bound_add(struct effect_bound *bound, const struct world *world, size_t size, bool is_value)
+static inline __attribute__((always_inline)) void add(struct effect_bound *bound, const struct world *world,
+                                                      size_t size, bool is_value)
 {
     bound->bytes += ARGUMENT_OVERHEAD;
     if (is_value && large_size(world, size)) {
@@ -40,6 +41,11 @@ void effect_bound_add(struct effect_bound *bound, const struct world *world, siz
     } else {
         bound->bytes += size;
     }
+}
+
+void effect_bound_add(struct effect_bound *bound, const struct world *world, size_t size, bool is_value)
+{
+    add(bound, world, size, is_value);
 }
 
 void effect_bound_add_many(struct effect_bound *bound, uint64_t count, uint64_t size)
@@ -92,7 +98,7 @@ struct effect_bound effect_bound_of(const struct world *world, int database, con
     bool stores = command->traits & TRAIT_STORES_VALUES;
     struct effect_bound bound = {EFFECT_OVERHEAD + command->effect_extra, 0};
     for (int i = 0; i < argc; i++)
-        effect_bound_add(&bound, world, argv[i].size, stores);
+        add(&bound, world, argv[i].size, stores);
     for (int i = 0; command->traits & TRAIT_NAMES_PARTS && i < argc; i++)
         effect_bound_add(&bound, world, argv[i].size, false);
     if (command_has_keys(command)) {
