@@ -655,6 +655,18 @@ def test_saving_behind_a_rewrite(durable_server):
         assert int(persistence(durable_server, "aof_rewrites")) == before + 2
 
 
+def test_waiting_while_clients_are_paused(durable_server):
+    """Who waits already is answered when what he waits for comes during CLIENT PAUSE."""
+    with durable_server.connect() as saver, durable_server.connect() as waiter, durable_server.connect() as boss:
+        saver.call("SET", "k", "v")
+        waiter.call("PING")
+        saver.send("SAVE")
+        waiter.send("WAIT", 1, 20)
+        assert boss.call("CLIENT", "PAUSE", 100, "ALL") == b"OK"
+        assert saver.read() == b"OK"
+        assert waiter.read() == 0
+
+
 VALUES = ["", "a", "bar", "0", "-1", "127", "128", "-129", "32768", "2147483647", "2147483648", "-2147483649", "007", "1.5",
           "x" * 20, "x" * 21, "x" * 63, "x" * 64, "x" * 900, "abcdefghij" * 50, bytes(range(256)), "12345678901"]  # fmt: skip
 

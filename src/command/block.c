@@ -48,6 +48,7 @@ struct blocks {
     struct heap deadlines;
     struct heap lsns;
     struct list events;
+    struct list woken; /* of those, who has not looked yet since block_wake_events */
     bool is_serving;
 };
 
@@ -56,12 +57,13 @@ struct blocks *blocks_new(void)
     struct blocks *blocks = mem_alloc_zero(sizeof(*blocks));
     list_init(&blocks->ready);
     list_init(&blocks->events);
+    list_init(&blocks->woken);
     return blocks;
 }
 
 void blocks_free(struct blocks *blocks)
 {
-    ASSERT(blocks->keys.count == 0 && list_empty(&blocks->events));
+    ASSERT(blocks->keys.count == 0 && list_empty(&blocks->events) && list_empty(&blocks->woken));
     heap_free(&blocks->deadlines);
     heap_free(&blocks->lsns);
     mem_free(blocks);
@@ -410,9 +412,25 @@ static void resume_durable(struct world *world)
     struct heap_node *node;
     while ((node = heap_first(&blocks->lsns)) != NULL && world->journal &&
            node->key <= journal_durable(world->journal)) {
+        uint64_t lsn = node->key;
         heap_remove(&blocks->lsns, node);
         /* Who has more to wait for is not asked again for this. */
-        resume(LIST_OWNER(node, struct block, lsn)->session, RESUME_READY);
+        if (resume(LIST_OWNER(node, struct block, lsn)->session, RESUME_READY) == RESUMED_LATER) {
+            heap_add(&blocks->lsns, node, lsn);
+            return;
+        }
+    }
+}
+
+static void resume_woken(struct world *world)
+{
+    struct list *woken = &world->blocks->woken;
+    struct list_node *node;
+    while ((node = list_take_first(woken)) != NULL) {
+        if (resume(LIST_OWNER(node, struct block, event)->session, RESUME_READY) == RESUMED_LATER) {
+            list_append(woken, node);
+            return;
+        }
     }
 }
 
@@ -421,6 +439,7 @@ void block_round(struct world *world)
     if (world->blocked_count == 0)
         return;
     resume_durable(world);
+    resume_woken(world);
     resume_late(world);
     if (block_is_due(world))
         block_serve(world);
@@ -434,15 +453,8 @@ int64_t block_next_deadline_ms(const struct world *world)
 
 void block_wake_events(struct world *world)
 {
-    struct list events;
-    struct list_node *node;
-    list_init(&events);
-    list_splice(&events, &world->blocks->events);
-    while ((node = list_take_first(&events)) != NULL) {
-        struct session *session = LIST_OWNER(node, struct block, event)->session;
-        if (resume(session, RESUME_READY) == RESUMED_LATER)
-            list_append(&world->blocks->events, node);
-    }
+    list_splice(&world->blocks->woken, &world->blocks->events);
+    resume_woken(world);
 }
 
 /* It is the end of the round that wakes it: the one who asks for this is in the middle of a command. */

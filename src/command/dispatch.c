@@ -439,11 +439,12 @@ static void refuse_full(struct world *world, struct session *session, struct com
     refuse(world, session, entry, slice_of(text));
 }
 
-/* Whether CLIENT PAUSE holds the command back: EXEC as what it runs would be, each alone. */
+/* Whether CLIENT PAUSE holds the command back: EXEC as what it runs would be, each alone. One that was run
+ * before the pause and only waited is answered. */
 static bool is_paused(const struct world *world, const struct session *session, const struct command *command)
 {
     const unsigned changing = CMD_WRITE | CMD_MAY_REPLICATE;
-    if (world->pause == PAUSE_ALL || (command->flags & changing))
+    if ((world->pause == PAUSE_ALL && session->resumed == RESUME_NOT) || (command->flags & changing))
         return true;
     return session->in_multi && (session->queue_flags & changing) && (command->traits & TRAIT_RUNS_QUEUE);
 }

@@ -3,7 +3,8 @@
  *     give KEY FIELD ...           adds fields to a hash
  *     pop KEY ... TIMEOUT          waits for the first hash that is there and takes a field
  *     hand FROM TO TIMEOUT         the same, and gives it to another hash
- *     gone KEY TIMEOUT             waits until a hash is no more */
+ *     gone KEY TIMEOUT             waits until a hash is no more
+ *     event, event!                wait for an event; the second one writes, as far as its flags say */
 #include "stage.h"
 
 #include "command/args.h"
@@ -93,7 +94,17 @@ static void gone_command(struct call *call)
         call_block_on_keys(call, (const int[]){1}, 1, VALUE_HASH, true, deadline_ms);
 }
 
+static void event_command(struct call *call)
+{
+    if (call->resumed == RESUME_NOT)
+        call_block_on_event(call);
+    else
+        reply_ok(call->reply);
+}
+
 static const struct command commands[] = {
+    {.name = "event", .arity = 1, .function = event_command},
+    {.name = "event!", .arity = 1, .flags = CMD_WRITE, .function = event_command},
     {.name = "give", .arity = -3, .flags = CMD_WRITE, .keys = {KEY_AT(1, KEY_RW)}, .function = give_command},
     {.name = "pop", .arity = -3, .flags = CMD_WRITE, .keys = {KEY_AT(1, KEY_RW)}, .function = pop_command},
     {.name = "hand", .arity = 4, .flags = CMD_WRITE, .keys = {KEY_AT(1, KEY_RW)}, .function = hand_command},
@@ -283,6 +294,38 @@ static void test_pause(void **state)
     stage_end(&stage);
 }
 
+/* Shows: an event that comes while clients are paused is told of at once to who waited for it already, and is
+ * not lost on one who writes. */
+static void test_event(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_begin(&stage);
+    struct world *world = stage.dialog.world;
+    command_table_add(world->commands, commands, sizeof(commands) / sizeof(commands[0]));
+    stage_say(&stage, 0, "event!");
+    stage_say(&stage, 1, "event");
+    stage_say(&stage, 2, "event!");
+    block_round(world);
+    stage_leave(&stage, 2);
+    stage.actors[2] = (struct actor){0};
+    stage_enter(&stage, 2);
+    world->pause = PAUSE_ALL;
+    block_wake_events(world);
+    stage_say(&stage, 2, "event!");
+    block_round(world);
+    assert_string_equal(stage_heard(&stage, 1), "+OK\r\n");
+    assert_string_equal(stage_heard(&stage, 0), "");
+    world->pause = PAUSE_NONE;
+    stage_say(&stage, 2, "event!"); /* comes too late */
+    block_round(world);
+    assert_string_equal(stage_heard(&stage, 0), "+OK\r\n");
+    assert_string_equal(stage_heard(&stage, 2), "");
+    block_wake_events(world);
+    assert_string_equal(stage_heard(&stage, 2), "+OK\r\n");
+    stage_end(&stage);
+}
+
 /* Shows: CLIENT UNBLOCK's two ways. */
 static void test_break(void **state)
 {
@@ -347,8 +390,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),  cmocka_unit_test(test_what_wakes), cmocka_unit_test(test_chains),
         cmocka_unit_test(test_gone),   cmocka_unit_test(test_deadlines),  cmocka_unit_test(test_leaving),
-        cmocka_unit_test(test_silent), cmocka_unit_test(test_pause),      cmocka_unit_test(test_break),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_silent), cmocka_unit_test(test_pause),      cmocka_unit_test(test_event),
+        cmocka_unit_test(test_break),  cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
