@@ -503,6 +503,152 @@ def test_odd_keys_and_values(watched, browser):
         assert browser.complaints == []
 
 
+# --- hashes -----------------------------------------------------------------------------------------------------------
+
+
+def open_field(browser, name):
+    browser.run(f"[...document.querySelectorAll('#field-list button')].find(button => button.firstChild.textContent === {json.dumps(name)}).click()")
+    browser.wait(f"document.querySelector('#field').value === {json.dumps(name)} && !document.querySelector('#delete').disabled")
+
+
+def wait_fields(browser, names):
+    shown = "[...document.querySelectorAll('#field-list button')].map(button => button.firstChild.textContent).sort()"
+    browser.wait(f"JSON.stringify({shown}) === JSON.stringify({json.dumps(sorted(names))}.sort())")
+
+
+def write_field(browser, name, value, ttl=""):
+    browser.click("#new-field")
+    for selector, text in (("#field", name), ("#value", value), ("#ttl", ttl)):
+        browser.type(selector, text)
+    browser.click("#save")
+
+
+def test_fields_of_a_hash(watched, browser):
+    """Shows: a hash is told from a value, its fields are listed with values and times, and a field is set, given a time,
+    changed only if nobody else did, and deleted; the last one takes the key along."""
+    browser.shape(1280, 1200)
+    with watched.connect() as connection:
+        connection.call("HSET", "user", "name", "Ada", "born", "1815", HOSTILE, HOSTILE)
+        connection.call("HEXPIRE", "user", "5000", "FIELDS", "1", "born")
+        connection.call("SET", "plain", "text")
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["plain", "user"])
+        types = "[...document.querySelectorAll('#key-list button')].map(button => button.dataset.type || '')"
+        assert browser.run(types) == ["", "hash"]
+        open_key(browser, "user")
+        wait_fields(browser, ["name", "born", HOSTILE])
+        assert "3 fields" in browser.run("document.querySelector('#fields-note').textContent")
+        born = "[...document.querySelectorAll('#field-list button')].find(button => button.textContent.startsWith('born')).textContent"
+        assert "1815" in browser.run(born) and "expires in" in browser.run(born)
+
+        open_field(browser, "name")
+        browser.wait("document.querySelector('#value').value === 'Ada'")
+        browser.type("#value", "Grace")
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        assert connection.call("HGET", "user", "name") == b"Grace"
+        browser.type("#ttl", "3000")
+        browser.click("#set-ttl")
+        wait_note(browser, "time to live now")
+        assert 2990 <= connection.call("HTTL", "user", "FIELDS", "1", "name")[0] <= 3000
+        browser.type("#value", "Grace H.")
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        assert connection.call("HTTL", "user", "FIELDS", "1", "name")[0] > 2000
+        connection.call("HSET", "user", "name", "somebody else's")
+        browser.type("#value", "mine")
+        browser.click("#save")
+        wait_note(browser, "Somebody changed it")
+        assert connection.call("HGET", "user", "name") == b"somebody else's"
+        browser.click("#reload")
+        browser.wait("document.querySelector('#value').value === \"somebody else's\"")
+
+        write_field(browser, "new one", "1", ttl="100")
+        wait_note(browser, "Put, durably")
+        wait_fields(browser, ["name", "born", HOSTILE, "new one"])
+        assert 90 <= connection.call("HTTL", "user", "FIELDS", "1", "new one")[0] <= 100
+        write_field(browser, "born", "never")
+        wait_note(browser, "such a field already")
+        assert connection.call("HGET", "user", "born") == b"1815"
+        for name in ("born", "new one", HOSTILE, "name"):
+            open_field(browser, name)
+            assert browser.run("document.querySelector('#delete').textContent") == "Delete field"
+            browser.click("#delete")
+            browser.click("#delete")
+            wait_note(browser, "is deleted, durably")
+            assert connection.call("HEXISTS", "user", name) == 0
+        wait_keys(browser, ["plain"])
+        assert connection.call("EXISTS", "user") == 0
+        assert browser.run("document.title") == "dkv"
+        assert not [what for what in browser.complaints if "412 (Precondition Failed)" not in what], browser.complaints
+
+
+def test_new_hash_and_whole_hash(watched, browser):
+    """Shows: a field with a key that is not there makes a hash; a hash is deleted as a whole; a value and a hash do not
+    take each other's place, whatever the list of keys still says."""
+    browser.shape(1280, 1200)
+    browser.open(Web(watched).url + "/")
+    is_good(browser)
+    with watched.connect() as connection:
+        for selector, text in (("#key", "made"), ("#field", "first"), ("#value", "1")):
+            browser.type(selector, text)
+        browser.click("#save")
+        wait_note(browser, "Put, durably")
+        wait_fields(browser, ["first"])
+        assert connection.call("HGETALL", "made") == [b"first", b"1"]
+        browser.click("#new-field")
+        browser.type("#value", "2")
+        browser.click("#save")
+        wait_note(browser, "needs a name")
+        write_key(browser, "made", "a value")
+        wait_note(browser, "WRONGTYPE")
+        assert connection.call("TYPE", "made") == b"hash"
+        connection.call("SET", "made", "a value now")
+        open_key(browser, "made")
+        wait_open(browser, "made", "a value now")
+        connection.call("DEL", "made")
+        connection.call("HSET", "made", "f", "1", "g", "2")
+        browser.click("#reload")
+        wait_fields(browser, ["f", "g"])
+        assert browser.run("document.querySelector('#delete').textContent") == "Delete hash"
+        browser.click("#delete")
+        browser.click("#delete")
+        wait_note(browser, "is deleted, durably")
+        assert connection.call("EXISTS", "made") == 0
+
+
+def test_large_hash_is_listed_in_pages(watched, browser):
+    """Shows: of a hash with many fields a page is listed at a time, and all of them in the end; values that are too large
+    to be told together are listed all the same; names that are no text can be opened."""
+    browser.shape(1280, 1200)
+    with watched.connect() as connection:
+        connection.call("HSET", "large", *[word for i in range(1500) for word in (f"field:{i:04}", i)])
+        connection.call("HSET", "heavy", *[word for i in range(20) for word in (f"f{i}", b"x" * 1000000)], b"\xff\0", b"\0\1")
+        browser.open(Web(watched).url + "/")
+        is_good(browser)
+        wait_keys(browser, ["heavy", "large"])
+        open_key(browser, "large")
+        count = "document.querySelectorAll('#field-list button').length"
+        browser.wait(f"{count} > 0")
+        assert browser.run(count) < 700 and not browser.run("document.querySelector('#more-fields').hidden")
+        while not browser.run("document.querySelector('#more-fields').hidden"):
+            before = browser.run(count)
+            browser.run("document.querySelector('#more-fields').click()")
+            browser.wait(f"{count} > {before} || document.querySelector('#more-fields').hidden")
+        assert browser.run(count) == 1500
+        assert "1,500 fields" in browser.run("document.querySelector('#fields-note').textContent")
+        open_key(browser, "heavy")
+        browser.wait("document.querySelector('#fields-note').textContent.includes('21 fields')")
+        while not browser.run("document.querySelector('#more-fields').hidden"):
+            before = browser.run(count)
+            browser.run("document.querySelector('#more-fields').click()")
+            browser.wait(f"{count} > {before} || document.querySelector('#more-fields').hidden")
+        open_field(browser, "\\xff\\x00")
+        browser.wait("document.querySelector('#value-note').textContent.includes('hexadecimal')")
+        assert not can(browser, "save")
+
+
 # --- when things go wrong ---------------------------------------------------------------------------------------------
 
 

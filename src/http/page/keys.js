@@ -26,12 +26,13 @@ const PAGE_KEYS = 100;         /* that are shown more at a time */
 const SHOWN_BYTES = 64 * 1024; /* of a value; of a larger one that much is fetched */
 
 const found = { keys: new Map(), cursor: "0", prefix: "", run: 0 };
-/* What the editor holds: the key that it names, and its value as it was got, to be put back as it is when only its time
- * to live changes. run counts what was begun: an answer that is late
- * is passed over; edits what was typed. meant: what is done on a second press although a condition failed. */
-const open = { key: null, etag: null, bytes: null, expires: null, meant: "", hasTtl: false, run: 0, edits: 0 };
+/* What the editor holds: the key that it names, or the field of the hash at that key, and its value as it was got, to be
+ * put back as it is when only its time to live changes. hash: the fields that were listed of it, null for a key that is
+ * none. run counts what was begun: an answer that is late is passed over; edits what was typed. meant: what is done on a
+ * second press although a condition failed. */
+const open = { key: null, field: null, hash: null, etag: null, bytes: null, expires: null, meant: "", hasTtl: false, run: 0, edits: 0 };
 
-/* A key as /kv lists it: text, or {"base64": ...} for what is no text. */
+/* A key as /kv lists it, or a field as /hash does: text, or {"base64": ...} for what is no text. */
 function keyOf(listed) {
   if (typeof listed === "string") return { text: listed, path: encodeURIComponent(listed), isText: true };
   const bytes = Array.from(atob(listed.base64), (letter) => letter.charCodeAt(0));
@@ -51,8 +52,9 @@ function showKeys() {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.path : null;
   const items = [...found.keys.values()].sort((a, b) => (a.text < b.text ? -1 : 1)).map((key) => {
     const button = make("button", { type: "button", "data-path": key.path }, key.text === "" ? "(the empty key)" : key.text);
+    if (key.type && key.type !== "string") button.setAttribute("data-type", key.type);
     if (open.key && open.key.path === key.path) button.setAttribute("aria-current", "true");
-    button.addEventListener("click", () => getKey(key));
+    button.addEventListener("click", () => (key.type === "hash" ? getHash(key) : getValue(key, null)));
     return make("li", {}, button);
   });
   list.replaceChildren(...items);
@@ -71,7 +73,7 @@ async function findMore() {
   const wanted = found.keys.size + PAGE_KEYS;
   try {
     do {
-      const query = new URLSearchParams({ prefix: found.prefix, cursor: found.cursor, count: found.prefix ? "1000" : String(PAGE_KEYS) });
+      const query = new URLSearchParams({ prefix: found.prefix, cursor: found.cursor, count: found.prefix ? "1000" : String(PAGE_KEYS), types: "yes" });
       const response = await ask(`kv?${query}`);
       if (run !== found.run) return;
       if (!response.ok) {
@@ -80,10 +82,10 @@ async function findMore() {
       }
       const answer = await response.json();
       found.cursor = String(answer.cursor);
-      for (const listed of answer.keys) {
-        const key = keyOf(listed);
+      answer.keys.forEach((listed, i) => {
+        const key = Object.assign(keyOf(listed), { type: answer.types[i] });
         found.keys.set(key.path, key);
-      }
+      });
     } while (found.cursor !== "0" && found.keys.size < wanted);
     showKeys();
   } catch {
@@ -101,7 +103,18 @@ function find() {
 function resetSure() {
   const button = element("delete");
   button.classList.remove("sure");
-  setText(button, "Delete");
+  setText(button, open.field !== null ? "Delete field" : open.hash !== null ? "Delete hash" : "Delete");
+}
+
+/* Where the server has it, with what else is asked. */
+function pathOf(key, field, query = "") {
+  const path = field === null ? `kv/${key.path}` : `hash/${key.path}?field=${field.path}`;
+  return query === "" ? path : `${path}${path.includes("?") ? "&" : "?"}${query}`;
+}
+
+/* For people. */
+function nameOf(key, field) {
+  return field === null ? `“${key.text}”` : `“${field.text}” of “${key.text}”`;
 }
 
 /* Sets what can be done with what the editor holds: a key without its value can be asked for again, and nothing else. */
@@ -109,24 +122,30 @@ function showEditor() {
   const isOpen = open.key !== null;
   const isThere = isOpen && open.etag !== null;
   const isWhole = isThere && open.bytes !== null;
-  setText(element("editor-title"), isOpen ? "Key" : "New key");
+  const isHash = open.hash !== null;
+  setText(element("editor-title"), !isOpen ? "New key" : open.field !== null ? "Field" : isHash ? "Hash" : "Key");
   element("key").readOnly = isOpen;
+  element("field").readOnly = isOpen && (!isHash || open.field !== null);
   element("reload").disabled = !isOpen;
-  element("delete").disabled = !isThere;
+  element("delete").disabled = !isThere && !(isHash && open.field === null);
   element("set-ttl").disabled = !isWhole;
   resetSure();
+  showFields();
   showKeys();
 }
 
-/* The editor is about that key from now on, whose value is not there (yet); null: about a new one. */
-function turnTo(key) {
-  Object.assign(open, { key, etag: null, bytes: null, expires: null, meant: "", hasTtl: false, run: open.run + 1 });
+/* The editor is about that key, or field, from now on, whose value is not there (yet); key null: about a new one. hash:
+ * what was listed of its fields; field null with it: about a new field. */
+function turnTo(key, field = null, hash = null) {
+  const isNew = key === null || (hash !== null && field === null);
+  Object.assign(open, { key, field, hash, etag: null, bytes: null, expires: null, meant: "", hasTtl: false, run: open.run + 1 });
   element("key").value = key ? key.text : "";
+  element("field").value = field ? field.text : "";
   for (const id of ["value", "ttl"]) {
     element(id).value = "";
-    element(id).readOnly = key !== null;
+    element(id).readOnly = !isNew;
   }
-  element("save").disabled = key !== null;
+  element("save").disabled = !isNew;
   setText(element("value-note"), "");
   note("editor-note", "");
   showLeft();
@@ -181,7 +200,7 @@ function showTtl(response) {
 /* What is left, as it passes. */
 function showLeft() {
   let text = "empty: for ever";
-  if (open.key !== null && open.expires !== null) {
+  if ((open.field !== null || open.hash === null) && open.key !== null && open.expires !== null) {
     const left = Math.ceil((open.expires - Date.now()) / 1000);
     text = left > 0 ? `expires in ${asSpan(left)}, kept unless changed; empty: for ever` : "has passed";
   }
@@ -198,35 +217,147 @@ function outOfReach(key) {
   return `A browser cannot ask for a key named “${key.text}”: redis-cli can.`;
 }
 
-/* Opens a key, or asks for it again. */
-async function getKey(key) {
+/* --- hashes --------------------------------------------------------------------------------------------------- */
+
+const PAGE_FIELDS = 100;    /* that are asked for at a time */
+const PREVIEW_LETTERS = 80; /* of a field's value, in the list */
+
+function fieldOf(listed) {
+  const value = keyOf(listed.value).text;
+  const preview = value.length > PREVIEW_LETTERS ? `${value.slice(0, PREVIEW_LETTERS)}…` : value;
+  return Object.assign(keyOf(listed.name), { preview, ttl: listed.ttl });
+}
+
+function showFields() {
+  const { hash } = open;
+  element("fields").hidden = hash === null;
+  if (hash === null) return;
+  const list = element("field-list");
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.path : null;
+  const items = [...hash.fields.values()].sort((a, b) => (a.text < b.text ? -1 : 1)).map((field) => {
+    const about = field.ttl === undefined ? field.preview : `${field.preview} (expires in ${asSpan(field.ttl)})`;
+    const button = make("button", { type: "button", "data-path": field.path }, field.text === "" ? "(the empty name)" : field.text,
+      make("span", { class: "preview" }, ` ${about}`));
+    if (open.field && open.field.path === field.path) button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => getValue(open.key, field));
+    return make("li", {}, button);
+  });
+  list.replaceChildren(...items);
+  const again = items.find((item) => item.firstChild.dataset.path === focused);
+  if (again) again.firstChild.focus({ preventScroll: true });
+  element("more-fields").hidden = hash.cursor === "0";
+  const shown = hash.cursor === "0" ? "" : `, ${whole.format(hash.fields.size)} shown`;
+  const expires = hash.ttl === null ? "" : `; the key expires in ${asSpan(hash.ttl)}`;
+  setText(element("fields-note"), `${whole.format(hash.size)} ${hash.size === 1 ? "field" : "fields"}${shown}${expires}`);
+}
+
+/* The next page of a hash's fields, as an answer of the server's that is fine or not. Where values are too large to be
+ * told together, fewer at a time. */
+async function fieldsAsk(key, cursor) {
+  let count = PAGE_FIELDS;
+  let response;
+  do {
+    response = await ask(`hash/${key.path}?${new URLSearchParams({ cursor, count: String(count) })}`);
+    count = Math.floor(count / 10);
+  } while (response.status === 413 && count > 0);
+  return response;
+}
+
+/* Opens a hash, from its first fields on; or lists more of the one that is open. */
+async function getHash(key, more = false) {
   if (!isInReach(key)) {
     turnTo(key);
     note("editor-note", outOfReach(key), "error");
     return;
   }
-  const again = open.key !== null && open.key.path === key.path;
-  if (!again) {
+  if (!more && (open.key === null || open.key.path !== key.path)) turnTo(key);
+  if (!more) note("editor-note", "Loading…");
+  const run = ++open.run;
+  const old = more ? open.hash : null;
+  try {
+    const response = await fieldsAsk(key, old ? old.cursor : "0");
+    const answer = response.ok ? await response.json() : null;
+    const why = response.ok ? "" : response.status === 404 ? `“${key.text}” is not there any more.` : await wordsOf(response);
+    if (run !== open.run) return;
+    if (response.status === 409) {
+      key.type = "string";
+      getValue(key, null);
+      return;
+    }
+    if (!response.ok) {
+      turnTo(key);
+      note("editor-note", why, "error");
+      return;
+    }
+    const ttl = response.headers.get("X-TTL");
+    const hash = { size: answer.size, cursor: answer.cursor, ttl: ttl === null ? null : Number(ttl), fields: old ? old.fields : new Map() };
+    for (const listed of answer.fields) {
+      const field = fieldOf(listed);
+      hash.fields.set(field.path, field);
+    }
+    if (more) {
+      open.hash = hash;
+      showFields();
+    } else {
+      turnTo(Object.assign(key, { type: "hash" }), null, hash);
+    }
+  } catch {
+    if (run === open.run) note("editor-note", "The server does not answer.", "error");
+  }
+}
+
+/* What a put or a delete did to the list. bytes null: the field is gone. */
+function fieldChanged(field, bytes, ttl) {
+  if (open.hash === null) open.hash = { size: 0, cursor: "0", ttl: null, fields: new Map() };
+  const { hash } = open;
+  const wasThere = hash.fields.has(field.path);
+  if (bytes === null) {
+    hash.fields.delete(field.path);
+    hash.size -= wasThere ? 1 : 0;
+    return;
+  }
+  const value = new TextDecoder().decode(bytes.subarray(0, 4 * PREVIEW_LETTERS));
+  const preview = value.length > PREVIEW_LETTERS ? `${value.slice(0, PREVIEW_LETTERS)}…` : value;
+  hash.fields.set(field.path, Object.assign({}, field, { preview, ttl }));
+  hash.size += wasThere ? 0 : 1;
+}
+
+/* Opens a key, or a field of the hash that is open, or asks for it again. */
+async function getValue(key, field) {
+  if (!isInReach(key)) {
     turnTo(key);
+    note("editor-note", outOfReach(key), "error");
+    return;
+  }
+  const pathNow = (one) => (one === null ? null : one.path);
+  const again = open.key !== null && open.key.path === key.path && pathNow(open.field) === pathNow(field);
+  const hash = field === null ? null : open.hash;
+  if (!again) {
+    turnTo(key, field, hash);
     note("editor-note", "Loading…");
   }
   const run = ++open.run;
   const failed = (why) => {
-    turnTo(key);
+    turnTo(key, field, hash);
     note("editor-note", why, "error");
   };
   try {
-    const response = await ask(`kv/${key.path}`, { headers: { Range: `bytes=0-${SHOWN_BYTES - 1}` } });
+    const response = await ask(pathOf(key, field), { headers: { Range: `bytes=0-${SHOWN_BYTES - 1}` } });
     const bytes = response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
-    const why = response.ok ? "" : response.status === 404 ? `“${key.text}” is not there any more.` : await wordsOf(response);
+    const why = response.ok ? "" : response.status === 404 ? `${nameOf(key, field)} is not there any more.` : await wordsOf(response);
     if (run !== open.run) return;
+    if (response.status === 409 && field === null) {
+      getHash(key);
+      return;
+    }
     if (!response.ok) {
       failed(why.includes("invalid characters") ? `“${key.text}” cannot be asked for over HTTP (http-any-key no).` : why);
       return;
     }
     const range = response.headers.get("Content-Range");
     const size = range ? Number(range.split("/")[1]) : bytes.length;
-    Object.assign(open, { key, etag: response.headers.get("ETag"), bytes: bytes.length < size ? null : bytes, meant: "" });
+    Object.assign(open, { key, field, etag: response.headers.get("ETag"), bytes: bytes.length < size ? null : bytes, meant: "" });
+    if (field === null) open.hash = null;
     element("key").value = key.text;
     showValue(bytes, size);
     note("editor-note", "");
@@ -244,9 +375,9 @@ function promised(words) {
 }
 
 /* Why a condition did not hold. */
-async function whyNot(key, wasOpen) {
-  if (!wasOpen) return "There is such a key already. Pressed again, Put overwrites it.";
-  const now = await ask(`kv/${key.path}`, { method: "HEAD" });
+async function whyNot(key, field, wasOpen) {
+  if (!wasOpen) return `There is such a ${field === null ? "key" : "field"} already. Pressed again, Put overwrites it.`;
+  const now = await ask(pathOf(key, field), { method: "HEAD" });
   if (now.status === 404) return "It is not there any more: deleted, or its time has passed. Pressed again, this makes it anew.";
   return "Somebody changed it meanwhile. Get shows how it is now; pressed again, this overwrites it.";
 }
@@ -254,28 +385,28 @@ async function whyNot(key, wasOpen) {
 /* Of a key that is open, the time to live stays what it is at the server unless it was changed here. */
 function ttlAsked() {
   const ttl = element("ttl").value.trim();
-  if (open.key !== null && !open.hasTtl) return "&ttl=keep";
+  if (open.etag !== null && !open.hasTtl) return "&ttl=keep";
   return ttl ? `&ttl=${encodeURIComponent(ttl)}` : "";
 }
 
 /* A put that does not silently undo what somebody else did meanwhile; the second press says that it is meant. */
-async function put(key, body, words) {
+async function put(key, field, body, words) {
   if (!isInReach(key)) {
     note("editor-note", outOfReach(key), "error");
     return;
   }
-  const wasOpen = open.key !== null;
+  const wasOpen = open.etag !== null;
   const run = ++open.run;
   const edits = open.edits;
   const ttl = ttlAsked();
   note("editor-note", "Putting…");
   const condition = open.meant === "put" ? {} : open.etag ? { "If-Match": open.etag } : { "If-None-Match": "*" };
   try {
-    const response = await ask(`kv/${key.path}?empty=yes${ttl}`, { method: "PUT", body, headers: condition });
+    const response = await ask(pathOf(key, field, `empty=yes${ttl}`), { method: "PUT", body, headers: condition });
     const isRefused = response.status === 412;
-    const why = response.ok ? "" : isRefused ? await whyNot(key, wasOpen) : await wordsOf(response);
+    const why = response.ok ? "" : isRefused ? await whyNot(key, field, wasOpen) : await wordsOf(response);
     if (response.ok && key.text.startsWith(found.prefix)) {
-      found.keys.set(key.path, key);
+      found.keys.set(key.path, Object.assign(key, { type: field === null ? "string" : "hash" }));
       showKeys();
     }
     if (run !== open.run) return;
@@ -285,7 +416,15 @@ async function put(key, body, words) {
       note("editor-note", why + more, "error");
       return;
     }
-    Object.assign(open, { key, etag: response.headers.get("ETag"), bytes: body, meant: "" });
+    /* A new field of a key that was not opened: there may be others. */
+    if (field !== null && open.hash === null) {
+      await getHash(key);
+      note("editor-note", words, "done");
+      return;
+    }
+    const left = response.headers.get("X-TTL");
+    Object.assign(open, { key, field, etag: response.headers.get("ETag"), bytes: body, meant: "" });
+    if (field !== null) fieldChanged(field, body, left === null ? undefined : Number(left));
     element("key").value = key.text;
     /* Who types on goes on. */
     if (edits === open.edits) {
@@ -308,22 +447,26 @@ async function deleteKey() {
     setTimeout(resetSure, 4000);
     return;
   }
-  const key = open.key;
+  const { key, field } = open;
   const run = ++open.run;
   note("editor-note", "Deleting…");
-  const condition = open.meant === "delete" ? {} : { "If-Match": open.etag };
+  const condition = open.meant === "delete" || open.etag === null ? {} : { "If-Match": open.etag };
   try {
-    const response = await ask(`kv/${key.path}`, { method: "DELETE", headers: condition });
-    const why = response.ok ? "" : response.status === 412 ? await whyNot(key, true) : await wordsOf(response);
+    const response = await ask(pathOf(key, field), { method: "DELETE", headers: condition });
+    const why = response.ok ? "" : response.status === 412 ? await whyNot(key, field, true) : await wordsOf(response);
     const isGone = response.ok || (response.status === 412 && why.startsWith("It is not there"));
-    if (isGone) {
+    const words = response.ok ? promised(`${nameOf(key, field)} is deleted`) : `${nameOf(key, field)} was not there any more.`;
+    const isLast = field !== null && run === open.run && open.hash.cursor === "0" && open.hash.fields.size <= 1;
+    if (isGone && (field === null || isLast)) {
       found.keys.delete(key.path);
       showKeys();
     }
     if (run !== open.run) return;
     if (isGone) {
-      newKey();
-      note("editor-note", response.ok ? promised(`“${key.text}” is deleted`) : `“${key.text}” was not there any more.`, "done");
+      if (field !== null) fieldChanged(field, null);
+      if (field === null || isLast) newKey();
+      else turnTo(key, null, open.hash);
+      note("editor-note", words, "done");
       return;
     }
     open.meant = response.status === 412 ? "delete" : "";
@@ -353,7 +496,11 @@ function keysBegin() {
     event.preventDefault();
     const text = element("key").value;
     const key = open.key || { text, path: encodeURIComponent(text), isText: true };
-    put(key, new TextEncoder().encode(element("value").value), promised("Put"));
+    const name = element("field").value;
+    const isOfHash = open.key === null || open.hash !== null;
+    const field = open.field || (isOfHash && name !== "" ? { text: name, path: encodeURIComponent(name), isText: true } : null);
+    if (open.hash !== null && field === null) note("editor-note", "A field of a hash needs a name.", "error");
+    else put(key, field, new TextEncoder().encode(element("value").value), promised("Put"));
   });
   element("ttl").addEventListener("input", () => {
     open.hasTtl = true;
@@ -364,12 +511,22 @@ function keysBegin() {
   });
   element("set-ttl").addEventListener("click", () => {
     open.hasTtl = true;
-    put(open.key, open.bytes, element("ttl").value.trim() ? "It has that time to live now." : "It stays for ever now.");
+    put(open.key, open.field, open.bytes, element("ttl").value.trim() ? "It has that time to live now." : "It stays for ever now.");
   });
-  element("reload").addEventListener("click", () => getKey(open.key));
+  element("reload").addEventListener("click", () => {
+    if (open.hash !== null && open.field === null) getHash(open.key);
+    else getValue(open.key, open.field);
+  });
+  element("more-fields").addEventListener("click", () => getHash(open.key, true));
+  element("new-field").addEventListener("click", () => {
+    turnTo(open.key, null, open.hash);
+    element("field").focus();
+  });
   element("delete").addEventListener("click", deleteKey);
-  element("key").addEventListener("input", () => {
-    open.meant = "";
-  });
+  for (const id of ["key", "field"]) {
+    element(id).addEventListener("input", () => {
+      open.meant = "";
+    });
+  }
   setInterval(showLeft, 1000);
 }

@@ -20,7 +20,7 @@ const TILES = [
     more: (s) => (s.syncs > 0 ? `p50 ${asMicroseconds(s.syncP50)}, ${asCount(s.syncs)}/s` : stats.log ? "none just now" : "memory only") },
   { label: "Memory", parts: bytesParts, value: (s) => s.memory,
     more: (s) => (s.limit ? `of ${asBytes(s.limit)} allowed` : `${asBytes(s.resident)} resident`) },
-  { label: "Keys", parts: countParts, value: (s) => s.keys, more: (s) => `${asCount(s.volatileKeys)} will expire` },
+  { label: "Keys", parts: countParts, value: (s) => s.keys, more: (s) => `${asCount(s.hashes)} hashes, ${asCount(s.volatileKeys)} will expire` },
   { label: "Clients", parts: countParts, value: (s) => s.clients, more: (s) => `and ${asCount(s.http)} over HTTP` },
 ];
 

@@ -82,6 +82,7 @@ function sampleOf(stats, before, number) {
     limit: stats.memory.max || null,
     keys: stats.keyspace.keys,
     volatileKeys: stats.keyspace.volatile_keys,
+    hashes: stats.keyspace.types.hash,
     clients: stats.connections.current,
     http: stats.connections.http,
     blocked: stats.connections.blocked,
