@@ -306,6 +306,15 @@ def test_what_is_gone_at_once_makes_no_table(field_times, connection):
     assert connection.call("OBJECT", "ENCODING", "h").startswith(b"listpack")
 
 
+@pytest.mark.parametrize("pairs", [[("x" * 65, "1")], [("a", "x" * 65)], [(f"f{i}", "x") for i in range(513)]])
+def test_what_is_gone_at_once_makes_a_table(field_times, connection, pairs):
+    """The same where these alone are too long or too many for a listpack."""
+    connection.call("HSET", "h", "f", "1")
+    words = [word for pair in pairs for word in pair]
+    assert connection.call("HSETEX", "h", "EXAT", 1, "FIELDS", len(pairs), *words) == 1
+    assert connection.call("OBJECT", "ENCODING", "h") == b"hashtable"
+
+
 def test_times_are_counted(field_times, connection, flavor):
     """INFO: hashes of which a field has a time, and fields that have expired."""
 

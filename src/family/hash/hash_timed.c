@@ -209,6 +209,18 @@ static bool hsetex_condition_holds(const struct hash_change *change, const struc
     return true;
 }
 
+/* Whether the pairs alone would leave a hash small, as Redis asks before it sets any. */
+static bool pairs_are_small(const struct call *call, int first)
+{
+    const struct hash_settings *settings = database_hash_settings(call->db);
+    if ((size_t)(call->argc - first) / 2 > settings->entries_max)
+        return false;
+    for (int i = first; i < call->argc; i++)
+        if (call->argv[i].size > settings->value_max)
+            return false;
+    return true;
+}
+
 /* Fields whose time has passed already were set, and are gone again. */
 static void delete_again(struct hash_change *change, int first)
 {
@@ -253,7 +265,7 @@ void hsetex_command(struct call *call)
         return;
     bool is_past = options.at_ms >= 0 && field_time_is_past(call, options.at_ms);
     /* A hash that is there does not grow for what is to be gone at once. */
-    if (!is_past || !change.entry)
+    if (!is_past || !change.entry || !pairs_are_small(call, options.first))
         hash_change_set_pairs(&change, options.first, call->argc, is_past ? FIELD_NEVER : options.at_ms);
     if (is_past)
         delete_again(&change, options.first);
