@@ -165,6 +165,8 @@ def web_clients():
         (1, b"\x07\x20\x03", put + request("GET", "/kv/a", Range="bytes=1-2") + request("GET", "/kv/a", If_None_Match="*")),
         (1, b"\x90", request("PUT", "/kv/a", b"x", If_None_Match="*") + request("PUT", "/kv/a", b"x", If_Match='"x"')),
         (1, b"", request("POST", "/mset", b'{"a":"1","b":{"base64":"AAAA"}}') + request("POST", "/mget", b'["a","b","c"]')),
+        (1, b"", request("PUT", "/hash/h?field=f&ttl=5", b"v") + request("GET", "/hash/h?field=f") + request("GET", "/hash/h?count=5")),
+        (1, b"", request("PUT", "/hash/h?field=%ff", b"v") + request("POST", "/hash/h?field=%ff&ttl=none") + request("DELETE", "/hash/h?field=%ff")),
         (1, b"", request("POST", "/mset?ttl=5", b'{"a":"1"}') + request("GET", "/kv?prefix=a&count=5") + request("DELETE", "/clear")),
         (1, b"\x50\x10\x01", chunked + b"Expect: 100-continue\r\n\r\n5\r\nabcde\r\n0\r\n\r\n" + get),
         (1, b"", b"".join(request("GET", path) for path in ("/metrics", "/stats", "/", "/readyz", "/healthz"))),
@@ -219,7 +221,31 @@ def listpacks():
             yield bytes([how]) + listpack
 
 
-MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames, "acl": users, "listpack": listpacks}
+def values():
+    """For fuzz_rdb: a byte of settings, then values as DUMP gives them without its footer, and one behind another."""
+    rng = random.Random(6)
+    made = []
+    for binary in filter(None, (SERVER, find_binary("redis-server"))):
+        server = Server(binary, hash_max_listpack_entries=8)
+        server.start()
+        with server.connect() as connection:
+            connection.pipeline([("SET", "s", "text"), ("SET", "n", -12345), ("SET", "long", "ab" * 300), ("SET", "empty", "")])
+            for name, count, size in (("small", 3, 5), ("listpack", 8, 60), ("longer", 2, 200), ("table", 12, 10)):
+                connection.call("HSET", name, *[word for i in range(count) for word in (f"f{i}", i if i % 2 else rng.randbytes(size))])
+                connection.call("COPY", name, f"timed {name}")
+                # The reference does not know it.
+                connection.call("HPEXPIREAT", f"timed {name}", 4 * 10**12 + count, "FIELDS", 2, "f0", "f1")
+            made += [connection.call("DUMP", key)[:-10] for key in sorted(connection.call("KEYS", "*"))]
+        server.stop()
+        server.remove()
+    for value in made:
+        yield bytes([rng.randrange(4)]) + value
+    pieces = [value for value in made if value[0] in (4, 24)]
+    for value in (made[0], *pieces):
+        yield b"\x04" + value + rng.choice(pieces)
+
+
+MAKERS = {"http": web_clients, "resp": clients, "config": configurations, "log": folders, "manifest": manifests, "frame": frames, "acl": users, "listpack": listpacks, "rdb": values}
 
 
 def merge(name, fuzzer, found):
