@@ -101,6 +101,9 @@ class Bench:
                 filled = False
                 for case in group:
                     self.progress.case(case.name)
+                    if not subjects or subjects[0].name != self.names[0]:
+                        yield report.failed(case, f"{self.names[0]} does not know {' and '.join(stage.needs)}")
+                        continue
                     if not filled:
                         self._fill(subjects, stage)
                         filled = True
