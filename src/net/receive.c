@@ -53,8 +53,7 @@ static void parser_give_back(struct connection *connection)
     if (connection->parser == NULL)
         return;
     if (net->parser_count < PARSERS_KEPT) {
-        parser_rewind(connection->parser);
-        parser_trim(connection->parser);
+        parser_reuse(connection->parser);
         net->parsers[net->parser_count++] = connection->parser;
     } else {
         parser_free(connection->parser);

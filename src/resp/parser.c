@@ -6,10 +6,14 @@
 #include "base/memory.h"
 #include "base/number.h"
 
-/* Arguments and requests a parser keeps room for between batches: enough for an ordinary pipeline. */
-#define ARGS_KEEP      ((size_t)256)
-#define ARGS_FIRST     ((size_t)16)
-#define REQUESTS_FIRST 4
+/* Arguments that a parser keeps room for from batch to batch: enough for a pipeline of commands with many, as
+ * those that set all fields of small hashes are. Going back and forth between little room and this costs more
+ * than the copying: what is freed each time is cut up by what the commands allocate, and the next room is
+ * fresh pages. And arguments that it keeps room for while a connection rests with a part of a command. */
+#define ARGS_KEEP_BATCH ((size_t)2048)
+#define ARGS_KEEP       ((size_t)256)
+#define ARGS_FIRST      ((size_t)16)
+#define REQUESTS_FIRST  4
 
 #define UNAUTHENTICATED_ARGS_MAX 10
 #define UNAUTHENTICATED_BULK_MAX 16384
@@ -220,7 +224,8 @@ static void request_add(struct parser *parser, struct slice raw, size_t begin, s
     }
 }
 
-void parser_trim(struct parser *parser)
+/* Forgets the framed requests; keeps room for so many arguments. */
+static void requests_drop(struct parser *parser, size_t args_keep)
 {
     inline_texts_free(parser);
     if (parser->blobs_framed)
@@ -231,10 +236,21 @@ void parser_trim(struct parser *parser)
         memmove(parser->args, parser->args + parser->args_begin, partial * sizeof(struct slice));
     parser->args_begin = 0;
     parser->args_count = partial;
-    if (parser->args_capacity > ARGS_KEEP && partial <= ARGS_KEEP) {
-        parser->args_capacity = ARGS_KEEP;
-        parser->args = mem_realloc(parser->args, ARGS_KEEP * sizeof(struct slice));
+    if (parser->args_capacity > args_keep && partial <= args_keep) {
+        parser->args_capacity = args_keep;
+        parser->args = mem_realloc(parser->args, args_keep * sizeof(struct slice));
     }
+}
+
+void parser_trim(struct parser *parser)
+{
+    requests_drop(parser, ARGS_KEEP);
+}
+
+void parser_reuse(struct parser *parser)
+{
+    parser_rewind(parser);
+    requests_drop(parser, ARGS_KEEP_BATCH);
 }
 
 /* A line may end a command that is as large as it may be before. */
@@ -491,7 +507,7 @@ enum parse_end parser_run(struct parser *parser, struct slice input, const struc
     int batch_max = limits->unauthenticated ? 1 : REQUEST_BATCH_MAX;
     size_t begin = 0;
     enum step step = STEP_DONE;
-    parser_trim(parser);
+    requests_drop(parser, ARGS_KEEP_BATCH);
     parser->wants = 0;
     parser->saw_http = parser->saw_too_large = false;
     parser->unauthenticated = limits->unauthenticated;

@@ -83,8 +83,10 @@ bool parser_saw_too_large(const struct parser *parser);
 /* Forgets a partly seen command: the next input begins at a command's first byte. */
 void parser_rewind(struct parser *parser);
 /* Gives back what the framed requests took beyond a little; they are no longer valid. For when they have been
- * executed and the connection may rest. parser_run begins with it. */
+ * executed and the connection may rest. */
 void parser_trim(struct parser *parser);
+/* Forgets all, for another connection. Keeps the room that a batch of ordinary commands takes. */
+void parser_reuse(struct parser *parser);
 /* The blob of an argument in some request, NULL when the argument has none. */
 struct blob *request_blob_find(const struct request_blob *blobs, int count, int index);
 
