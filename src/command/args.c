@@ -72,11 +72,16 @@ bool call_database_index(struct call *call, int index, int *database, const char
     return true;
 }
 
+static __attribute__((noinline)) void call_type_error(struct call *call)
+{
+    reply_error(call->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
 bool call_check_type(struct call *call, const struct entry *entry, enum value_type type)
 {
     if (!entry || entry_type(entry) == type)
         return true;
-    reply_error(call->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
+    call_type_error(call);
     return false;
 }
 

@@ -101,15 +101,13 @@ static void prepare_blob(struct look *look, struct blob *blob)
     buffer_append(&world->looked_at, &looked_at, sizeof(looked_at));
 }
 
-const char *large_prepare(struct call *call)
+/* Out of line, as is what large_finish does: hardly any command comes here, and all of them would save
+ * registers for it. */
+static __attribute__((noinline)) const char *look_at_values(struct call *call)
 {
     struct world *world = call->world;
     const struct command *command = call->command->row;
-    bool may_write = command->flags & (CMD_WRITE | CMD_MAY_REPLICATE);
-    buffer_clear(&world->looked_at);
-    if (!world->value_journal ||
-        !(may_write ? journal_has_values(world->value_journal) : world->has_unloaded) ||
-        !command_looks(command, call->argc, call->argv))
+    if (!command_looks(command, call->argc, call->argv))
         return NULL;
     struct look look = {.world = world,
                         .db = call->db,
@@ -119,6 +117,17 @@ const char *large_prepare(struct call *call)
                         .visit = prepare_blob};
     command_each_key(command, call->argc, call->argv, look_visit, &look);
     return look.wrong;
+}
+
+const char *large_prepare(struct call *call)
+{
+    struct world *world = call->world;
+    bool may_write = call->command->row->flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    buffer_clear(&world->looked_at);
+    if (!world->value_journal ||
+        !(may_write ? journal_has_values(world->value_journal) : world->has_unloaded))
+        return NULL;
+    return look_at_values(call);
 }
 
 static struct looked_at looked_at_next(const struct world *world, size_t at)
@@ -138,7 +147,7 @@ void large_note_effect(struct world *world, const struct command *command, int a
 
 /* A command may take a value apart from its file without changing a byte of it, and say nothing; the log
  * still sets the key from that file. Where it said something that replaces the value, that does no harm. */
-void large_finish(struct call *call)
+static __attribute__((noinline)) void finish_values(struct call *call)
 {
     struct world *world = call->world;
     for (size_t at = 0; at < world->looked_at.size; at += sizeof(struct looked_at)) {
@@ -153,6 +162,12 @@ void large_finish(struct call *call)
         large_changed(world, entry);
     }
     buffer_clear(&world->looked_at);
+}
+
+void large_finish(struct call *call)
+{
+    if (call->world->looked_at.size > 0)
+        finish_values(call);
 }
 
 /* --- waiting -------------------------------------------------------------------------------------------- */
