@@ -176,6 +176,9 @@ struct command {
     /* What a call with these arguments does to a key whose flags vary (KEY_VARIABLE_FLAGS), of the most that
      * it may do. NULL: always that. */
     unsigned (*vary_key_flags)(int argc, const struct slice *argv, unsigned key_flags);
+    /* The argument that names the first part of the key's value (a field) that is looked at; 0: none. For
+     * looking ahead in pipelines only. */
+    unsigned char part;
     command_function *function; /* NULL for a container that needs a subcommand */
     unsigned effect_extra;      /* bytes, at most, that its effects have beyond those of its arguments */
     /* Adds what they may have beyond these by what the command would find now (effect.h); NULL: nothing. */

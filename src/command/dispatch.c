@@ -42,6 +42,7 @@ static struct command_entry *find(const struct world *world, const struct sessio
 struct looked_up {
     struct slice name;
     struct command_entry *entry;
+    bool any_parts; /* some command names a part of a value */
 };
 
 /* Most commands of a pipeline have the name of the one before: not looking that up again saves a fifteenth of
@@ -49,8 +50,11 @@ struct looked_up {
 static struct command_entry *look_up(const struct world *world, const struct session *session,
                                      struct slice name, struct looked_up *last)
 {
-    if (!last->entry || !slice_equal(name, last->name))
-        *last = (struct looked_up){name, find(world, session, name)};
+    if (!last->entry || !slice_equal(name, last->name)) {
+        last->name = name;
+        last->entry = find(world, session, name);
+        last->any_parts |= last->entry && last->entry->row->part > 0;
+    }
     return last->entry;
 }
 
@@ -87,11 +91,31 @@ static void prepare(struct world *world, const struct session *session, const st
         first_key_hash(world, prepared->entry, request->argc, request->argv, &prepared->key_hash);
 }
 
+/* The parts of values that the commands name first, such as fields of hashes. */
+static void prepare_parts(const struct request *requests[], const struct prepared prepared[],
+                          const struct entry *const entries[], int count)
+{
+    struct packed_ahead ahead[REQUEST_BATCH_MAX];
+    int begun = 0;
+    for (int i = 0; i < count; i++) {
+        int part = prepared[i].has_key ? prepared[i].entry->row->part : 0;
+        if (part > 0 && part < requests[i]->argc && entries[i] &&
+            entry_hash_ahead(entries[i], requests[i]->argv[part], &ahead[begun]))
+            begun++;
+    }
+    for (int i = 0; i < begun; i++)
+        packed_ahead_block(&ahead[i]);
+    for (int i = 0; i < begun; i++)
+        packed_ahead_record(&ahead[i]);
+}
+
 void dispatch_prepare(struct world *world, const struct session *session, const struct request *requests[],
                       struct prepared prepared[], int count)
 {
     const struct database *db = store_database(world->store, session->database);
+    const struct entry *entries[REQUEST_BATCH_MAX];
     struct looked_up last = {0};
+    ASSERT(count <= REQUEST_BATCH_MAX);
     for (int i = 0; i < count; i++) {
         prepare(world, session, requests[i], &last, &prepared[i]);
         if (prepared[i].has_key && count > 1)
@@ -99,7 +123,9 @@ void dispatch_prepare(struct world *world, const struct session *session, const 
     }
     for (int i = 0; i < count && count > 1; i++)
         if (prepared[i].has_key)
-            database_prefetch_entry(db, prepared[i].key_hash);
+            entries[i] = database_prefetch_entry(db, prepared[i].key_hash);
+    if (last.any_parts && count > 1)
+        prepare_parts(requests, prepared, entries, count);
 }
 
 /* --- refusing ------------------------------------------------------------------------------------------ */
@@ -479,7 +505,7 @@ static enum dispatch_result execute(struct world *world, struct session *session
     }
     if (__builtin_expect(world->pause != PAUSE_NONE, 0) && is_paused(world, session, entry->row))
         return DISPATCH_WAIT;
-    bool queue = session->in_multi && !(entry->row->traits & TRAIT_INSIDE_MULTI);
+    bool queue = __builtin_expect(session->in_multi, 0) && !(entry->row->traits & TRAIT_INSIDE_MULTI);
     enum admit_result admitted = admit(world, session, entry->row, request);
     if (admitted == ADMIT_WAIT && !queue)
         return DISPATCH_WAIT;

@@ -163,9 +163,9 @@ void database_prefetch_bucket(const struct database *db, uint64_t hash)
     table_prefetch_bucket(&db->contents.table, hash);
 }
 
-void database_prefetch_entry(const struct database *db, uint64_t hash)
+const struct entry *database_prefetch_entry(const struct database *db, uint64_t hash)
 {
-    table_prefetch_entry(&db->contents.table, hash);
+    return table_prefetch_entry(&db->contents.table, hash);
 }
 
 struct entry *database_find(struct database *db, struct slice key, uint64_t hash)

@@ -86,9 +86,11 @@ size_t database_expiry_memory(const struct database *db);
 size_t database_volatile_size(const struct database *db);
 int64_t database_mean_ttl_ms(const struct database *db, int64_t now_ms);
 
-/* Two steps that hide memory latency: first the bucket, later (when that has arrived) the entry in it. */
+/* Two steps that hide memory latency: first the bucket, later (when that has arrived) the entry in it. The
+ * second returns an entry of this hash's eight highest bits, most likely the one, NULL if there is none: for
+ * looking ahead further (value_hash.h), not for more. */
 void database_prefetch_bucket(const struct database *db, uint64_t hash);
-void database_prefetch_entry(const struct database *db, uint64_t hash);
+const struct entry *database_prefetch_entry(const struct database *db, uint64_t hash);
 
 /* The entry, whether or not its time has passed; NULL when there is none. */
 struct entry *database_find(struct database *db, struct slice key, uint64_t hash);

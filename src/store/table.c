@@ -424,20 +424,22 @@ void table_prefetch_bucket(const struct table *table, uint64_t hash)
         __builtin_prefetch(bucket_at(table, address(table, hash)));
 }
 
-void table_prefetch_entry(const struct table *table, uint64_t hash)
+const struct entry *table_prefetch_entry(const struct table *table, uint64_t hash)
 {
     if (table->count == 0)
-        return;
+        return NULL;
+    const char *entry = NULL;
     const uint8_t *bucket = bucket_at(table, address(table, hash));
     unsigned matches = bucket_match(bucket, hash_tag(hash));
     if (matches == 0 && bucket_is_chained(bucket))
         __builtin_prefetch(bucket_child(bucket));
     /* Two lines hold all of most small entries; where the value is read, too, the second saves 10 ns. */
     for (; matches != 0; matches &= matches - 1) {
-        const char *entry = (const char *)slot_entry(bucket, (unsigned)__builtin_ctz(matches));
+        entry = (const char *)slot_entry(bucket, (unsigned)__builtin_ctz(matches));
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + BUCKET_SIZE);
     }
+    return (const struct entry *)(const void *)entry;
 }
 
 struct entry *table_find(const struct table *table, struct slice key, uint64_t hash)

@@ -34,7 +34,8 @@ void table_free(struct table *table);
 bool table_free_step(struct table *table, size_t *steps);
 
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
-void table_prefetch_entry(const struct table *table, uint64_t hash);
+/* Returns the entry that may be the one; NULL: there is none, or it is not told. */
+const struct entry *table_prefetch_entry(const struct table *table, uint64_t hash);
 
 /* A table of entries that another one owns: made, and freed without them. */
 struct table *table_new(uint64_t seed, bool frozen);

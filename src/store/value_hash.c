@@ -38,6 +38,24 @@ bool entry_hash_find(const struct entry *entry, struct slice name, struct hash_f
     return hash == NULL ? packed_hash_find(hash_packed(entry), name, found) : hash_find(hash, name, found);
 }
 
+#define CACHE_LINE 64
+/* Lines of a packed hash that are asked for, behind the two that the entry's own prefetching asks for: all of
+ * some ten fields of the usual sizes, of which those in front are looked at on the way to any. */
+#define AHEAD_LINES_MAX 5
+
+bool entry_hash_ahead(const struct entry *entry, struct slice name, struct packed_ahead *ahead)
+{
+    if (entry->type != VALUE_HASH)
+        return false;
+    const struct hash *hash = hash_object(entry);
+    if (hash != NULL)
+        return hash_ahead(hash, name, ahead);
+    size_t lines = entry_size(entry) / CACHE_LINE + 1;
+    for (size_t line = 2; line < lines && line < AHEAD_LINES_MAX; line++)
+        __builtin_prefetch((const char *)entry + line * CACHE_LINE);
+    return false;
+}
+
 struct entry_hash_iterator entry_hash_begin(const struct entry *entry)
 {
     const struct hash *hash = hash_object(entry);

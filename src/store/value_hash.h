@@ -42,6 +42,9 @@ static inline size_t entry_hash_live_size(const struct entry *entry, int64_t now
 int64_t entry_hash_earliest_ms(const struct entry *entry);
 /* Whether there is a field of this name, and which; it may have expired. */
 bool entry_hash_find(const struct entry *entry, struct slice name, struct hash_field *found);
+/* Looks a field of an entry of any type up ahead of time, where that is worth it. true: packed_ahead_block
+ * and packed_ahead_record go on with it; nothing may be changed in between. */
+bool entry_hash_ahead(const struct entry *entry, struct slice name, struct packed_ahead *ahead);
 static inline bool hash_field_has_expired(const struct hash_field *field, int64_t now_ms)
 {
     return field->expire_ms != FIELD_NEVER && field->expire_ms <= now_ms;

@@ -248,6 +248,14 @@ bool hash_find(const struct hash *hash, struct slice name, struct hash_field *fo
     return position != 0;
 }
 
+bool hash_ahead(const struct hash *hash, struct slice name, struct packed_ahead *ahead)
+{
+    if (hash->encoding != HASH_TABLE)
+        return false;
+    packed_table_ahead(hash->table, name, ahead);
+    return true;
+}
+
 /* --- Changing a listpack --- */
 
 /* Room for a listpack of so many bytes. false: there is not enough memory, and nothing has changed. */

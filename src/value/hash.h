@@ -140,6 +140,9 @@ struct slice hash_listpack(const struct hash *hash);
 void *hash_owner_room(const struct hash *hash);
 
 bool hash_find(const struct hash *hash, struct slice name, struct hash_field *found);
+/* Begins to look a field up ahead of time: packed_ahead_block and packed_ahead_record go on with it. false:
+ * nothing is to be looked up ahead in a listpack. */
+bool hash_ahead(const struct hash *hash, struct slice name, struct packed_ahead *ahead);
 
 enum hash_status {
     HASH_ADDED,    /* it was not there */

@@ -17,7 +17,8 @@
 #define TIME_SIZE            6U
 #define RECORD_MAX           (1 + TIME_SIZE + 2 * PACKED_INLINE_MAX)
 /* The tags are read in groups of so many, past their end. */
-#define TAG_GROUP 16U
+#define TAG_GROUP  16U
+#define CACHE_LINE 64
 /* With one slot and the least of records, this holds a group of tags; larger blocks hold theirs anyway. */
 #define BLOCK_MIN 32U
 
@@ -238,6 +239,16 @@ static int block_find(const struct packed_block *block, struct slice member, uin
         }
     }
     return -1;
+}
+
+void packed_block_prefetch_record(const struct packed_block *block, uint8_t tag)
+{
+    unsigned matches = tags_match(block_tags(block), tag);
+    unsigned slot = matches == 0 ? block->count : (unsigned)__builtin_ctz(matches);
+    const char *record =
+        block_records(block) + (slot < block->count ? record_begin(block, slot) : block->end);
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + CACHE_LINE);
 }
 
 /* --- Allocations --- */

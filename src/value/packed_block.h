@@ -103,6 +103,8 @@ static inline size_t packed_chain_count(const struct packed_block *chain)
 
 bool packed_chain_find(struct packed_block **chain, struct slice member, uint8_t tag,
                        struct packed_place *place);
+/* Asks for the record that packed_chain_find will look at, or where one would be added. Reads the block. */
+void packed_block_prefetch_record(const struct packed_block *block, uint8_t tag);
 /* Adds a record. */
 void packed_chain_add(struct packed_account *account, struct packed_block **chain, uint8_t tag,
                       const struct packed_record *record);

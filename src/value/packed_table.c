@@ -327,6 +327,25 @@ bool packed_table_find(const struct packed_table *table, struct slice member, st
     return true;
 }
 
+void packed_table_ahead(const struct packed_table *table, struct slice member, struct packed_ahead *ahead)
+{
+    uint64_t hash = hash_of(table, member);
+    ahead->bucket = packed_bucket_at(table, packed_address(table, hash));
+    ahead->tag = hash_tag(hash);
+    __builtin_prefetch(ahead->bucket);
+}
+
+void packed_ahead_block(const struct packed_ahead *ahead)
+{
+    __builtin_prefetch(*ahead->bucket);
+}
+
+void packed_ahead_record(const struct packed_ahead *ahead)
+{
+    if (*ahead->bucket != NULL)
+        packed_block_prefetch_record(*ahead->bucket, ahead->tag);
+}
+
 static bool is_moment(int64_t time_ms)
 {
     return time_ms >= 0;

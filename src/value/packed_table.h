@@ -17,6 +17,7 @@
 #include "base/random.h"
 
 struct packed_table;
+struct packed_block;
 
 /* Times are milliseconds since 1970, 0 to PACKED_TIME_MAX. */
 #define PACKED_TIME_MAX ((INT64_C(1) << 48) - 1)
@@ -57,6 +58,17 @@ size_t packed_table_payload(const struct packed_table *table);
 
 /* Whether there is an element with this member, and (unless found is NULL) the element. */
 bool packed_table_find(const struct packed_table *table, struct slice member, struct packed_element *found);
+
+/* Looking one up, or setting it, ahead of time: three steps, of which each asks for what the next one reads,
+ * and the last for what packed_table_find and packed_table_set read. Where the steps are taken for many
+ * elements in turn, their cache misses overlap. The table must not change between the first and the last. */
+struct packed_ahead {
+    struct packed_block *const *bucket;
+    uint8_t tag;
+};
+void packed_table_ahead(const struct packed_table *table, struct slice member, struct packed_ahead *ahead);
+void packed_ahead_block(const struct packed_ahead *ahead);
+void packed_ahead_record(const struct packed_ahead *ahead);
 
 enum packed_status {
     PACKED_ADDED,    /* it was not there */

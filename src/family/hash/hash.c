@@ -91,8 +91,10 @@ void hmget_command(struct call *call)
     if (!call_read_hash(call, &entry))
         return;
     reply_array(call->reply, call->argc - 2);
-    for (int i = 2; i < call->argc; i++)
+    for (int i = 2; i < call->argc; i++) {
+        call_fields_ahead(call, entry, i, 2, call->argc, 1);
         reply_field(call, entry, call->argv[i]);
+    }
 }
 
 void hlen_command(struct call *call)
@@ -128,8 +130,10 @@ void hdel_command(struct call *call)
     if (!hash_change_begin(&change, call))
         return;
     hash_change_expire(&change, 2, call->argc, 1);
-    for (int i = 2; i < call->argc; i++)
+    for (int i = 2; i < call->argc; i++) {
+        call_fields_ahead(call, change.entry, i, 2, call->argc, 1);
         deleted += hash_change_delete(&change, call->argv[i]);
+    }
     if (deleted > 0) {
         effect_verbatim(call);
         hash_change_end(&change, "hdel");

@@ -19,6 +19,10 @@ bool call_hides_field(struct call *call, const struct hash_field *field);
 /* Finds a field; false, too, where it is hidden, or there is no hash. */
 bool call_find_field(struct call *call, const struct entry *entry, struct slice name,
                      struct hash_field *found);
+/* Looks the fields that arguments name up ahead, so that their cache misses overlap: called with each
+ * argument from first on, in steps, below end, it does so for some at a time. */
+void call_fields_ahead(const struct call *call, const struct entry *entry, int argument, int first, int end,
+                       int step);
 /* Fields that are not hidden. */
 size_t call_hash_size(struct call *call, const struct entry *entry);
 /* What is now to the fields of hashes: INT64_MIN in the stream. */
