@@ -92,6 +92,7 @@ static void write_expiry(struct whole_writer *writer, const struct entry *entry)
 struct hash_piece {
     struct whole_writer *writer;
     struct slice key;
+    size_t parts;                 /* of the whole hash */
     struct rdb_hash_piece fields; /* WHOLE_PACKED */
     struct buffer words;          /* WHOLE_PLAIN: HSET's arguments behind the key */
     int word_count;
@@ -134,12 +135,14 @@ static void piece_write_packed(struct hash_piece *piece)
     struct buffer *buffer = piece->writer->buffer;
     struct buffer value = {0};
     rdb_hash_piece_end(&piece->fields, &value);
-    request_append_count(buffer, piece->is_first ? 3 : 4);
+    request_append_count(buffer, piece->is_first ? 5 : 6);
     request_append_argument(buffer, SLICE_LITERAL(WHOLE_LOAD));
     request_append_argument(buffer, piece->key);
     request_append_argument(buffer, buffer_slice(&value));
     if (!piece->is_first)
         request_append_argument(buffer, SLICE_LITERAL("MORE"));
+    request_append_argument(buffer, SLICE_LITERAL("OF"));
+    append_number(buffer, (int64_t)piece->parts);
     buffer_free(&value);
 }
 
@@ -170,7 +173,8 @@ static bool piece_write(struct hash_piece *piece)
 
 static bool write_pieces(struct whole_writer *writer, const struct entry *entry)
 {
-    struct hash_piece piece = {.writer = writer, .key = entry_key(entry), .is_first = true};
+    struct hash_piece piece = {
+        .writer = writer, .key = entry_key(entry), .parts = entry_hash_size(entry), .is_first = true};
     piece.fields.is_timed = entry_hash_timed_size(entry) > 0;
     struct entry_hash_iterator iterator = entry_hash_begin(entry);
     struct hash_field field;

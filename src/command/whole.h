@@ -39,9 +39,11 @@ uint64_t whole_digest(const struct entry *entry, uint64_t seed, int64_t now_ms);
 
 /* The command that DKV.LOAD is, for whoever has to know it in a stream:
  *
- *     DKV.LOAD key value [PXAT milliseconds] [MORE]
+ *     DKV.LOAD key value [PXAT milliseconds]
+ *     DKV.LOAD key value [MORE] OF parts
  *
- * value: as rdb_append_value writes it. With MORE it is joined to what the key holds. */
+ * value: as rdb_append_value writes it. The second is for pieces: with MORE the value is joined to what the
+ * key holds; parts: how many there are in all pieces. */
 #define WHOLE_LOAD "DKV.LOAD"
 
 #endif

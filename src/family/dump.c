@@ -175,49 +175,77 @@ static void restore_command(struct call *call)
 
 /* --- DKV.LOAD ------------------------------------------------------------------------------------------ */
 
+struct load_options {
+    int64_t at_ms;
+    bool more;
+    int64_t parts; /* that the value will have when all of it is there; 0: it is */
+};
+
 /* The words behind the value; a stream has them as this server writes them. */
-static bool load_options(struct call *call, int64_t *at_ms, bool *more)
+static bool load_options(struct call *call, struct load_options *options)
 {
-    *at_ms = EXPIRE_NEVER;
-    *more = call->argc == 4 && slice_is(call->argv[3], "more");
-    if (call->argc == 3 || *more)
+    int at = 3;
+    *options = (struct load_options){.at_ms = EXPIRE_NEVER};
+    options->more = call->argc > at && slice_is(call->argv[at], "more");
+    at += options->more;
+    if (call->argc == at)
         return true;
+    if (call->argc == at + 2 && slice_is(call->argv[at], "of"))
+        return call_int_range(call, at + 1, 0, INT64_MAX, &options->parts, NULL);
     if (call->argc == 5 && slice_is(call->argv[3], "pxat"))
-        return call_int(call, 4, at_ms);
+        return call_int(call, 4, &options->at_ms);
     call_syntax_error(call);
     return false;
 }
 
-static enum rdb_status load(struct call *call, struct slice rest, int64_t at_ms)
+/* How many times as many parts as there are may be expected: what is promised is believed as far only as what
+ * came bears it out. */
+#define EXPECTED_FACTOR 64
+
+/* More pieces follow, and find the room that they need. Splitting buckets as they come takes a third of the
+ * time that loading a large hash takes. */
+static void load_expect(struct call *call, struct entry *entry, int64_t parts)
+{
+    if (parts <= 0 || entry_type(entry) != VALUE_HASH)
+        return;
+    size_t size = entry_hash_size(entry);
+    size_t expected = (size_t)parts / EXPECTED_FACTOR < size ? (size_t)parts : size * EXPECTED_FACTOR;
+    database_hash_expect(call->db, entry, size < (size_t)parts ? expected : 0);
+}
+
+static enum rdb_status load(struct call *call, struct slice rest, const struct load_options *options)
 {
     struct rdb_value value;
+    struct entry *entry;
     enum rdb_status status = rdb_read_value(&rest, UINT64_MAX, database_hash_settings(call->db), &value);
     if (status == RDB_OK && rest.size > 0)
         status = RDB_BAD;
-    if (status == RDB_OK && !put(call, call_hash(call, 1), &value, at_ms))
+    if (status == RDB_OK && (entry = put(call, call_hash(call, 1), &value, options->at_ms)) == NULL)
         status = RDB_NO_MEMORY;
+    if (status == RDB_OK)
+        load_expect(call, entry, options->parts);
     rdb_value_drop(&value);
     return status;
 }
 
-static enum rdb_status load_more(struct call *call, struct slice rest)
+static enum rdb_status load_more(struct call *call, struct slice rest, const struct load_options *options)
 {
     uint64_t hash = call_hash(call, 1);
     struct entry *entry = lookup_write(call, call->argv[1], hash);
     if (!entry || entry_type(entry) != VALUE_HASH)
         return RDB_BAD;
     enum rdb_status status = rdb_read_hash_more(&rest, call->db, call->argv[1], hash, &entry);
+    load_expect(call, entry, options->parts);
     call_changed(call, call->argv[1], hash);
     return status == RDB_OK && rest.size > 0 ? RDB_BAD : status;
 }
 
 static void load_command(struct call *call)
 {
-    int64_t at_ms;
-    bool more;
-    if (!load_options(call, &at_ms, &more))
+    struct load_options options;
+    if (!load_options(call, &options))
         return;
-    switch (more ? load_more(call, call->argv[2]) : load(call, call->argv[2], at_ms)) {
+    switch (options.more ? load_more(call, call->argv[2], &options) : load(call, call->argv[2], &options)) {
     case RDB_OK: reply_ok(call->reply); break;
     case RDB_BAD: reply_error(call->reply, "ERR Bad data format"); break;
     case RDB_NO_MEMORY: call_memory_error(call); break;
@@ -278,7 +306,7 @@ const struct command dump_commands[] = {
      .traits = TRAIT_STREAM_ONLY,
      .keys = {KEY_AT(1, KEY_OW | KEY_UPDATE)},
      .function = load_command,
-     .arguments = "key#key0 value [PXAT=unix-time-milliseconds#unix-time] [MORE]",
+     .arguments = "key#key0 value [PXAT=unix-time-milliseconds#unix-time] [MORE] [OF=parts#integer]",
      .group = "generic",
      .since = "7.2.0",
      .internal = true,

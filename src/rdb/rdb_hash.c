@@ -160,6 +160,7 @@ struct field_in {
 static bool read_field(struct slice *rest, bool is_timed, uint64_t earliest_ms, struct field_in *field)
 {
     uint64_t distance = 0;
+    field->name.blob = field->value.blob = NULL;
     bool ok = !is_timed || rdb_read_length(rest, &distance);
     ok = rdb_read_string(rest, UINT32_MAX, &field->name) && ok;
     ok = ok && rdb_read_string(rest, UINT32_MAX, &field->value);
@@ -177,7 +178,7 @@ static bool read_field(struct slice *rest, bool is_timed, uint64_t earliest_ms, 
 /* A name that occurs twice makes the value a wrong one, as in Redis. */
 static enum rdb_status read_into(struct hash *hash, struct slice *rest, bool is_timed, uint64_t earliest_ms)
 {
-    struct field_in field = {.name.blob = NULL, .value.blob = NULL};
+    struct field_in field;
     enum rdb_status status = RDB_BAD;
     if (read_field(rest, is_timed, earliest_ms, &field)) {
         switch (hash_set(hash, field.name.value, field.value.value, field.expire_ms)) {
@@ -223,6 +224,21 @@ enum rdb_status rdb_read_hash(struct slice *rest, enum rdb_type type, const stru
 
 /* --- more of one --------------------------------------------------------------------------------------- */
 
+/* Fields that are read before they are set, so that the cache misses of setting them overlap. */
+#define GROUP_MAX 16
+
+static void group_ahead(const struct entry *entry, const struct field_in *fields, int count)
+{
+    struct packed_ahead ahead[GROUP_MAX];
+    for (int i = 0; i < count; i++)
+        if (!entry_hash_ahead(entry, fields[i].name.value, &ahead[i]))
+            return;
+    for (int i = 0; i < count; i++)
+        packed_ahead_block(&ahead[i]);
+    for (int i = 0; i < count; i++)
+        packed_ahead_record(&ahead[i]);
+}
+
 enum rdb_status rdb_read_hash_more(struct slice *rest, struct database *db, struct slice key, uint64_t hash,
                                    struct entry **entry)
 {
@@ -238,18 +254,27 @@ enum rdb_status rdb_read_hash_more(struct slice *rest, struct database *db, stru
         return RDB_BAD;
     if (!rdb_read_length(rest, &count) || count == 0 || count > rest->size / 2)
         return RDB_BAD;
+    struct field_in fields[GROUP_MAX];
     enum rdb_status status = RDB_OK;
-    for (uint64_t i = 0; i < count && status == RDB_OK; i++) {
-        struct field_in field = {.name.blob = NULL, .value.blob = NULL};
-        status = RDB_BAD;
-        if (read_field(rest, is_timed, earliest_ms, &field)) {
-            struct hash_result set = database_hash_set(db, key, hash, *entry, field.name.value,
-                                                       field.value.value, field.expire_ms, 0);
+    while (count > 0 && status == RDB_OK) {
+        int group = count < GROUP_MAX ? (int)count : GROUP_MAX;
+        int read = 0;
+        while (read < group && read_field(rest, is_timed, earliest_ms, &fields[read]))
+            read++;
+        group_ahead(*entry, fields, read);
+        for (int i = 0; i < read && status == RDB_OK; i++) {
+            struct hash_result set = database_hash_set(db, key, hash, *entry, fields[i].name.value,
+                                                       fields[i].value.value, fields[i].expire_ms, 0);
             status = set.entry ? RDB_OK : RDB_NO_MEMORY;
             *entry = set.entry ? set.entry : *entry;
         }
-        rdb_string_drop(&field.name);
-        rdb_string_drop(&field.value);
+        if (read < group && status == RDB_OK)
+            status = RDB_BAD;
+        for (int i = 0; i < read + (read < group); i++) {
+            rdb_string_drop(&fields[i].name);
+            rdb_string_drop(&fields[i].value);
+        }
+        count -= (uint64_t)group;
     }
     return status;
 }

@@ -21,7 +21,8 @@ bool plain_make(struct plain *plain, const struct request *request)
     struct database *db = store_database(plain->store, 0);
     uint64_t hash = store_hash(plain->store, key);
     buffer_clear(&plain->text);
-    if (request->argc == 5 && !int64_parse(request->argv[4], &expire_ms))
+    if (request->argc == 5 && slice_is(request->argv[3], "pxat") &&
+        !int64_parse(request->argv[4], &expire_ms))
         return false;
     struct entry *entry = NULL;
     if (rdb_read_value(&rest, UINT64_MAX, database_hash_settings(db), &value) == RDB_OK)
