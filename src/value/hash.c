@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "value/hash_private.h"
 
+static_assert(FIELDS_BYTES_MAX * 14 / 4 <= LISTPACK_BYTES_MAX, "times of fields fit, too");
+
 /* A listpack larger than this may be refused for want of memory; for smaller ones the process ends. */
 #define ABORT_MAX ((size_t)64 << 10)
 
@@ -165,7 +167,7 @@ struct hash *hash_from_listpack(const struct hash_settings *settings, struct sli
     hash->encoding = encoding;
     hash->size = (uint32_t)fields_count(listpack.data, hash_width(hash));
     hash->timed = encoding == HASH_LISTPACK_EX ? (uint32_t)count_timed(listpack.data) : 0;
-    if (hash->size > settings->entries_max) {
+    if (hash->size > settings->entries_max || listpack.size > FIELDS_BYTES_MAX) {
         hash->table = table_of(settings, listpack.data, hash_width(hash), hash->size);
         hash->encoding = HASH_TABLE;
     } else {

@@ -109,7 +109,8 @@ struct hash *hash_new(const struct hash_settings *settings);
  * whole, at least one field, names all different, times in order. */
 bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding);
 /* One with the fields of such a listpack, which is copied; as a table if it has more of them than settings
- * allow. NULL: it is large and there is not enough memory. */
+ * allow, or is so large that changing it would take long. NULL: it is large and there is not enough memory.
+ */
 struct hash *hash_from_listpack(const struct hash_settings *settings, struct slice listpack,
                                 enum hash_encoding encoding);
 /* An equal one of the same encoding. NULL: there is not enough memory. Its owner room is zero. */

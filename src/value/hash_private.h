@@ -20,6 +20,10 @@ struct hash {
 
 enum { WIDTH_PLAIN = 2, WIDTH_TIMED = 3 };
 
+/* A larger listpack is not made and not taken: moving it would take long. Fields of one that get times, and
+ * were four bytes each at the least, then take fourteen, which LISTPACK_BYTES_MAX has room for. */
+#define FIELDS_BYTES_MAX ((size_t)16 << 20)
+
 static inline unsigned hash_width(const struct hash *hash)
 {
     return hash->encoding == HASH_LISTPACK ? WIDTH_PLAIN : WIDTH_TIMED;

@@ -61,7 +61,7 @@ bool fields_fit(const struct hash_settings *settings, struct slice name, struct 
                 size_t bytes)
 {
     return name.size <= settings->value_max && value.size <= settings->value_max &&
-           size <= settings->entries_max && bytes <= LISTPACK_BYTES_MAX;
+           size <= settings->entries_max && bytes <= FIELDS_BYTES_MAX;
 }
 
 /* Each field is taken with the chance that is left to it: D. Knuth, The Art of Computer Programming 2, 3.4.2,

@@ -466,6 +466,36 @@ static void what_others_kept_otherwise_can_be_changed(void **state)
     }
 }
 
+/* Moving what is larger would take long, and where it is larger still there is no room for times. */
+static void a_listpack_has_a_largest_size(void **state)
+{
+    (void)state;
+    enum { BYTES_MAX = 16 << 20 };
+    struct hash_settings settings = {.entries_max = 128, .value_max = SIZE_MAX};
+    struct slice name = slice_of("name");
+    char *value = mem_alloc_zero(BYTES_MAX);
+    char *listpack = mem_alloc(BYTES_MAX + 1);
+    size_t overhead =
+        LISTPACK_EMPTY_BYTES + packed_hash_pair_bytes(name, slice_make(value, 1 << 22)) - (1 << 22);
+    for (size_t more = 0; more < 2; more++) {
+        struct listpack_item items[] = {listpack_item(name),
+                                        listpack_item(slice_make(value, BYTES_MAX - overhead + more))};
+        listpack_init(listpack);
+        listpack_append(listpack, &items[0]);
+        listpack_append(listpack, &items[1]);
+        assert_int_equal(listpack_bytes(listpack), BYTES_MAX + more);
+        struct hash *hash = hash_from_listpack(&settings, listpack_slice(listpack), HASH_LISTPACK);
+        assert_int_equal(hash_encoding(hash), more ? HASH_TABLE : HASH_LISTPACK);
+        assert_true(hash_set_time(hash, name, 77));
+        assert_int_equal(hash_set(hash, slice_of("more"), name, FIELD_NEVER), HASH_ADDED);
+        assert_int_equal(hash_encoding(hash), HASH_TABLE);
+        assert_int_equal(hash_earliest_ms(hash), 77);
+        hash_free(hash);
+    }
+    mem_free(listpack);
+    mem_free(value);
+}
+
 /* What is expected becomes a table at once, and holds what it held. */
 static void an_expected_hash_is_a_table(void **state)
 {
@@ -524,6 +554,7 @@ int main(void)
         cmocka_unit_test(a_scan_misses_nothing_that_stays),
         cmocka_unit_test(times_lie_in_the_order_of_redis),
         cmocka_unit_test(what_others_kept_otherwise_can_be_changed),
+        cmocka_unit_test(a_listpack_has_a_largest_size),
         cmocka_unit_test(an_expected_hash_is_a_table),
         cmocka_unit_test(a_table_shrinks_again),
     };
