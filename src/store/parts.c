@@ -108,24 +108,28 @@ bool entry_parts_expire(const struct entry *entry)
 }
 
 /* The times, from the ones that can be told at once to the one that has to be looked for. Only where nearly
- * all fields have expired, and the one with the latest time was deleted, are many looked at; and when all
- * have, the bound is right from then on. */
+ * all fields have expired, and the one with the latest time was deleted, are many looked at, once: one that
+ * has not is remembered; and when all have, the bound is right from then on. */
 bool entry_parts_have_expired(const struct entry *entry, int64_t now_ms)
 {
     if (!entry_has_timed_parts(entry))
         return false;
-    const struct hash *hash = hash_of(entry);
+    struct hash *hash = hash_of(entry);
     struct parts_room *room = room_of(hash);
     if (hash_timed_size(hash) < hash_size(hash) || hash_earliest_ms(hash) > now_ms)
         return false;
     if (room->latest_ms <= now_ms)
         return true;
+    if (hash_late_ms(hash) > now_ms)
+        return false;
     struct hash_iterator iterator = {.hash = hash};
     struct hash_field field;
     int64_t latest_ms = 0;
     while (hash_iterate(&iterator, &field)) {
-        if (field.expire_ms > now_ms)
+        if (field.expire_ms > now_ms) {
+            hash_note_late(hash, field.expire_ms);
             return false;
+        }
         if (field.expire_ms > latest_ms)
             latest_ms = field.expire_ms;
     }

@@ -159,6 +159,11 @@ bool hash_set_time(struct hash *hash, struct slice name, int64_t expire_ms);
 
 /* The earliest time of any field, INT64_MAX if none has one. O(1). */
 int64_t hash_earliest_ms(const struct hash *hash);
+/* A time that some field has: the latest of all, unless the field that had it was deleted or given
+ * another, or some field has none; FIELD_NEVER: none is known. O(1). Whoever finds a later one may leave it
+ * here. */
+int64_t hash_late_ms(const struct hash *hash);
+void hash_note_late(struct hash *hash, int64_t expire_ms);
 /* A field with expire_ms <= now_ms; false when there is none. The caller deletes it or changes its time
  * before asking again. Takes a bounded time. */
 bool hash_next_due(const struct hash *hash, int64_t now_ms, struct hash_field *due);

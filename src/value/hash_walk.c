@@ -16,6 +16,23 @@ int64_t hash_earliest_ms(const struct hash *hash)
     return earliest_ms;
 }
 
+int64_t hash_late_ms(const struct hash *hash)
+{
+    if (hash->encoding == HASH_TABLE)
+        return packed_table_late(hash->table);
+    /* The last one has the latest time, or none, which says nothing of the others. */
+    int64_t late_ms;
+    if (hash->timed == 0 || !listpack_number(hash->listpack, listpack_last(hash->listpack), &late_ms))
+        return FIELD_NEVER;
+    return late_ms != 0 ? late_ms : FIELD_NEVER;
+}
+
+void hash_note_late(struct hash *hash, int64_t expire_ms)
+{
+    if (hash->encoding == HASH_TABLE)
+        packed_table_note_late(hash->table, expire_ms);
+}
+
 bool hash_next_due(const struct hash *hash, int64_t now_ms, struct hash_field *due)
 {
     if (hash->encoding == HASH_TABLE) {

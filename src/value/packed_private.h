@@ -16,6 +16,7 @@ struct packed_table {
     size_t mask;              /* the least 2^n - 1 that is count - 1 or more */
     size_t size;
     size_t timed_size;
+    int64_t late_ms; /* some element has this time; PACKED_NO_TIME: none is known */
     size_t expected;
     size_t payload;
     uint64_t seed;

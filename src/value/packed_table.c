@@ -213,6 +213,7 @@ struct packed_table *packed_table_new(uint64_t seed, const bool *frozen)
     struct packed_table *table = mem_alloc_zero(sizeof(*table));
     table->seed = seed;
     table->frozen = frozen;
+    table->late_ms = PACKED_NO_TIME;
     table->buckets.item_size = sizeof(struct packed_block *);
     table->account.block_max = PACKED_BLOCK_MAX;
     bucket_add(table);
@@ -356,6 +357,8 @@ static void time_changed(struct packed_table *table, size_t bucket, int64_t befo
 {
     if (before == after)
         return;
+    if (before == table->late_ms || after > table->late_ms)
+        table->late_ms = after;
     table->timed_size = table->timed_size - is_moment(before) + is_moment(after);
     if (table->timed_size == 0) {
         packed_due_free(table->due);

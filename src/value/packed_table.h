@@ -86,6 +86,10 @@ bool packed_table_set_time(struct packed_table *table, struct slice member, int6
 
 /* The earliest of all times, exactly; INT64_MAX if no element has one. O(1). */
 int64_t packed_table_earliest(const struct packed_table *table);
+/* A time that some element has: the latest of all, unless the element that had it was deleted or given
+ * another; PACKED_NO_TIME: none is known. O(1). Whoever finds a later one may leave it here. */
+int64_t packed_table_late(const struct packed_table *table);
+void packed_table_note_late(struct packed_table *table, int64_t time_ms);
 /* An element with time_ms <= now_ms; false when there is none. The caller deletes it or changes its time
  * before it asks again. Takes a bounded time. */
 bool packed_table_next_due(const struct packed_table *table, int64_t now_ms, struct packed_element *due);

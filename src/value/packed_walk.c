@@ -9,6 +9,17 @@ int64_t packed_table_earliest(const struct packed_table *table)
     return table->due == NULL ? PACKED_DUE_NEVER : packed_due_first(table->due).time_ms;
 }
 
+int64_t packed_table_late(const struct packed_table *table)
+{
+    return table->late_ms;
+}
+
+void packed_table_note_late(struct packed_table *table, int64_t time_ms)
+{
+    ASSERT(table->timed_size > 0 && time_ms >= 0);
+    table->late_ms = time_ms;
+}
+
 static bool is_due(int64_t time_ms, int64_t now_ms)
 {
     return time_ms != PACKED_NO_TIME && time_ms <= now_ms;

@@ -119,6 +119,15 @@ static inline size_t model_due(const struct model *model, int64_t now_ms)
     return due;
 }
 
+/* Whether some field has this time; FIELD_NEVER: it need not. */
+static inline bool model_has_time(const struct model *model, int64_t expire_ms)
+{
+    for (unsigned i = 0; expire_ms != FIELD_NEVER && i < model->universe; i++)
+        if (model->fields[i].there && model->fields[i].expire_ms == expire_ms)
+            return true;
+    return expire_ms == FIELD_NEVER;
+}
+
 static inline int64_t model_earliest(const struct model *model)
 {
     int64_t earliest = INT64_MAX;

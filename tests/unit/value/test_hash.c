@@ -138,6 +138,7 @@ static void assert_same(const struct pair *pair, struct random *random)
     assert_int_equal(hash_size(pair->hash), model->size);
     assert_int_equal(hash_timed_size(pair->hash), model->timed);
     assert_int_equal(hash_earliest_ms(pair->hash), model_earliest(model));
+    assert_true(model_has_time(model, hash_late_ms(pair->hash)));
     assert_int_equal(hash_owner_room(pair->hash) != NULL, pair->had_times);
     int64_t now_ms = (int64_t)random_below(random, 1200);
     size_t due = model_due(model, now_ms);
@@ -496,6 +497,29 @@ static void a_listpack_has_a_largest_size(void **state)
     mem_free(value);
 }
 
+/* Whether a hash has expired is told by it, so it must be known where nearly all fields have. */
+static void the_latest_time_is_known_until_it_goes(void **state)
+{
+    (void)state;
+    for (int in_table = 0; in_table < 2; in_table++) {
+        struct pair pair;
+        pair_init(&pair, 100, in_table ? 10 : 100, 100);
+        for (unsigned i = 0; i < 100; i++)
+            pair_set(&pair, i, slice_of("value"), i == 50 ? 1000 : 1 + (int64_t)i);
+        assert_int_equal(hash_encoding(pair.hash), in_table ? HASH_TABLE : HASH_LISTPACK_EX);
+        for (unsigned i = 0; i < 40; i++)
+            pair_delete(&pair, i);
+        assert_int_equal(hash_late_ms(pair.hash), 1000);
+        pair_set_time(&pair, 50, 900);
+        assert_int_equal(hash_late_ms(pair.hash), 900);
+        pair_delete(&pair, 50);
+        assert_int_equal(hash_late_ms(pair.hash), in_table ? FIELD_NEVER : 100);
+        hash_note_late(pair.hash, 100);
+        assert_int_equal(hash_late_ms(pair.hash), 100);
+        pair_free(&pair);
+    }
+}
+
 /* What is expected becomes a table at once, and holds what it held. */
 static void an_expected_hash_is_a_table(void **state)
 {
@@ -555,6 +579,7 @@ int main(void)
         cmocka_unit_test(times_lie_in_the_order_of_redis),
         cmocka_unit_test(what_others_kept_otherwise_can_be_changed),
         cmocka_unit_test(a_listpack_has_a_largest_size),
+        cmocka_unit_test(the_latest_time_is_known_until_it_goes),
         cmocka_unit_test(an_expected_hash_is_a_table),
         cmocka_unit_test(a_table_shrinks_again),
     };
