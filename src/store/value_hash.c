@@ -91,6 +91,28 @@ bool entry_hash_random(const struct entry *entry, struct random *random, int64_t
                         : hash_random(hash, random, now_ms, field);
 }
 
+void entry_hash_draw_begin(struct entry_hash_draw *draw, const struct entry *entry, struct random *random,
+                           int64_t now_ms)
+{
+    const struct hash *hash = hash_object(entry);
+    *draw = (struct entry_hash_draw){.random = random};
+    if (hash == NULL)
+        draw->packed = hash_packed(entry);
+    else
+        hash_draw_begin(&draw->object, hash, random, now_ms);
+}
+
+bool entry_hash_draw_next(struct entry_hash_draw *draw, struct hash_field *field)
+{
+    return draw->packed != NULL ? packed_hash_random(draw->packed, draw->random, field)
+                                : hash_draw_next(&draw->object, field);
+}
+
+void entry_hash_draw_end(struct entry_hash_draw *draw)
+{
+    hash_draw_end(&draw->object);
+}
+
 void entry_hash_random_distinct(const struct entry *entry, struct random *random, int64_t now_ms,
                                 size_t count, hash_visit *visit, void *context)
 {

@@ -66,6 +66,16 @@ uint64_t entry_hash_scan(const struct entry *entry, uint64_t cursor, hash_visit 
 /* As hash_random and hash_random_distinct: of the fields that have not expired by now_ms. */
 bool entry_hash_random(const struct entry *entry, struct random *random, int64_t now_ms,
                        struct hash_field *field);
+/* As hash_draw. */
+struct entry_hash_draw {
+    const char *packed; /* NULL: it is a struct hash */
+    struct random *random;
+    struct hash_draw object;
+};
+void entry_hash_draw_begin(struct entry_hash_draw *draw, const struct entry *entry, struct random *random,
+                           int64_t now_ms);
+bool entry_hash_draw_next(struct entry_hash_draw *draw, struct hash_field *field);
+void entry_hash_draw_end(struct entry_hash_draw *draw);
 void entry_hash_random_distinct(const struct entry *entry, struct random *random, int64_t now_ms,
                                 size_t count, hash_visit *visit, void *context);
 /* The bytes of a hash that is a listpack (HASH_LISTPACK or HASH_LISTPACK_EX, which entry_hash_encoding

@@ -188,6 +188,16 @@ uint64_t hash_scan(const struct hash *hash, uint64_t cursor, hash_visit *visit, 
 
 /* A field by chance, each of those that have not expired by now_ms as likely; false: there is no such. */
 bool hash_random(const struct hash *hash, struct random *random, int64_t now_ms, struct hash_field *field);
+/* The same again and again, as packed_draw. */
+struct hash_draw {
+    const struct hash *hash;
+    struct random *random;
+    int64_t now_ms;
+    struct packed_draw table;
+};
+void hash_draw_begin(struct hash_draw *draw, const struct hash *hash, struct random *random, int64_t now_ms);
+bool hash_draw_next(struct hash_draw *draw, struct hash_field *field);
+void hash_draw_end(struct hash_draw *draw);
 /* Visits count different ones of them, all choices as likely (in an order that is not by chance); all of them
  * if there are no more. */
 void hash_random_distinct(const struct hash *hash, struct random *random, int64_t now_ms, size_t count,

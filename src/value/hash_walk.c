@@ -128,9 +128,31 @@ bool hash_random(const struct hash *hash, struct random *random, int64_t now_ms,
     return true;
 }
 
+void hash_draw_begin(struct hash_draw *draw, const struct hash *hash, struct random *random, int64_t now_ms)
+{
+    *draw = (struct hash_draw){.hash = hash, .random = random, .now_ms = now_ms};
+    if (hash->encoding == HASH_TABLE)
+        packed_draw_begin(&draw->table, hash->table, random, now_ms);
+}
+
+bool hash_draw_next(struct hash_draw *draw, struct hash_field *field)
+{
+    struct packed_element element;
+    if (draw->hash->encoding != HASH_TABLE)
+        return hash_random(draw->hash, draw->random, draw->now_ms, field);
+    if (!packed_draw_next(&draw->table, &element))
+        return false;
+    field_of_element(field, &element);
+    return true;
+}
+
+void hash_draw_end(struct hash_draw *draw)
+{
+    packed_draw_end(&draw->table);
+}
+
 /* Draws elements until count different ones have come. Where an element lies tells it from every other. */
-static void draw_distinct(const struct hash *hash, struct random *random, int64_t now_ms, size_t count,
-                          const struct visitor *visitor)
+static void draw_distinct(struct packed_draw *draw, size_t count, const struct visitor *visitor)
 {
     size_t slots = 4;
     while (slots < 2 * count)
@@ -138,7 +160,7 @@ static void draw_distinct(const struct hash *hash, struct random *random, int64_
     const char **drawn = mem_alloc_zero(slots * sizeof(*drawn));
     while (count > 0) {
         struct packed_element element;
-        bool found = packed_table_random(hash->table, random, now_ms, &element);
+        bool found = packed_draw_next(draw, &element);
         ASSERT(found);
         size_t slot = (uintptr_t)element.member.data * UINT64_C(0x9E3779B97F4A7C15) >> 32 & (slots - 1);
         while (drawn[slot] != NULL && drawn[slot] != element.member.data)
@@ -174,15 +196,17 @@ static void choose_from_table(const struct hash *hash, struct random *random, in
 void hash_random_distinct(const struct hash *hash, struct random *random, int64_t now_ms, size_t count,
                           hash_visit *visit, void *context)
 {
-    size_t due = hash_due_size(hash, now_ms);
     if (hash->encoding != HASH_TABLE) {
+        size_t due = hash_due_size(hash, now_ms);
         fields_choose(hash->listpack, hash_width(hash), due, random, count, visit, context);
         return;
     }
     struct visitor visitor = {visit, context};
-    size_t live = packed_table_size(hash->table) - due;
-    if (count < live / DRAW_SHARE)
-        draw_distinct(hash, random, now_ms, count, &visitor);
+    struct packed_draw draw;
+    packed_draw_begin(&draw, hash->table, random, now_ms);
+    if (count < draw.live / DRAW_SHARE)
+        draw_distinct(&draw, count, &visitor);
     else
-        choose_from_table(hash, random, now_ms, live, count, &visitor);
+        choose_from_table(hash, random, now_ms, draw.live, count, &visitor);
+    packed_draw_end(&draw);
 }

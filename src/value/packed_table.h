@@ -120,6 +120,21 @@ uint64_t packed_table_scan(const struct packed_table *table, uint64_t cursor, pa
 bool packed_table_random(const struct packed_table *table, struct random *random, int64_t now_ms,
                          struct packed_element *element);
 
+/* The same again and again, each time all as likely, in a time that does not depend on how many of them there
+ * are: where few are left that may be chosen, all are looked at once, at the begin. The table must not change
+ * until the end. */
+struct packed_draw {
+    const struct packed_table *table;
+    struct random *random;
+    int64_t now_ms;
+    size_t live;               /* elements that may be chosen */
+    struct packed_spot *spots; /* where they are; NULL: they are found by trying */
+};
+void packed_draw_begin(struct packed_draw *draw, const struct packed_table *table, struct random *random,
+                       int64_t now_ms);
+bool packed_draw_next(struct packed_draw *draw, struct packed_element *element);
+void packed_draw_end(struct packed_draw *draw);
+
 /* Splits or merges, as the load wants it and at most this many times: what was put off while the table was
  * frozen. Returns whether more is wanted. Changes do so by themselves, a few steps each. */
 bool packed_table_settle(struct packed_table *table, int steps);

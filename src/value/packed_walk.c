@@ -1,5 +1,6 @@
 /* The packed table's elements without their members given: what is due, all, and some by chance. */
 #include "base/diag.h"
+#include "base/memory.h"
 #include "value/packed_private.h"
 
 /* --- What is due --- */
@@ -171,4 +172,63 @@ bool packed_table_random(const struct packed_table *table, struct random *random
             return true;
     }
     return random_counted(table, random, now_ms, element);
+}
+
+/* --- Many by chance --- */
+
+struct packed_spot {
+    uint32_t bucket;
+    uint32_t position;
+};
+
+/* A try that finds an element less often than once in so many is not worth it: some would go through all
+ * buckets then. */
+#define TRIES_WORTH 8
+
+static bool worth_trying(const struct packed_table *table, size_t live)
+{
+    size_t bound = fullest_bound(table);
+    return bound > 0 && live >= table->count * bound / TRIES_WORTH;
+}
+
+static struct packed_spot *spots_of_live(const struct packed_draw *draw)
+{
+    struct packed_iterator iterator = {.table = draw->table};
+    struct packed_element element;
+    struct packed_spot *spots = mem_alloc(draw->live * sizeof(*spots));
+    size_t count = 0;
+    while (packed_table_iterate(&iterator, &element)) {
+        if (is_due(element.time_ms, draw->now_ms))
+            continue;
+        ASSERT(count < draw->live && iterator.bucket <= UINT32_MAX);
+        spots[count++] = (struct packed_spot){(uint32_t)iterator.bucket, (uint32_t)iterator.position - 1};
+    }
+    ASSERT(count == draw->live);
+    return spots;
+}
+
+void packed_draw_begin(struct packed_draw *draw, const struct packed_table *table, struct random *random,
+                       int64_t now_ms)
+{
+    *draw = (struct packed_draw){.table = table, .random = random, .now_ms = now_ms};
+    draw->live = table->size - packed_table_due_size(table, now_ms);
+    if (draw->live > 0 && !worth_trying(table, draw->live))
+        draw->spots = spots_of_live(draw);
+}
+
+bool packed_draw_next(struct packed_draw *draw, struct packed_element *element)
+{
+    if (draw->live == 0)
+        return false;
+    if (draw->spots == NULL)
+        return packed_table_random(draw->table, draw->random, draw->now_ms, element);
+    struct packed_spot spot = draw->spots[random_below(draw->random, draw->live)];
+    bool found = chain_element(*packed_bucket_at(draw->table, spot.bucket), spot.position, element);
+    ASSERT(found);
+    return true;
+}
+
+void packed_draw_end(struct packed_draw *draw)
+{
+    mem_free(draw->spots);
 }

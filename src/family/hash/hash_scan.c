@@ -99,10 +99,13 @@ static void reply_again(struct random_reply *random, const struct entry *entry, 
     struct hash_field field;
     if (!again_admit(call, entry, count))
         return;
+    struct entry_hash_draw draw;
+    entry_hash_draw_begin(&draw, entry, &call->world->random, call_fields_now(call));
     reply_random_begin(random, (int64_t)count);
     for (uint64_t i = 0; i < count && !output_overflowed(call->reply->output); i++)
-        if (entry_hash_random(entry, &call->world->random, call_fields_now(call), &field))
+        if (entry_hash_draw_next(&draw, &field))
             reply_random(random, &field);
+    entry_hash_draw_end(&draw);
 }
 
 static bool random_options(struct call *call, int64_t *count, struct random_reply *random)

@@ -204,12 +204,51 @@ static void what_is_due_is_found_in_time(void **state)
     packed_table_free(table);
 }
 
+/* Each element that may be chosen is as likely as any other, many or few as they are. */
+static void draws_are_equally_likely(void **state)
+{
+    (void)state;
+    enum { ELEMENTS = 2000, DRAWS = 20000 };
+    static const size_t lives[] = {0, 1, 10, ELEMENTS};
+    for (size_t i = 0; i < COUNT_OF(lives); i++) {
+        struct random random;
+        random_seed(&random, 12);
+        struct packed_table *table = packed_table_new(7, &never_frozen);
+        unsigned drawn[ELEMENTS] = {0};
+        for (uint64_t number = 0; number < ELEMENTS; number++) {
+            char text[16];
+            add(table, number);
+            if (number >= lives[i])
+                assert_true(packed_table_set_time(table, short_member(text, number), 5));
+        }
+        struct packed_draw draw;
+        struct packed_element element;
+        packed_draw_begin(&draw, table, &random, 5);
+        assert_int_equal(draw.spots != NULL, lives[i] > 0 && lives[i] < ELEMENTS);
+        assert_int_equal(packed_draw_next(&draw, &element), lives[i] > 0);
+        for (int j = 0; lives[i] > 0 && j < DRAWS; j++) {
+            assert_true(packed_draw_next(&draw, &element));
+            drawn[short_number(element.member)]++;
+        }
+        packed_draw_end(&draw);
+        size_t mean = lives[i] > 0 ? DRAWS / lives[i] : 0;
+        for (size_t number = 0; number < ELEMENTS; number++)
+            if (number >= lives[i])
+                assert_int_equal(drawn[number], 0);
+            else if (mean >= 1000)
+                assert_in_range(drawn[number], mean * 9 / 10, mean * 11 / 10);
+            else
+                assert_in_range(drawn[number], 0, mean * 4);
+        packed_table_free(table);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_at_rest_visits_each_once),  cmocka_unit_test(any_cursor_leads_to_the_end),
         cmocka_unit_test(a_scan_misses_nothing_that_stays), cmocka_unit_test(random_elements_are_uniform),
-        cmocka_unit_test(what_is_due_is_found_in_time),
+        cmocka_unit_test(what_is_due_is_found_in_time),     cmocka_unit_test(draws_are_equally_likely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
