@@ -206,13 +206,26 @@ void sim_check_folder(struct sim *sim, const struct sim_disk *disk, struct journ
         sim_fail(sim, "the folder holds %d spares", spares);
 }
 
+/* History and all. */
+static uint64_t bytes_in_use(const struct sim *sim, uint64_t unused)
+{
+    uint64_t used = sim_disk_used(sim->disk);
+    return used > unused ? used - unused : 0;
+}
+
+void sim_note_use(struct sim *sim)
+{
+    uint64_t in_use = bytes_in_use(sim, values_unused_bytes(sim->disk, sim->journal));
+    if (in_use > sim->most_in_use)
+        sim->most_in_use = in_use;
+}
+
 /* However little the remover gets to do: what is unused is at most a few times what was in use since there
  * was little of it, which a rewrite or FLUSHALL may just have let go. */
 void sim_check_bound(struct sim *sim)
 {
     uint64_t unused = values_unused_bytes(sim->disk, sim->journal);
-    uint64_t used = sim_disk_used(sim->disk);
-    uint64_t in_use = used > unused ? used - unused : 0; /* history and all */
+    uint64_t in_use = bytes_in_use(sim, unused);
     uint64_t some = UNUSED_SEGMENTS * sim->config.segment_size + UNUSED_UNSYNCED * sim->config.unsynced_max;
     if (some > sim->some_unused)
         sim->some_unused = some;

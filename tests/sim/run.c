@@ -119,6 +119,8 @@ static void work_end(struct sim *sim, const struct work *before, const char *who
                    (unsigned long long)journal_durable(sim->journal),
                    (unsigned long long)journal_executed(sim->journal));
     look_for_failure(sim, before->acknowledged);
+    if (!sim->disk->dead)
+        sim_note_use(sim);
 }
 
 /* A thread of its own does it. */
@@ -531,7 +533,12 @@ static void beside(struct sim *sim)
             change_policy(sim);
         break;
     }
-    clock_move(sim, (int64_t)random_below(&sim->random, random_below(&sim->random, 30) ? 1000 : 1500000));
+    int64_t us = (int64_t)random_below(&sim->random, random_below(&sim->random, 30) ? 1000 : 1500000);
+    /* The commit thread does not wait for another thread's call. */
+    if (sim->in_work)
+        clock_move(sim, us);
+    else
+        time_passes(sim, us);
 }
 
 static void some_probe(struct sim *sim)

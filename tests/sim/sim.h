@@ -196,6 +196,8 @@ void sim_turn_clock(struct sim *sim, struct random *random);
 void sim_check_folder(struct sim *sim, const struct sim_disk *disk, struct journal *journal);
 /* At rest: the value files are those that somebody needs; exactly: those that keys have. */
 void sim_check_values(struct sim *sim, bool exactly);
+/* Within a step: what is in use now may be given up before the step ends, as space that was reserved. */
+void sim_note_use(struct sim *sim);
 /* At any time: files that nobody needs take no more than a few times the room of what is in use. */
 void sim_check_bound(struct sim *sim);
 /* What has to be there after a crash that happens now. */
