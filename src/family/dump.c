@@ -10,7 +10,6 @@
 #include "command/whole.h"
 #include "family/expire.h"
 #include "family/families.h"
-#include "rdb/rdb_hash.h"
 #include "rdb/rdb_value.h"
 #include "store/value_hash.h"
 
@@ -232,9 +231,9 @@ static enum rdb_status load_more(struct call *call, struct slice rest, const str
 {
     uint64_t hash = call_hash(call, 1);
     struct entry *entry = lookup_write(call, call->argv[1], hash);
-    if (!entry || entry_type(entry) != VALUE_HASH)
+    if (!entry)
         return RDB_BAD;
-    enum rdb_status status = rdb_read_hash_more(&rest, call->db, call->argv[1], hash, &entry);
+    enum rdb_status status = rdb_read_more(&rest, call->db, call->argv[1], hash, &entry);
     load_expect(call, entry, options->parts);
     call_changed(call, call->argv[1], hash);
     return status == RDB_OK && rest.size > 0 ? RDB_BAD : status;

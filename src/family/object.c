@@ -8,7 +8,6 @@
 #include "command/evict.h"
 #include "command/lookup.h"
 #include "family/families.h"
-#include "store/value_hash.h"
 
 /* --- OBJECT -------------------------------------------------------------------------------------------- */
 
@@ -29,15 +28,9 @@ static struct entry *object_entry(struct call *call)
 
 static void object_encoding_command(struct call *call)
 {
-    static const char *const names[] = {
-        [STRING_INT] = "int", [STRING_EMBSTR] = "embstr", [STRING_RAW] = "raw"};
     const struct entry *entry = object_entry(call);
-    if (!entry)
-        return;
-    if (entry_type(entry) == VALUE_HASH)
-        reply_bulk_text(call->reply, hash_encoding_name(entry_hash_encoding(entry)));
-    else
-        reply_bulk_text(call->reply, names[string_encoding(entry)]);
+    if (entry)
+        reply_bulk_text(call->reply, entry_encoding_name(entry));
 }
 
 static void object_freq_command(struct call *call)

@@ -49,9 +49,12 @@ static const struct {
     void (*append)(struct buffer *out, const struct entry *entry, bool compress);
     size_t (*size)(const struct entry *entry, bool compress);
     int (*version)(const struct entry *entry);
+    /* As rdb_read_more; NULL: the type has no pieces. */
+    enum rdb_status (*read_more)(struct slice *rest, struct database *db, struct slice key, uint64_t hash,
+                                 struct entry **entry);
 } types[] = {
-    [VALUE_STRING] = {append_string, size_of_string, string_version},
-    [VALUE_HASH] = {rdb_append_hash, rdb_hash_size, rdb_hash_version},
+    [VALUE_STRING] = {append_string, size_of_string, string_version, NULL},
+    [VALUE_HASH] = {rdb_append_hash, rdb_hash_size, rdb_hash_version, rdb_read_hash_more},
 };
 static_assert(sizeof(types) / sizeof(types[0]) == VALUE_TYPE_COUNT, "a row for each type");
 
@@ -108,6 +111,15 @@ struct entry *rdb_put_value(struct database *db, struct slice key, uint64_t hash
     if (entry)
         value->hash = NULL;
     return entry;
+}
+
+enum rdb_status rdb_read_more(struct slice *rest, struct database *db, struct slice key, uint64_t hash,
+                              struct entry **entry)
+{
+    ASSERT(*entry);
+    if (!types[entry_type(*entry)].read_more)
+        return RDB_BAD;
+    return types[entry_type(*entry)].read_more(rest, db, key, hash, entry);
 }
 
 void rdb_value_drop(struct rdb_value *value)

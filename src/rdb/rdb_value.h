@@ -49,6 +49,10 @@ enum rdb_status rdb_read_value(struct slice *rest, uint64_t string_max, const st
 struct entry *rdb_put_value(struct database *db, struct slice key, uint64_t hash, struct rdb_value *value,
                             int64_t expire_ms);
 void rdb_value_drop(struct rdb_value *value);
+/* Reads more of a collection into one that is there, which stays a collection of its type; *entry: its new
+ * address. RDB_BAD also where the entry's type has no pieces. */
+enum rdb_status rdb_read_more(struct slice *rest, struct database *db, struct slice key, uint64_t hash,
+                              struct entry **entry);
 
 /* DUMP's payload of an entry, appended. */
 void rdb_append_payload(struct buffer *out, const struct entry *entry, bool compress);
