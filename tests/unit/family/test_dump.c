@@ -201,13 +201,98 @@ static void test_random_damage(void **state)
     dialog_end(&dialog);
 }
 
+/* --- DKV.LOAD, which only a base has ------------------------------------------------------------------- */
+
+#define LOAD(...)                                      \
+    load(&dialog, (const struct slice[]){__VA_ARGS__}, \
+         sizeof((struct slice[]){__VA_ARGS__}) / sizeof(struct slice))
+#define TEXT(text) SLICE_LITERAL(text)
+
+static bool load(struct dialog *dialog, const struct slice *words, size_t count)
+{
+    struct slice argv[8] = {SLICE_LITERAL("DKV.LOAD"), SLICE_LITERAL("k")};
+    memcpy(argv + 2, words, count * sizeof(*words));
+    struct request request = {.argc = 2 + (int)count, .argv = argv};
+    dialog->session->origin = &origin_stream;
+    bool ok = dialog_replay(dialog->world, dialog->session, &request) == NULL;
+    dialog->session->origin = &origin_client;
+    dialog_collect(dialog);
+    return ok;
+}
+
+/* Pieces join what is there, whatever is promised to follow; anything else is refused, so that no base which
+ * is not right is taken for one. */
+static void test_loads(void **state)
+{
+    (void)state;
+    static const char listpack[] = "\x10\x0c\x0c\0\0\0\x02\0\x81"
+                                   "a\x02\x01\x01\xff";
+    struct slice packed = slice_make(listpack, sizeof(listpack) - 1);
+    struct dialog dialog;
+    dialog_begin(&dialog);
+    assert_false(LOAD(TEXT("\x04\x01\x01"
+                           "a\x01"
+                           "1"),
+                      TEXT("MORE")));
+    dialog_say(&dialog, "set k 1");
+    assert_false(LOAD(TEXT("\x04\x01\x01"
+                           "a\x01"
+                           "1"),
+                      TEXT("MORE"), TEXT("OF"), TEXT("5")));
+    assert_true(LOAD(TEXT("\x04\x01\x01"
+                          "a\x01"
+                          "1"),
+                     TEXT("OF"), TEXT("9223372036854775807")));
+    assert_true(LOAD(TEXT("\x04\x02\x01"
+                          "b\x01"
+                          "2\x01"
+                          "c\x01"
+                          "3"),
+                     TEXT("MORE"), TEXT("OF"), TEXT("3")));
+    assert_true(LOAD(TEXT("\x18\x01\0\0\0\0\0\0\0\x01\x80\x7f\xff\xff\xff\x01"
+                          "d\x01"
+                          "4"),
+                     TEXT("MORE")));
+    assert_string_equal(dialog_say(&dialog, "hmget k a b c d"),
+                        "*4\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$-1\r\n");
+    static const struct {
+        const char *value;
+        size_t size;
+    } wrong[] = {{"", 0},
+                 {"\x04", 1},
+                 {"\x04\0", 2},
+                 {"\x04\x02\x01"
+                  "e\x01"
+                  "5",
+                  6},
+                 {"\x10\x01x", 3},
+                 {"\x18\x01\0", 3},
+                 {"\x04\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+                  "e\x01"
+                  "5",
+                  14},
+                 {"\x04\x01\x01"
+                  "e\x01"
+                  "5 ",
+                  7}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_false(LOAD(slice_make(wrong[i].value, wrong[i].size), TEXT("MORE"), TEXT("OF"), TEXT("3")));
+        assert_false(LOAD(slice_make(wrong[i].value, wrong[i].size)));
+    }
+    assert_false(LOAD(packed, TEXT("MORE")));
+    assert_false(LOAD(packed, TEXT("OF"), TEXT("-1")));
+    assert_false(LOAD(packed, TEXT("MORE"), TEXT("PXAT"), TEXT("5")));
+    assert_true(LOAD(packed, TEXT("PXAT"), TEXT("99999999999999")));
+    assert_string_equal(dialog_say(&dialog, "pexpiretime k"), ":99999999999999\r\n");
+    assert_string_equal(dialog_say(&dialog, "hgetall k"), "*2\r\n$1\r\na\r\n$1\r\n1\r\n");
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_payloads),
-        cmocka_unit_test(test_random_damage),
+        cmocka_unit_test(test_round_trips),   cmocka_unit_test(test_options), cmocka_unit_test(test_payloads),
+        cmocka_unit_test(test_random_damage), cmocka_unit_test(test_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
