@@ -3,9 +3,10 @@
  *
  *     RDB_HASH              length, then each field and value, strings
  *     RDB_HASH_LISTPACK     a string: the listpack
- *     RDB_HASH_TIMED        8 bytes: the earliest time, little endian; length; then for each field a length,
- * 0 for no time or its distance to the earliest plus 1; field and value, strings RDB_HASH_LISTPACK_EX  8
- * bytes: the earliest time; a string: the listpack of fields, values and times */
+ *     RDB_HASH_TIMED        8 bytes: the earliest time, little endian; length; then for each field:
+ *                           a length, 0 for no time or its distance to the earliest plus 1;
+ *                           field and value, strings
+ *     RDB_HASH_LISTPACK_EX  8 bytes: the earliest time; a string: the listpack of fields, values, times */
 #ifndef DKV_RDB_RDB_HASH_H
 #define DKV_RDB_RDB_HASH_H
 

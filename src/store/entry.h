@@ -7,10 +7,11 @@
  *          .     .  the value's words, by form:
  *                     FORM_INLINE   none
  *                     FORM_INT      8: the number
- *                     FORM_BLOCK   16: pointer to a block of its own, size of the value; of a value that is
- * no string: pointer to the object that it is, payload of that FORM_BLOB     8: pointer to a blob, which may
- * have other owners .     .  the key .     .  the value                                                 if
- * FORM_INLINE
+ *                     FORM_BLOCK   16: pointer to a block of its own, size of the value;
+ *                                  of no string: pointer to the object that it is, its payload
+ *                     FORM_BLOB     8: pointer to a blob, which may have other owners
+ *          .     .  the key
+ *          .     .  the value                                                 if FORM_INLINE
  *
  * A 16-byte key with a 64-byte value takes 8 + 16 + 64 = 88 bytes, in the allocator's class of 96; with a
  * time to live 112, which is a class.

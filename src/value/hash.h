@@ -2,10 +2,11 @@
  *
  * A hash has one of four shapes; each is entered from the one before it and never left again:
  *
- *     packed bytes in a room of the caller's    field, value, field, value ... in Redis's listpack format
+ *     packed bytes, in a room of the caller's   field, value, field, value ... as Redis's listpack
  *     a struct hash, HASH_LISTPACK              the same in an allocation of its own
- *     a struct hash, HASH_LISTPACK_EX           field, value, time ... by time, those without one (0) at the
- * end, as Redis 7.4 and later keep fields with times a struct hash, HASH_TABLE                 a packed_table
+ *     a struct hash, HASH_LISTPACK_EX           field, value, time ... by time, as Redis 7.4 has it;
+ *                                               those without one (0) at the end
+ *     a struct hash, HASH_TABLE                 a packed_table
  *
  * The first is for a keyspace's entry: the packed_hash functions work on bytes whose room the caller sees to.
  * The others move on by themselves, by the thresholds in struct hash_settings.
