@@ -12,6 +12,7 @@ pytestmark = pytest.mark.dkv("redis-server shows again what had expired")
 YEAR = 365 * 24 * 3600
 COUNT = 1000
 KEYS = [f"key:{i}" for i in range(COUNT)]
+HASHES = [f"hash:{i}" for i in range(COUNT)]
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +99,64 @@ def test_shown_as_gone_stays_gone(clock_server, what, policy, back):
         lazily(connection)
         assert seen(connection) == 0
         assert SHOWS[what](connection)
+
+
+# Of h, only the field c is left; of all, none.
+SHOWS_OF_FIELDS = {
+    "hget": (("HGET", "h", "a"), None),
+    "hmget": (("HMGET", "h", "a", "c"), [None, b"v"]),
+    "hgetall": (("HGETALL", "h"), [b"c", b"v"]),
+    "hlen": (("HLEN", "h"), 1),
+    "hexists": (("HEXISTS", "h", "a"), 0),
+    "hstrlen": (("HSTRLEN", "h", "a"), 0),
+    "hkeys": (("HKEYS", "h"), [b"c"]),
+    "hvals": (("HVALS", "h"), [b"v"]),
+    "hrandfield": (("HRANDFIELD", "h", "5"), [b"c"]),
+    "hrandfield again": (("HRANDFIELD", "h", "-2"), [b"c", b"c"]),
+    "hscan": (("HSCAN", "h", "0"), [b"0", [b"c", b"v"]]),
+    "httl": (("HTTL", "h", "FIELDS", "2", "a", "c"), [-2, -1]),
+    "hpexpiretime": (("HPEXPIRETIME", "h", "FIELDS", "1", "a"), [-2]),
+    "hgetex": (("HGETEX", "h", "FIELDS", "1", "a"), [None]),
+    "hdel": (("HDEL", "h", "a"), 0),
+    "exists": (("EXISTS", "all"), 0),
+    "type": (("TYPE", "all"), b"none"),
+    "hlen of all": (("HLEN", "all"), 0),
+    "object": (("OBJECT", "ENCODING", "all"), None),
+    "ttl": (("TTL", "all"), -2),
+    "keys": (("KEYS", "a*"), []),
+    "scan": (("SCAN", "0", "MATCH", "a*"), [b"0", []]),
+    "rename": (("RENAME", "all", "to"), b"ERR no such key"),
+}
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("what", sorted(SHOWS_OF_FIELDS))
+def test_fields_shown_as_gone_stay_gone(clock_server, what, table):
+    """The same for fields of hashes, and hashes of which none is left: a single command has told of it, and that is on
+    record before its reply."""
+    command, gone = SHOWS_OF_FIELDS[what]
+    server = clock_server(hash_max_listpack_entries=0 if table else 512)
+    with server.connect() as connection:
+        if connection.call("COMMAND", "INFO", "HSETEX") == [None]:
+            pytest.skip("this server's fields have no times to live")
+        lazily(connection)
+        connection.call("HSETEX", "h", "EX", 1000, "FIELDS", 2, "a", "v", "b", "v")
+        connection.call("HSET", "h", "c", "v")
+        connection.call("HSETEX", "all", "EX", 1000, "FIELDS", 2, "a", "v", "b", "v")
+        assert connection.call(*command) != gone
+        if what in ("hdel", "rename"):  # which took them away just now
+            connection.call("HSETEX", command[1], "EX", 1000, "FIELDS", 2, "a", "v", "b", "v")
+        server.set_clock(1001)
+        wait_until(lambda: connection.call(*command) == gone)
+        server.set_clock(0)
+        assert connection.call(*command) == gone
+    server.kill()
+    server.start()
+    with server.connect() as connection:
+        lazily(connection)
+        assert connection.call(*command) == gone
+        assert connection.call("HKEYS", "h") == [b"c"]
+        assert connection.call("EXISTS", "all") == 0
 
 
 def test_a_failed_transaction_shows_it(clock_server):
@@ -192,6 +251,8 @@ def test_way_out_of_a_false_future(clock_server, at):
         connection.pipeline([("SET", key, "v", "EX", 1000) for key in KEYS])
         connection.call("SET", "ever", "v")
         connection.call("SET", "ages", "v", "EX", 2 * YEAR)
+        connection.pipeline([("HSET", key, "a", "v", "b", "v") for key in HASHES])
+        connection.pipeline([("HEXPIRE", key, 1000, "FIELDS", 1, "a") for key in HASHES])
         server.set_clock(YEAR)
         wait_until(lambda: seen(connection) == 0)
         connection.call("SET", "wrong", "v", "EX", 1000)
@@ -205,6 +266,7 @@ def test_way_out_of_a_false_future(clock_server, at):
     with server.connect() as connection:
         wait_until(lambda: field(connection, "dkv_clock_ahead_ms") == 0)
         assert seen(connection) == 0
+        assert connection.pipeline([("HKEYS", key) for key in HASHES]) == [[b"b"]] * len(HASHES)
         assert connection.call("TTL", "ages") > 1.5 * YEAR
         assert connection.call("TTL", "wrong") > YEAR / 2
         assert connection.call("SET", "right", "v", "EXAT", int(time.time()) + 1000) == b"OK"
