@@ -10,7 +10,8 @@
 #include "command/effect.h"
 #include "family/hash/hash_key.h"
 
-/* What commands take, as in Redis: a quarter of what a field can be given. */
+/* What clients' commands take, as in Redis: a quarter of what a field can be given. RESTORE may have given it
+ * more, so the stream may tell of that. */
 #define TIME_GIVEN_MAX (FIELD_TIME_MAX >> 2)
 
 /* --- arguments ----------------------------------------------------------------------------------------- */
@@ -19,6 +20,7 @@ bool call_field_time(struct call *call, int index, unsigned form, int64_t *at_ms
 {
     int64_t base_ms = form & EXPIRE_ABSOLUTE ? 0 : call->world->now_ms;
     int64_t unit_ms = form & EXPIRE_IN_SECONDS ? 1000 : 1;
+    int64_t max_ms = call->origin->is_limited ? TIME_GIVEN_MAX : FIELD_TIME_MAX;
     int64_t given;
     if (!call_int(call, index, &given))
         return false;
@@ -26,7 +28,7 @@ bool call_field_time(struct call *call, int index, unsigned form, int64_t *at_ms
         reply_error(call->reply, "ERR invalid expire time, must be >= 0");
         return false;
     }
-    if (given > TIME_GIVEN_MAX / unit_ms || given * unit_ms > TIME_GIVEN_MAX - base_ms) {
+    if (given > max_ms / unit_ms || given * unit_ms > max_ms - base_ms) {
         reply_error_format(call->reply, "ERR invalid expire time in '%s' command", call->command->full_name);
         return false;
     }

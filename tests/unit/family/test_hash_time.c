@@ -421,14 +421,40 @@ static void test_watched(void **state)
     dialog_end(&dialog);
 }
 
+/* Shows: the latest time that RESTORE may give a field is one that the stream may tell of, as an export does;
+ * clients are refused it. */
+static void test_latest_time_in_the_stream(void **state)
+{
+    (void)state;
+    struct dialog dialog;
+    struct output output = {0};
+    char latest[32];
+    snprintf(latest, sizeof(latest), "%lld", (long long)FIELD_TIME_MAX);
+    dialog_begin(&dialog);
+    struct session *stream = session_new(dialog.world, &output, NULL);
+    stream->origin = &origin_stream;
+    const struct slice argv[] = {slice_of("hpexpireat"), slice_of("h"), slice_of(latest),
+                                 slice_of("fields"),     slice_of("1"), slice_of("a")};
+    const struct request request = {.argc = 6, .argv = argv};
+    dialog_say(&dialog, "hset h a 1");
+    assert_string_equal(dialog_run(&dialog, 6, argv), "-ERR invalid expire time in 'hpexpireat' command\r\n");
+    assert_null(dialog_replay(dialog.world, stream, &request));
+    assert_string_equal(dialog_say(&dialog, "hpexpiretime h fields 1 a"), "*1\r\n:281474976710655\r\n");
+    session_free(stream);
+    output_free(&output);
+    dialog_end(&dialog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),     cmocka_unit_test(test_past),     cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_persist), cmocka_unit_test(test_getex),    cmocka_unit_test(test_setex),
-        cmocka_unit_test(test_getdel),  cmocka_unit_test(test_novalues), cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_hidden),  cmocka_unit_test(test_events),   cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_watched),
+        cmocka_unit_test(test_set),       cmocka_unit_test(test_past),
+        cmocka_unit_test(test_arguments), cmocka_unit_test(test_persist),
+        cmocka_unit_test(test_getex),     cmocka_unit_test(test_setex),
+        cmocka_unit_test(test_getdel),    cmocka_unit_test(test_novalues),
+        cmocka_unit_test(test_whole),     cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_events),    cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_watched),   cmocka_unit_test(test_latest_time_in_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
