@@ -201,8 +201,7 @@ static bool load_options(struct call *call, struct load_options *options)
  * came bears it out. */
 #define EXPECTED_FACTOR 64
 
-/* More pieces follow, and find the room that they need. Splitting buckets as they come takes a third of the
- * time that loading a large hash takes. */
+/* More pieces follow, and find the room that they need. */
 static void load_expect(struct call *call, struct entry *entry, int64_t parts)
 {
     if (parts <= 0 || entry_type(entry) != VALUE_HASH)

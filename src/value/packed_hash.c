@@ -118,9 +118,8 @@ static uint64_t fingerprint(struct slice name)
 /* Places for fingerprints; names that need more are compared themselves. */
 #define PRINT_SLOTS_MAX 1024
 
-/* Whether fingerprints alone show that all names differ: of ten names in a sixth of the time that comparing
- * them takes. Whoever chooses names for equal fingerprints, or for ones that fall together, gains no more
- * than that they are compared. */
+/* Whether fingerprints alone show that all names differ. Whoever chooses names for equal fingerprints, or for
+ * ones that fall together, gains no more than that they are compared. */
 static bool fingerprints_differ(const char *listpack, unsigned width, size_t count)
 {
     uint64_t prints[PRINT_SLOTS_MAX];
