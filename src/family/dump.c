@@ -164,7 +164,7 @@ static void restore_command(struct call *call)
         return;
     }
     uint64_t size_max = call->origin->is_limited ? call->world->settings.bulk_max : UINT64_MAX;
-    switch (rdb_read_value(&rest, size_max, database_hash_settings(call->db), &value)) {
+    switch (rdb_read_value(&rest, RDB_ANYBODY, size_max, database_hash_settings(call->db), &value)) {
     case RDB_OK: restore(call, &options, at_ms, &value); break;
     case RDB_BAD: reply_error(call->reply, "ERR Bad data format"); break;
     case RDB_NO_MEMORY: call_memory_error(call); break;
@@ -215,7 +215,8 @@ static enum rdb_status load(struct call *call, struct slice rest, const struct l
 {
     struct rdb_value value;
     struct entry *entry;
-    enum rdb_status status = rdb_read_value(&rest, UINT64_MAX, database_hash_settings(call->db), &value);
+    enum rdb_status status =
+        rdb_read_value(&rest, RDB_OWN, UINT64_MAX, database_hash_settings(call->db), &value);
     if (status == RDB_OK && rest.size > 0)
         status = RDB_BAD;
     if (status == RDB_OK && (entry = put(call, call_hash(call, 1), &value, options->at_ms)) == NULL)

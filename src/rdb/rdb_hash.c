@@ -140,14 +140,18 @@ void rdb_hash_piece_free(struct rdb_hash_piece *piece)
 
 /* --- reading ------------------------------------------------------------------------------------------- */
 
-static enum rdb_status read_listpack(struct slice *rest, enum hash_encoding encoding, struct rdb_value *value)
+static enum rdb_status read_listpack(struct slice *rest, enum hash_encoding encoding, enum rdb_source source,
+                                     struct rdb_value *value)
 {
     uint64_t earliest;
     if (encoding == HASH_LISTPACK_EX && !rdb_read_little_endian(rest, sizeof(earliest), &earliest))
         return RDB_BAD;
     value->encoding = encoding;
-    bool ok = rdb_read_string(rest, UINT32_MAX, &value->string) &&
-              hash_listpack_valid(value->string.value, encoding);
+    if (!rdb_read_string(rest, UINT32_MAX, &value->string))
+        return RDB_BAD;
+    struct slice listpack = value->string.value;
+    bool ok =
+        source == RDB_OWN ? hash_listpack_whole(listpack, encoding) : hash_listpack_valid(listpack, encoding);
     return ok ? RDB_OK : RDB_BAD;
 }
 
@@ -210,12 +214,12 @@ static enum rdb_status read_table(struct slice *rest, bool is_timed, const struc
     return status;
 }
 
-enum rdb_status rdb_read_hash(struct slice *rest, enum rdb_type type, const struct hash_settings *settings,
-                              struct rdb_value *value)
+enum rdb_status rdb_read_hash(struct slice *rest, enum rdb_type type, enum rdb_source source,
+                              const struct hash_settings *settings, struct rdb_value *value)
 {
     switch (type) {
-    case RDB_HASH_LISTPACK: return read_listpack(rest, HASH_LISTPACK, value);
-    case RDB_HASH_LISTPACK_EX: return read_listpack(rest, HASH_LISTPACK_EX, value);
+    case RDB_HASH_LISTPACK: return read_listpack(rest, HASH_LISTPACK, source, value);
+    case RDB_HASH_LISTPACK_EX: return read_listpack(rest, HASH_LISTPACK_EX, source, value);
     case RDB_HASH:
     case RDB_HASH_TIMED: return read_table(rest, type == RDB_HASH_TIMED, settings, value);
     default: return RDB_BAD;

@@ -16,8 +16,8 @@
 void rdb_append_hash(struct buffer *out, const struct entry *entry, bool compress);
 size_t rdb_hash_size(const struct entry *entry, bool compress);
 int rdb_hash_version(const struct entry *entry);
-enum rdb_status rdb_read_hash(struct slice *rest, enum rdb_type type, const struct hash_settings *settings,
-                              struct rdb_value *value);
+enum rdb_status rdb_read_hash(struct slice *rest, enum rdb_type type, enum rdb_source source,
+                              const struct hash_settings *settings, struct rdb_value *value);
 
 /* Some fields of a large hash as a value of their own, RDB_HASH or RDB_HASH_TIMED. All zero but for is_timed
  * is an empty one. */

@@ -75,8 +75,8 @@ size_t rdb_value_size(const struct entry *entry, bool compress)
 
 /* --- reading ------------------------------------------------------------------------------------------- */
 
-enum rdb_status rdb_read_value(struct slice *rest, uint64_t string_max, const struct hash_settings *settings,
-                               struct rdb_value *value)
+enum rdb_status rdb_read_value(struct slice *rest, enum rdb_source source, uint64_t string_max,
+                               const struct hash_settings *settings, struct rdb_value *value)
 {
     struct slice type;
     value->type = VALUE_STRING;
@@ -88,7 +88,7 @@ enum rdb_status rdb_read_value(struct slice *rest, uint64_t string_max, const st
     if (told == RDB_STRING)
         return rdb_read_string(rest, string_max, &value->string) ? RDB_OK : RDB_BAD;
     value->type = VALUE_HASH;
-    return rdb_read_hash(rest, told, settings, value);
+    return rdb_read_hash(rest, told, source, settings, value);
 }
 
 static struct entry *put_string(struct database *db, struct slice key, uint64_t hash,

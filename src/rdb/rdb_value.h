@@ -40,10 +40,16 @@ struct rdb_value {
     struct hash *hash; /* a hash that was none; otherwise NULL */
 };
 
+/* Who wrote the bytes. */
+enum rdb_source {
+    RDB_ANYBODY,
+    RDB_OWN /* this server, as a checksum vouches: no name of a field is there twice */
+};
+
 /* Reads a value off the front of *rest. string_max: bytes of a string at the most. settings: the keyspace's,
  * for hashes. */
-enum rdb_status rdb_read_value(struct slice *rest, uint64_t string_max, const struct hash_settings *settings,
-                               struct rdb_value *value);
+enum rdb_status rdb_read_value(struct slice *rest, enum rdb_source source, uint64_t string_max,
+                               const struct hash_settings *settings, struct rdb_value *value);
 /* Inserts it under a key, or puts it in the place of what is there, with this time to live. NULL, and nothing
  * changed: there is not enough memory. */
 struct entry *rdb_put_value(struct database *db, struct slice key, uint64_t hash, struct rdb_value *value,

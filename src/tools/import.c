@@ -157,7 +157,7 @@ static bool take_effect(struct importer *importer, const struct request *request
     char digits[INT64_TEXT_MAX];
     const struct command_entry *entry = command_table_find(importer->commands, request->argv[0]);
     int argc = request->argc;
-    if (!entry)
+    if (!entry || (entry->row->traits & TRAIT_STREAM_ONLY))
         return fail_at(importer, offset, "this version of dkv does not know the command", request->argv[0]);
     if (!entry->row->function || !command_arity_fits(entry->row, argc))
         return fail_at(importer, offset, "wrong number of arguments", request->argv[0]);

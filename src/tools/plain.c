@@ -25,7 +25,7 @@ bool plain_make(struct plain *plain, const struct request *request)
         !int64_parse(request->argv[4], &expire_ms))
         return false;
     struct entry *entry = NULL;
-    if (rdb_read_value(&rest, UINT64_MAX, database_hash_settings(db), &value) == RDB_OK)
+    if (rdb_read_value(&rest, RDB_OWN, UINT64_MAX, database_hash_settings(db), &value) == RDB_OK)
         entry = rdb_put_value(db, key, hash, &value, expire_ms);
     rdb_value_drop(&value);
     if (!entry)

@@ -109,6 +109,8 @@ struct hash *hash_new(const struct hash_settings *settings);
 /* Whether bytes that others wrote are the listpack of a hash of this encoding (not HASH_TABLE): every element
  * whole, at least one field, names all different, times in order. */
 bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding);
+/* The same without a look at the names: for bytes that this server wrote, as a checksum vouches. */
+bool hash_listpack_whole(struct slice bytes, enum hash_encoding encoding);
 /* One with the fields of such a listpack, which is copied; as a table if it has more of them than settings
  * allow, or is so large that changing it would take long. NULL: it is large and there is not enough memory.
  */

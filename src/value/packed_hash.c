@@ -197,16 +197,27 @@ static bool times_valid(const char *listpack)
     return true;
 }
 
-bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding)
+static unsigned width_of(enum hash_encoding encoding)
 {
     ASSERT(encoding != HASH_TABLE);
-    unsigned width = encoding == HASH_LISTPACK ? WIDTH_PLAIN : WIDTH_TIMED;
+    return encoding == HASH_LISTPACK ? WIDTH_PLAIN : WIDTH_TIMED;
+}
+
+bool hash_listpack_whole(struct slice bytes, enum hash_encoding encoding)
+{
+    unsigned width = width_of(encoding);
     if (bytes.size > LISTPACK_BYTES_MAX || !listpack_valid(bytes))
         return false;
     size_t elements = listpack_count(bytes.data);
-    if (elements == 0 || elements % width != 0 || (width == WIDTH_TIMED && !times_valid(bytes.data)))
+    return elements > 0 && elements % width == 0 && (width != WIDTH_TIMED || times_valid(bytes.data));
+}
+
+bool hash_listpack_valid(struct slice bytes, enum hash_encoding encoding)
+{
+    unsigned width = width_of(encoding);
+    if (!hash_listpack_whole(bytes, encoding))
         return false;
-    size_t count = elements / width;
+    size_t count = listpack_count(bytes.data) / width;
     if (fingerprints_differ(bytes.data, width, count))
         return true;
     return count <= NAMES_LOOKED_FOR_MAX ? few_names_differ(bytes.data, width)

@@ -36,7 +36,7 @@ static struct entry *load(struct store *store, struct slice key, struct slice by
     struct rdb_value value;
     struct entry *entry = NULL;
     *rest = bytes;
-    if (rdb_read_value(rest, STRING_MAX, database_hash_settings(db), &value) == RDB_OK) {
+    if (rdb_read_value(rest, RDB_ANYBODY, STRING_MAX, database_hash_settings(db), &value) == RDB_OK) {
         ASSERT(rest->size < bytes.size && rest->data + rest->size == bytes.data + bytes.size);
         entry = rdb_put_value(db, key, store_hash(store, key), &value, 1000);
         ASSERT(entry != NULL && entry_expire_ms(entry) == 1000 && find(store, key) == entry);

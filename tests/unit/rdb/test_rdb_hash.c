@@ -73,7 +73,8 @@ static struct entry *read_back(struct stage *stage, struct slice bytes, enum rdb
     struct rdb_value value;
     struct slice rest = bytes;
     struct entry *entry = NULL;
-    enum rdb_status status = rdb_read_value(&rest, UINT64_MAX, database_hash_settings(stage->db), &value);
+    enum rdb_status status =
+        rdb_read_value(&rest, RDB_ANYBODY, UINT64_MAX, database_hash_settings(stage->db), &value);
     assert_int_equal(status, expected);
     if (status == RDB_OK) {
         assert_int_equal(rest.size, 0);
@@ -162,7 +163,7 @@ static void test_damage(void **state)
                 copy.data[random_below(&stage.random, copy.size)] = (char)random_next(&stage.random);
             struct slice rest = buffer_slice(&copy);
             enum rdb_status status =
-                rdb_read_value(&rest, UINT64_MAX, database_hash_settings(stage.db), &value);
+                rdb_read_value(&rest, RDB_ANYBODY, UINT64_MAX, database_hash_settings(stage.db), &value);
             struct entry *read = NULL;
             if (status == RDB_OK)
                 read = rdb_put_value(stage.db, to, store_hash(stage.store, to), &value, EXPIRE_NEVER);
