@@ -382,6 +382,7 @@ static void take_over(struct sim *sim, const struct sim_life *life)
     engine_set_active_expire(sim->engine, sim->expires_actively);
     sim->written_count = 0;
     sim->failed_at_us = 0;
+    sim->file_max_fell = false;
     /* What the last life left may have been in use in it. */
     sim->most_in_use = sim_disk_used(sim->disk);
     sim->slow.state = SLOW_NOT;
@@ -483,8 +484,9 @@ void sim_close(struct sim *sim)
     sim_child_kill(&sim->child);
     sim_disk_process_ended(sim->disk);
     /* A disk that is merely full loses nothing: what was admitted had its room. But no room is set aside for
-     * large values: then, what was not acknowledged may be lost. */
-    bool had_room = !sim->config.has_values;
+     * large values, and what is set aside within a file is out of reach where files may not be that long any
+     * more: then, what was not acknowledged may be lost. */
+    bool had_room = !sim->config.has_values && !sim->file_max_fell;
     if (ok || (had_room && !sim->disk->dead && !sim->failed_at_us && sim->disk->faults_injected == 0))
         model_promise_power(&sim->model, executed);
     if (ok && !sim->disk->dead && sim->disk->faults_injected + sim->disk->full_hits == 0) {

@@ -331,11 +331,13 @@ static void begin_rewrite(struct sim *sim)
 static void disk_limits_change(struct sim *sim, uint64_t used)
 {
     struct sim_disk *disk = sim->disk;
+    uint64_t file_max = disk->file_max;
     disk->quota = disk->file_max = UINT64_MAX;
     if (random_below(&sim->random, 3) == 0)
         disk->quota = used + random_below(&sim->random, 200000);
     if (random_below(&sim->random, 3) == 0)
         disk->file_max = BLOCK_SIZE * (2 + random_below(&sim->random, 60));
+    sim->file_max_fell |= disk->file_max < file_max;
     trace_line(&sim->trace, "disk: a quota of %llu bytes, files of at most %llu",
                (unsigned long long)disk->quota, (unsigned long long)disk->file_max);
 }

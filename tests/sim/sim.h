@@ -138,6 +138,7 @@ struct sim {
     uint64_t policy_epoch; /* changes of the policy so far */
     bool lost_power;       /* between two lives: the power failed */
     bool closed_well;      /* between two lives: the last one ended as it should */
+    bool file_max_fell;    /* in this life: space that the log had in a file may be out of reach */
     int64_t failed_at_us;  /* when (sim_disk_time) the journal was first seen failed; 0: it is well */
     uint64_t some_unused;  /* bytes, that may be however little is in use, by the limits so far */
     uint64_t most_in_use;  /* bytes, since there was little that is unused */
