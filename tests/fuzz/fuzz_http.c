@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/diag.h"
 #include "engine/engine.h"
 #include "http/internal.h"
 #include "http/metrics.h"

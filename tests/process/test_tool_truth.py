@@ -243,10 +243,13 @@ class Refusing:
 def harm(refusing, path, damages, rng, earlier):
     for name, damage in damages:
         file = path / name
+        # The damage before may have taken the file away, or put something else in its place.
         if damage == "extra":  # what somebody copied and renamed
-            (path / f"{name.split('-')[0]}-{rng.randrange(10**6):020}.dkv").write_bytes((path / name).read_bytes())
+            if file.is_file():
+                (path / f"{name.split('-')[0]}-{rng.randrange(10**6):020}.dkv").write_bytes(file.read_bytes())
         elif damage == "earlier":
-            file.write_bytes(rng.choice(earlier))
+            if file.is_file() or not file.exists():
+                file.write_bytes(rng.choice(earlier))
         elif damage in REFUSALS:
             refusing.refuse(damage, name)
         elif file.is_file() and not file.is_symlink():

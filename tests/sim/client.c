@@ -22,11 +22,13 @@ static void listen(struct sim *sim, struct client *client)
         client_say(sim, client, "monitor", COMMAND_TELLS_NOTHING);
 }
 
+static void messages_settle(struct sim *sim);
 static void note_durable_reply(struct sim *sim, struct client *client, uint64_t begin);
 
 /* What it waited for, which is WAITAOF's reply, has been said. */
 static void client_resumed(struct session *session)
 {
+    messages_settle(session->world->owner);
     note_durable_reply(session->world->owner, session->owner, session->block_output_begin);
 }
 
