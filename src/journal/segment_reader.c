@@ -156,14 +156,39 @@ static bool search_from(struct segment_reader *reader, uint64_t from, uint64_t *
     return true;
 }
 
+/* Whether the file ends within a header, from this offset on at the earliest: once there are zeros behind it,
+ * it looks like a frame, and has to be found before. */
+static bool ends_within_header(struct segment_reader *reader, uint64_t from, bool *found,
+                               struct journal_error *error)
+{
+    char bytes[2 * FRAME_HEADER_SIZE] = {0};
+    struct slice last;
+    uint64_t begin = reader->size > FRAME_HEADER_SIZE ? reader->size - FRAME_HEADER_SIZE + 1 : 0;
+    begin = begin > from ? begin : from;
+    if (!window_at(reader, begin, 1, &last, error))
+        return false;
+    ASSERT(last.size < FRAME_HEADER_SIZE);
+    if (last.size > 0)
+        memcpy(bytes, last.data, last.size);
+    *found = frame_search(slice_make(bytes, sizeof(bytes)), 0, reader->header.salt) < last.size;
+    return true;
+}
+
 bool segment_reader_look_beyond(struct segment_reader *reader, struct segment_rest *rest,
                                 struct journal_error *error)
 {
     uint64_t at = reader->offset;
+    uint64_t behind = at; /* all that was found */
     *rest = (struct segment_rest){.end_offset = at};
     while (search_from(reader, at, &at, error)) {
-        if (at >= reader->size)
+        if (at >= reader->size) {
+            bool is_cut;
+            if (!ends_within_header(reader, behind, &is_cut, error))
+                return false;
+            rest->frames += is_cut;
+            rest->end_offset = is_cut ? reader->size : rest->end_offset;
             return true;
+        }
         struct frame frame = {0};
         bool valid;
         if (!decode_at(reader, at, &frame, &valid, error))
@@ -177,6 +202,7 @@ bool segment_reader_look_beyond(struct segment_reader *reader, struct segment_re
         }
         /* Behind an invalid header, the next may begin at any byte. */
         at = valid ? rest->end_offset : at + 1;
+        behind = rest->end_offset < reader->size ? rest->end_offset : reader->size;
     }
     return false;
 }
