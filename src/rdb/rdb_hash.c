@@ -196,16 +196,22 @@ static enum rdb_status read_into(struct hash *hash, struct slice *rest, bool is_
     return status;
 }
 
-/* A field takes two bytes at least, so a count that the rest cannot hold is a wrong one, and asks for no
- * memory. */
+/* What stands before the fields of a table. A field takes two bytes at least, so a count that the rest cannot
+ * hold is a wrong one, and asks for no memory. */
+static bool read_table_head(struct slice *rest, bool is_timed, uint64_t *earliest_ms, uint64_t *count)
+{
+    *earliest_ms = 0;
+    if (is_timed && !rdb_read_little_endian(rest, sizeof(*earliest_ms), earliest_ms))
+        return false;
+    return rdb_read_length(rest, count) && *count > 0 && *count <= rest->size / 2;
+}
+
 static enum rdb_status read_table(struct slice *rest, bool is_timed, const struct hash_settings *settings,
                                   struct rdb_value *value)
 {
-    uint64_t earliest_ms = 0;
+    uint64_t earliest_ms;
     uint64_t count;
-    if (is_timed && !rdb_read_little_endian(rest, sizeof(earliest_ms), &earliest_ms))
-        return RDB_BAD;
-    if (!rdb_read_length(rest, &count) || count == 0 || count > rest->size / 2)
+    if (!read_table_head(rest, is_timed, &earliest_ms, &count))
         return RDB_BAD;
     value->hash = hash_new(settings);
     enum rdb_status status = RDB_OK;
@@ -247,16 +253,14 @@ enum rdb_status rdb_read_hash_more(struct slice *rest, struct database *db, stru
                                    struct entry **entry)
 {
     struct slice type;
-    uint64_t earliest_ms = 0;
+    uint64_t earliest_ms;
     uint64_t count;
     if (!rdb_take(rest, 1, &type))
         return RDB_BAD;
     bool is_timed = type.data[0] == RDB_HASH_TIMED;
     if (!is_timed && type.data[0] != RDB_HASH)
         return RDB_BAD;
-    if (is_timed && !rdb_read_little_endian(rest, sizeof(earliest_ms), &earliest_ms))
-        return RDB_BAD;
-    if (!rdb_read_length(rest, &count) || count == 0 || count > rest->size / 2)
+    if (!read_table_head(rest, is_timed, &earliest_ms, &count))
         return RDB_BAD;
     struct field_in fields[GROUP_MAX];
     enum rdb_status status = RDB_OK;

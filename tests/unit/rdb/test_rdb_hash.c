@@ -143,6 +143,35 @@ static void test_pieces(void **state)
     stage_end(&stage);
 }
 
+/* A piece that is cut at any length is refused, and nothing is dropped that was not read: compressed values
+ * have blobs. */
+static void test_cut_pieces(void **state)
+{
+    (void)state;
+    static const char field[] = "\1a\xc3\6\5\4abcde"; /* a compressed value */
+    struct stage stage;
+    stage_begin(&stage);
+    for (int is_timed = 0; is_timed < 2; is_timed++) {
+        struct buffer bytes = {0};
+        buffer_append(&bytes, is_timed ? "\x18\1\0\0\0\0\0\0\0\x28" : "\4\x28", is_timed ? 10 : 2);
+        for (int i = 0; i < 40; i++) {
+            if (is_timed)
+                buffer_append_char(&bytes, 2);
+            buffer_append(&bytes, field, sizeof(field) - 1);
+            bytes.data[bytes.size - sizeof(field) + 2] = (char)('0' + i);
+        }
+        for (size_t size = 0; size <= bytes.size; size++) {
+            struct entry *entry = make(&stage, 5, 10, 0);
+            struct slice rest = slice_make(bytes.data, size);
+            enum rdb_status status =
+                rdb_read_hash_more(&rest, stage.db, from, store_hash(stage.store, from), &entry);
+            assert_int_equal(status, size == bytes.size ? RDB_OK : RDB_BAD);
+        }
+        buffer_free(&bytes);
+    }
+    stage_end(&stage);
+}
+
 /* Cut at every length, it is refused; changed at random, it is refused or a hash that is right. */
 static void test_damage(void **state)
 {
@@ -233,8 +262,8 @@ static void test_versions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_pieces),   cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_wrong),       cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_pieces), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_cut_pieces),  cmocka_unit_test(test_wrong),  cmocka_unit_test(test_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
