@@ -150,6 +150,31 @@ def split(data, ends):
     return [data[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
+class Silence:
+    """Which commands of a connection have replies, by the CLIENT REPLY among them."""
+
+    def __init__(self):
+        self.answers = True
+        self.skips = False
+
+    def expects_reply(self, command):
+        args = command.args
+        if args[0] == b"CLIENT" and args[1:2] == (b"REPLY",):
+            if args[2:] == (b"OFF",):
+                self.answers = False
+                return False
+            if args[2:] == (b"ON",):
+                self.answers, self.skips = True, False
+                return True
+            if args[2:] == (b"SKIP",) and self.answers:
+                self.skips = True
+                return False
+        if self.skips:
+            self.skips = False
+            return False
+        return self.answers
+
+
 class Lane:
     """One client: a connection to each server, what it will send next, and what its transaction has queued."""
 
@@ -166,33 +191,17 @@ class Lane:
             for link in (self.ours, self.theirs):
                 link.exchange([[b"HELLO", b"%d" % self.pair.protocol]])
         self.queue = None  # commands that were answered +QUEUED; None outside of MULTI
-        self.answers = True
-        self.skips = 0
+        self.silence = Silence()
 
     def close(self):
         self.ours.close()
         self.theirs.close()
 
-    def expects_reply(self, command):
-        args = command.args
-        if args[0] == b"CLIENT" and args[1:2] == (b"REPLY",):
-            if args[2:] == (b"OFF",):
-                self.answers = False
-                return False
-            if args[2:] == (b"ON",):
-                self.answers, self.skips = True, 0
-                return True
-            if args[2:] == (b"SKIP",) and self.answers:
-                self.skips = 1
-                return False
-        if self.skips:
-            self.skips = 0
-            return False
-        return self.answers
-
     def start(self, commands, encoded):
         """Sends a batch to both servers. A QUIT is its last command, if there is one."""
-        self.expecting = [command for command in commands if self.expects_reply(command)]
+        answered = [self.silence.expects_reply(command) for command in commands]
+        self.expecting = list(itertools.compress(commands, answered))
+        self.ends_answered = answered[-1:] != [False]
         data = b"".join(encoded)
         self.ours.start(data)
         self.theirs.start(data)
@@ -460,11 +469,15 @@ class Run:
         lane = self.rng.choice(self.lanes)
         pending = lane.pending
         size = self.rng.choice([1, 2, 10, 50, 100, 100, 200, 300])
-        while len(pending) < size:
-            pending.extend(self.mix.snippet())
         commands = []
-        while len(commands) < size:
+        silence = Silence()
+        answered = True
+        # A batch ends with a reply: whoever sends next would not know else that all of it has been done.
+        while len(commands) < size or not answered:
+            while not pending:
+                pending.extend(self.mix.snippet())
             commands.append(pending.popleft())
+            answered = silence.expects_reply(commands[-1])
             if commands[-1].kind == "quit":
                 break
         return lane, commands, self._encode(commands)
@@ -562,6 +575,8 @@ class Minimiser:
                     lanes[history[position][0]] = Lane(self.pair, answer_seconds=2)
                 commands = [command for _, command in history[position:end]]
                 self.send(lanes[history[position][0]], commands, state)
+                if not lanes[history[position][0]].ends_answered:
+                    return None  # what comes next could overtake it
                 position = end
             state.compare(self.rules)
         except Difference as difference:

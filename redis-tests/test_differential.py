@@ -92,6 +92,25 @@ def two(reference_binary):
         yield pair
 
 
+def test_batches_end_with_a_reply(two):
+    """What is not answered could be done after what another connection sends next."""
+    made = differential.Run(two, 1, differential.add_options(argparse.ArgumentParser()).parse_args([]))
+    made.mix = mix.Mix(made.rng, 0, made.known, None, None, None)
+    made.mix.snippet = made.mix.silence
+    made.lanes = [differential.Lane(two)]
+    endings = []
+    silent = 0
+    for _ in range(100):
+        _, commands, _ = made._make_batch()
+        silence = differential.Silence()
+        answered = [silence.expects_reply(command) for command in commands]
+        endings.append(answered[-1])
+        silent += answered.count(False)
+    made.lanes[0].close()
+    assert all(endings)
+    assert silent > 1000
+
+
 @pytest.mark.parametrize(
     "commands",
     [
