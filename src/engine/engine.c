@@ -75,8 +75,7 @@ struct engine *engine_open(const struct engine_options *options, struct journal_
         engine->world->loading = true;
         engine->recovery_began_us = clock_monotonic_us(options->world.clock);
     }
-    if (options->background_free)
-        free_beside(engine);
+    engine->background_free = options->background_free;
     return engine;
 }
 
@@ -130,6 +129,10 @@ static void warn_of_time(const struct world *world)
 bool engine_start(struct engine *engine, struct journal_error *error)
 {
     struct world *world = engine->world;
+    ASSERT(!engine->lazyfree);
+    /* Not before: the end of recovery looks which files of values are still in use. */
+    if (engine->background_free)
+        free_beside(engine);
     if (!engine->journal)
         return true;
     struct recover_progress recovered;

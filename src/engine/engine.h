@@ -51,7 +51,7 @@ struct engine_options {
     struct journal_options journal;
     struct rewrite_triggers triggers;
     struct engine_host host;
-    bool background_free; /* frees large values and flushed databases on a thread of its own */
+    bool background_free; /* from the start on, frees large values and flushed databases on its own thread */
 };
 
 /* Takes the folder. NULL on failure, with the reason in error. */

@@ -71,7 +71,8 @@ struct engine {
     int64_t recovery_began_us;
     int64_t recovery_us;
     uint64_t recovered_commands;
-    struct lazyfree *lazyfree;
+    bool background_free;
+    struct lazyfree *lazyfree; /* NULL until the start, and without background_free */
     int64_t next_check_us;     /* of what need not be looked at in every tick, unless commands run */
     int64_t checked_us;        /* when that was last, */
     uint64_t commands_checked; /* and how many commands had run */

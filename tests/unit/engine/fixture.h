@@ -84,6 +84,7 @@ struct fixture {
     struct client other;
     uint64_t value_file_threshold;
     enum value_load value_load;
+    bool background_free;
 };
 
 static inline void no_wake(void *context)
@@ -126,6 +127,7 @@ static inline void fixture_open(struct fixture *fixture)
                     .random_seed = 11,
                     .value_load = fixture->value_load,
                     .wake = no_wake},
+        .background_free = fixture->background_free,
         .host = {.context = &fixture->host,
                  .start_child = host_start,
                  .child_running = host_running,
