@@ -1,5 +1,6 @@
 #include "store/table.h"
 
+#include "base/bits.h"
 #include "base/diag.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -567,15 +568,6 @@ static void chain_visit(const uint8_t *bucket, database_visit *visit, void *cont
         for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
             visit(context, slot_entry(bucket, slot));
     }
-}
-
-static uint64_t bits_reversed(uint64_t bits)
-{
-    static const uint64_t masks[] = {UINT64_C(0x5555555555555555), UINT64_C(0x3333333333333333),
-                                     UINT64_C(0x0f0f0f0f0f0f0f0f)};
-    for (unsigned i = 0; i < 3; i++)
-        bits = (bits >> (1U << i) & masks[i]) | (bits & masks[i]) << (1U << i);
-    return __builtin_bswap64(bits);
 }
 
 /* Why a scan misses nothing. Order all hashes by their bits reversed, lowest bit first. Buckets are chosen by

@@ -1,4 +1,5 @@
 /* The packed table's elements without their members given: what is due, all, and some by chance. */
+#include "base/bits.h"
 #include "base/diag.h"
 #include "base/memory.h"
 #include "value/packed_private.h"
@@ -96,15 +97,6 @@ bool packed_table_iterate(struct packed_iterator *iterator, struct packed_elemen
         }
     }
     return false;
-}
-
-static uint64_t bits_reversed(uint64_t bits)
-{
-    static const uint64_t masks[] = {UINT64_C(0x5555555555555555), UINT64_C(0x3333333333333333),
-                                     UINT64_C(0x0f0f0f0f0f0f0f0f)};
-    for (unsigned i = 0; i < 3; i++)
-        bits = (bits >> (1U << i) & masks[i]) | (bits & masks[i]) << (1U << i);
-    return __builtin_bswap64(bits);
 }
 
 /* Why a scan misses nothing is told in store/table.c, at table_scan: a bucket's hashes are an interval of all

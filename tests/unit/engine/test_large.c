@@ -372,6 +372,20 @@ static void a_log_that_refers_to_values_is_not_reloaded(void **state)
     assert_string_equal(answer(fixture, "get a"), "$5\r\nsmall\r\n");
 }
 
+/* Shows: a large value of a field stays in the log, and in the base after a rewrite. */
+static void values_of_fields_have_no_files(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_string_equal(answer(fixture, "hset h f V1"), ":1\r\n");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(count_files(fixture, NULL), 0);
+        crash_and_recover(fixture);
+        assert_string_equal(answer(fixture, "hget h f"), IS_LARGE("1"));
+        assert_null(engine_rewrite(fixture->engine));
+        finish_rewrite(fixture);
+    }
+}
+
 /* How much of what was flushed the thread has to free yet, or has freed. */
 static uint64_t handed_to_thread(struct fixture *fixture, bool freed)
 {
@@ -416,6 +430,7 @@ int main(void)
         TEST(a_transaction_waits_for_all_keys),
         TEST(damage_is_told_and_not_served),
         TEST(a_log_that_refers_to_values_is_not_reloaded),
+        TEST(values_of_fields_have_no_files),
         TEST(a_recovered_flush_needs_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

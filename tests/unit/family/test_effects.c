@@ -357,29 +357,6 @@ static void test_no_effect(void **state)
         {"del missing", ""},
         {"getdel missing", ""},
         {"delifeq k x", ""},
-        {"hset h a x", NULL},
-        {"hset k a 1", ""},
-        {"hset h a 1 b", ""},
-        {"hsetnx h a 1", ""},
-        {"hget h a", ""},
-        {"hgetall h", ""},
-        {"hrandfield h 5", ""},
-        {"hscan h 0", ""},
-        {"hdel h missing", ""},
-        {"hdel missing a", ""},
-        {"hincrby h a 1", ""},
-        {"hincrbyfloat h a 1", ""},
-        {"hexpire h 10 xx fields 1 a", ""},
-        {"hexpire h 10 fields 1 missing", ""},
-        {"hexpire missing 10 fields 1 a", ""},
-        {"hpersist h fields 1 a", ""},
-        {"httl h fields 1 a", ""},
-        {"hgetex h fields 1 a", ""},
-        {"hgetex h persist fields 1 a", ""},
-        {"hgetex h ex 10 fields 1 missing", ""},
-        {"hsetex h fnx fields 1 a 1", ""},
-        {"hsetex h fxx fields 1 missing 1", ""},
-        {"hgetdel h fields 1 missing", ""},
         {"delifeq missing x", ""},
         {"expire missing 10", ""},
         {"expire k 10 xx", ""},
@@ -406,6 +383,15 @@ static void test_no_effect(void **state)
         {"randomkey", ""},
         {"object encoding k", ""},
         {"touch k", ""},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+static void test_no_effect_of_bits(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"set k v", NULL},
         {"setbit bits 0 1", NULL},
         {"setbit bits 0 1", ""},
         {"set s 1", NULL},
@@ -419,6 +405,38 @@ static void test_no_effect(void **state)
         {"bitfield missing get u8 0", ""},
         {"bitop or missing missing2", ""},
         {"bitop nor k s", ""},
+    };
+    CHECK_EFFECTS(rows);
+}
+
+static void test_no_effect_of_hashes(void **state)
+{
+    (void)state;
+    static const struct effect_row rows[] = {
+        {"set k v", NULL},
+        {"hset h a x", NULL},
+        {"hset k a 1", ""},
+        {"hset h a 1 b", ""},
+        {"hsetnx h a 1", ""},
+        {"hget h a", ""},
+        {"hgetall h", ""},
+        {"hrandfield h 5", ""},
+        {"hscan h 0", ""},
+        {"hdel h missing", ""},
+        {"hdel missing a", ""},
+        {"hincrby h a 1", ""},
+        {"hincrbyfloat h a 1", ""},
+        {"hexpire h 10 xx fields 1 a", ""},
+        {"hexpire h 10 fields 1 missing", ""},
+        {"hexpire missing 10 fields 1 a", ""},
+        {"hpersist h fields 1 a", ""},
+        {"httl h fields 1 a", ""},
+        {"hgetex h fields 1 a", ""},
+        {"hgetex h persist fields 1 a", ""},
+        {"hgetex h ex 10 fields 1 missing", ""},
+        {"hsetex h fnx fields 1 a 1", ""},
+        {"hsetex h fxx fields 1 missing 1", ""},
+        {"hgetdel h fields 1 missing", ""},
     };
     CHECK_EFFECTS(rows);
 }
@@ -879,111 +897,121 @@ static void expire_some(struct world *world)
     }
 }
 
+/* The last two empty everything, and are chosen rarely. */
+static const char *const replayed_templates[] = {
+    "set %k %v",
+    "set %k %v px %t",
+    "set %k %v pxat %T get",
+    "set %k %v keepttl",
+    "set %k %v nx",
+    "set %k %v xx",
+    "set %k %v ifeq %v",
+    "setnx %k %v",
+    "setex %k 1 %v",
+    "psetex %k %t %v",
+    "getset %k %v",
+    "getdel %k",
+    "getex %k px %t",
+    "getex %k pxat %T",
+    "getex %k persist",
+    "mset %k %v %k %v",
+    "msetnx %k %v %k %v",
+    "append %k %v",
+    "setrange %k 3 %v",
+    "incr %k",
+    "decrby %k 3",
+    "incrbyfloat %k 0.1",
+    "delifeq %k %v",
+    "del %k %k",
+    "unlink %k",
+    "expire %k 1 nx",
+    "pexpire %k %t",
+    "pexpire %k %t gt",
+    "pexpireat %k %T lt",
+    "persist %k",
+    "rename %k %k",
+    "renamenx %k %k",
+    "copy %k %k",
+    "copy %k %k db %d",
+    "copy %k %k db %d replace",
+    "move %k %d",
+    "swapdb %d %d",
+    "select %d",
+    "mget %k %k",
+    "hset %k %f %v",
+    "hset %k %f %v %f %v %f %v",
+    "hmset %k %f %v %f %v",
+    "hsetnx %k %f %v",
+    "hdel %k %f %f",
+    "hincrby %k %f 3",
+    "hincrbyfloat %k %f 0.1",
+    "hexpire %k 1 fields 1 %f",
+    "hpexpire %k %t fields 2 %f %f",
+    "hpexpire %k %t gt fields 2 %f %f",
+    "hpexpire %k %t nx fields 3 %f %f %f",
+    "hpexpireat %k %T fields 2 %f %f",
+    "hpersist %k fields 2 %f %f",
+    "hgetex %k px %t fields 2 %f %f",
+    "hgetex %k persist fields 1 %f",
+    "hsetex %k px %t fields 1 %f %v",
+    "hsetex %k keepttl fields 2 %f %v %f %v",
+    "hsetex %k fnx pxat %T fields 2 %f %v %f %v",
+    "hgetdel %k fields 2 %f %f",
+    "hgetall %k",
+    "hmget %k %f %f",
+    "multi",
+    "exec",
+    "flushdb",
+    "flushall",
+};
+
+static void say_at_random(struct dialog *dialog, uint64_t seed)
+{
+    struct random random;
+    struct buffer line = {0};
+    const size_t count = sizeof(replayed_templates) / sizeof(replayed_templates[0]);
+    random_seed(&random, seed);
+    for (int i = 0; i < 2000; i++) {
+        size_t choice = random_below(&random, count - (random_below(&random, 20) ? 2 : 0));
+        line_make(&random, replayed_templates[choice], dialog->now_ms, &line);
+        dialog_say(dialog, line.data);
+        dialog->now_ms += (int64_t)random_below(&random, 10);
+        if (i % 50 == 0 && !dialog->session->in_multi)
+            expire_some(dialog->world);
+    }
+    dialog_say(dialog, "reset");
+    buffer_free(&line);
+}
+
+static void assert_replays(struct journal *journal, struct dialog *dialog, uint64_t seed)
+{
+    struct dialog again;
+    dialog_begin(&again);
+    again.session->origin = &origin_stream;
+    again.now_ms = dialog->now_ms + 1000000;
+    world_refresh_time(again.world);
+    stream_each(journal, 0, replay_one, &again);
+    char *expected = world_dump(dialog->world);
+    char *replayed = world_dump(again.world);
+    if (strcmp(expected, replayed) != 0)
+        fail_msg("seed %d\n--- state\n%s--- replayed\n%s", (int)seed, expected, replayed);
+    mem_free(expected);
+    mem_free(replayed);
+    dialog_end(&again);
+}
+
 static void test_replay(void **state)
 {
     (void)state;
-    static const char *const templates[] = {
-        "set %k %v",
-        "set %k %v px %t",
-        "set %k %v pxat %T get",
-        "set %k %v keepttl",
-        "set %k %v nx",
-        "set %k %v xx",
-        "set %k %v ifeq %v",
-        "setnx %k %v",
-        "setex %k 1 %v",
-        "psetex %k %t %v",
-        "getset %k %v",
-        "getdel %k",
-        "getex %k px %t",
-        "getex %k pxat %T",
-        "getex %k persist",
-        "mset %k %v %k %v",
-        "msetnx %k %v %k %v",
-        "append %k %v",
-        "setrange %k 3 %v",
-        "incr %k",
-        "decrby %k 3",
-        "incrbyfloat %k 0.1",
-        "delifeq %k %v",
-        "del %k %k",
-        "unlink %k",
-        "expire %k 1 nx",
-        "pexpire %k %t",
-        "pexpire %k %t gt",
-        "pexpireat %k %T lt",
-        "persist %k",
-        "rename %k %k",
-        "renamenx %k %k",
-        "copy %k %k",
-        "copy %k %k db %d",
-        "copy %k %k db %d replace",
-        "move %k %d",
-        "swapdb %d %d",
-        "select %d",
-        "mget %k %k",
-        "hset %k %f %v",
-        "hset %k %f %v %f %v %f %v",
-        "hmset %k %f %v %f %v",
-        "hsetnx %k %f %v",
-        "hdel %k %f %f",
-        "hincrby %k %f 3",
-        "hincrbyfloat %k %f 0.1",
-        "hexpire %k 1 fields 1 %f",
-        "hpexpire %k %t fields 2 %f %f",
-        "hpexpire %k %t gt fields 2 %f %f",
-        "hpexpire %k %t nx fields 3 %f %f %f",
-        "hpexpireat %k %T fields 2 %f %f",
-        "hpersist %k fields 2 %f %f",
-        "hgetex %k px %t fields 2 %f %f",
-        "hgetex %k persist fields 1 %f",
-        "hsetex %k px %t fields 1 %f %v",
-        "hsetex %k keepttl fields 2 %f %v %f %v",
-        "hsetex %k fnx pxat %T fields 2 %f %v %f %v",
-        "hgetdel %k fields 2 %f %f",
-        "hgetall %k",
-        "hmget %k %f %f",
-        "multi",
-        "exec",
-        "flushdb",
-        "flushall",
-    };
-    size_t template_count = sizeof(templates) / sizeof(templates[0]);
     for (uint64_t seed = 1; seed <= 30; seed++) {
         struct journal journal = {0};
         struct dialog dialog;
-        struct random random;
-        struct buffer line = {0};
         dialog_begin(&dialog);
         dialog.world->journal = &journal;
-        random_seed(&random, seed);
-        for (int i = 0; i < 2000; i++) {
-            /* The last two empty everything: rarely. */
-            size_t choice = random_below(&random, template_count - (random_below(&random, 20) ? 2 : 0));
-            line_make(&random, templates[choice], dialog.now_ms, &line);
-            dialog_say(&dialog, line.data);
-            dialog.now_ms += (int64_t)random_below(&random, 10);
-            if (i % 50 == 0 && !dialog.session->in_multi)
-                expire_some(dialog.world);
-        }
-        dialog_say(&dialog, "reset");
-
-        struct dialog again;
-        dialog_begin(&again);
-        again.session->origin = &origin_stream;
-        again.now_ms = dialog.now_ms + 1000000;
-        world_refresh_time(again.world);
-        stream_each(&journal, 0, replay_one, &again);
-        char *expected = world_dump(dialog.world);
-        char *replayed = world_dump(again.world);
-        if (strcmp(expected, replayed) != 0)
-            fail_msg("seed %d\n--- state\n%s--- replayed\n%s", (int)seed, expected, replayed);
-        mem_free(expected);
-        mem_free(replayed);
+        say_at_random(&dialog, seed);
+        assert_replays(&journal, &dialog, seed);
         dialog.world->journal = NULL;
         dialog_end(&dialog);
-        dialog_end(&again);
-        buffer_free(&line);
         buffer_free(&journal.stream);
     }
 }
@@ -1034,6 +1062,8 @@ int main(void)
         cmocka_unit_test(test_verbatim),
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_no_effect),
+        cmocka_unit_test(test_no_effect_of_bits),
+        cmocka_unit_test(test_no_effect_of_hashes),
         cmocka_unit_test(test_expired_first),
         cmocka_unit_test(test_expired_fields_first),
         cmocka_unit_test(test_units),
