@@ -62,6 +62,14 @@ void http_answer_error(struct http_request *request, struct slice error)
     buffer_free(&text);
 }
 
+bool http_reply_begin(struct http_request *request, struct reply_reader *reader, struct reply_value *value)
+{
+    reply_reader_next(reader, value);
+    if (value->kind == REPLY_KIND_ERROR)
+        http_answer_error(request, value->text);
+    return value->kind != REPLY_KIND_ERROR;
+}
+
 void http_answer_value(struct http_request *request, unsigned status, const struct reply_reader *reader,
                        const struct reply_value *value, size_t offset, size_t size)
 {

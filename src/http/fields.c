@@ -80,11 +80,8 @@ static void answer_fields(struct http_request *request, int64_t size, struct rep
 {
     struct reply_value value;
     struct buffer text = {0};
-    reply_reader_next(reader, &value);
-    if (value.kind == REPLY_KIND_ERROR) {
-        http_answer_error(request, value.text);
+    if (!http_reply_begin(request, reader, &value))
         return;
-    }
     buffer_append_format(&text, "{\"size\":%" PRId64 ",\"cursor\":", size);
     reply_reader_next(reader, &value);
     json_append_bulk(&text, reader, &value);

@@ -169,11 +169,8 @@ static void answer_values(struct http_request *request, const struct words *word
 {
     struct reply_value value;
     struct buffer text = {0};
-    reply_reader_next(reader, &value);
-    if (value.kind == REPLY_KIND_ERROR) {
-        http_answer_error(request, value.text);
+    if (!http_reply_begin(request, reader, &value))
         return;
-    }
     buffer_append_char(&text, '{');
     for (int i = 1; i < words->count; i++) {
         if (i > 1)
@@ -366,11 +363,8 @@ static void answer_keys(struct http_request *request, struct reply_reader *reade
     struct buffer text = {0};
     struct buffer type_names = {0};
     struct buffer copy = {0};
-    reply_reader_next(reader, &value);
-    if (value.kind == REPLY_KIND_ERROR) {
-        http_answer_error(request, value.text);
+    if (!http_reply_begin(request, reader, &value))
         return;
-    }
     buffer_append_text(&text, "{\"cursor\":");
     reply_reader_next(reader, &value);
     json_append_bulk(&text, reader, &value);

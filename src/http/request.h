@@ -77,6 +77,8 @@ void http_answer(struct http_request *request, unsigned status, const char *cont
 void http_answer_text(struct http_request *request, unsigned status, const char *text);
 /* An error that a command replied, with the status that says the same. */
 void http_answer_error(struct http_request *request, struct slice error);
+/* Reads the first value of a reply. An error is the answer, and then false is returned. */
+bool http_reply_begin(struct http_request *request, struct reply_reader *reader, struct reply_value *value);
 /* Adds a field to the answer. */
 void http_answer_field(struct http_request *request, const char *name, const char *value);
 
